@@ -1,0 +1,41 @@
+// Settling a suspicion (DESIGN 3.3): fed with fresh readings round by round, says when to read again
+// and what the verdict is. Keeps the first round's readings to hold the later ones against. Pure:
+// the caller does the reading, the waiting for replication and the clock.
+#ifndef COMPARE_ROUNDS_H
+#define COMPARE_ROUNDS_H
+
+#include "compare/difference.h"
+
+struct rounds_settings {
+    unsigned rounds;   // consecutive rounds that a mismatch takes
+    unsigned attempts; // rounds in all
+};
+
+enum rounds_step { ROUNDS_AGAIN, ROUNDS_SETTLED };
+
+struct rounds {
+    struct rounds_settings settings;
+    const struct determinacy *determinacy; // borrowed
+    const struct difference_rules *rules;  // borrowed
+    unsigned consecutive; // rounds so far in which both sides stood still and differed
+    unsigned attempts;
+    struct result old_result, new_result; // of the first of the consecutive rounds; owned
+    struct difference difference;         // between these two
+    enum verdict verdict;                 // once settled
+    const char *because;                  // a few words, or NULL
+};
+
+void rounds_init(struct rounds *rounds, const struct rounds_settings *settings,
+                 const struct determinacy *determinacy, const struct difference_rules *rules);
+void rounds_fini(struct rounds *rounds);
+// One finished round: old read, (fence), new read, old read again. Takes what it keeps out of the
+// three results; the caller calls result_fini on them all the same.
+enum rounds_step rounds_add(struct rounds *rounds, struct result *old_first,
+                            struct result *new_result, struct result *old_second);
+// A round that could not finish: settles as unverified.
+void rounds_give_up(struct rounds *rounds, const char *because);
+
+// SQLSTATE classes 08, 40, 53, 57, 58 and 55P03, 25P03, 25006 say nothing about the representation.
+bool rounds_is_circumstance(const char *sqlstate);
+
+#endif

@@ -1,0 +1,56 @@
+// What one statement is and does, proven by allow-list over libpg_query's parse tree and both
+// catalogs (DESIGN 3.1). An analysis holds for every statement of the same shape key. Runs only on
+// threads with a stack of ANALYSIS_STACK bytes: libpg_query 15 has no stack check of its own.
+#ifndef COMPARE_SQL_ANALYSIS_H
+#define COMPARE_SQL_ANALYSIS_H
+
+#include "compare/difference.h"
+#include "compare/sql/catalog.h"
+#include "compare/verdict.h"
+#include <stdatomic.h>
+
+enum { ANALYSIS_MAX_SQL = 64 * 1024, ANALYSIS_STACK = 64 * 1024 * 1024 };
+
+struct analysis_table {
+    const char *name;  // "schema.table", as old's catalog has it, or as written when unknown
+    uint32_t old_table; // OID on old, 0: unknown
+};
+
+struct analysis {
+    atomic_uint references;
+    bool is_read;     // counts as a read in the books: SELECT, VALUES, TABLE, SHOW, EXPLAIN, unparsed
+    bool is_harmless; // proven to write nothing and to leave no state behind: no write for its transaction
+    bool has_effects; // changes session or transaction state: see compare/sql/effect.h
+    enum skip_reason skip; // SKIP_NONE: may be mirrored
+    bool needs_catalog; // a name is unknown to a catalog that may be out of date
+    bool changes_catalog; // DDL: catalogs are to be read again after it
+    char fingerprint[17]; // libpg_query's, "" when it does not parse
+    char *query;          // normalised SQL, at most 8 KiB; owned
+    struct analysis_table *tables; // owned
+    size_t table_count;
+    struct determinacy determinacy;
+    // One an output column where the text tells: the table (index into tables, or -1) and column that it
+    // comes from, through joins and aliases; else "expression".
+    struct analysis_column {
+        int table;
+        const char *column;
+    } *columns; // owned
+    size_t column_count;
+};
+
+struct analysis_context {
+    const struct catalog *old_catalog; // never NULL
+    const struct catalog *new_catalog; // NULL: new has not been read; nothing is then mirrored
+    const uint32_t *types; // declared parameter types
+    size_t type_count;
+    char *const *safe_functions; // "schema.name"
+    size_t safe_function_count;
+};
+
+// One statement (not a list of them). Never NULL but without memory.
+struct analysis *analysis_new(const char *sql, size_t length,
+                              const struct analysis_context *context);
+struct analysis *analysis_ref(struct analysis *analysis);
+void analysis_unref(struct analysis **analysis);
+
+#endif

@@ -1,0 +1,39 @@
+// A session's state as old has it, followed from what old accepted: settings with transactions,
+// savepoints and SET LOCAL respected, role, SQL-level prepared statements, temporary objects and
+// what can't be replayed. Gives immutable snapshots that own sessions replay. Pure.
+#ifndef COMPARE_SQL_STATE_H
+#define COMPARE_SQL_STATE_H
+
+#include "compare/sql/effect.h"
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct state;
+
+struct state_snapshot {
+    atomic_uint references;
+    uint64_t digest; // equal digests, equal replays
+    char *replay;    // SQL that brings a session at its defaults to this state; "" for none; owned
+    char *search_path_key; // what decides names: search_path and role settings, for shape keys; owned
+    uint64_t names_digest; // of search_path_key
+};
+
+// `parameters`: startup parameters as name, value pairs that are settings (options' -c included).
+struct state *state_new(const char *const *parameters, size_t pair_count);
+void state_free(struct state **state);
+// A statement that old accepted. `in_transaction`: a transaction block was open or it opened one.
+bool state_apply(struct state *state, const struct effect *effect);
+// ReadyForQuery's status after a unit: 'I' ends what SET LOCAL set; an implicit rollback undoes.
+void state_end_unit(struct state *state, char status, bool failed);
+// ParameterStatus: the effective value of a reported setting.
+bool state_reported(struct state *state, const char *name, const char *value);
+bool state_is_tainted(const struct state *state, const char **what); // can't be replayed
+bool state_has_temporary(const struct state *state, const char *name);
+// SQL of a statement made by PREPARE, or NULL.
+const char *state_prepared(const struct state *state, const char *name);
+// The present state; the caller owns a reference. The same object while nothing changes.
+struct state_snapshot *state_snapshot(struct state *state);
+struct state_snapshot *state_snapshot_ref(struct state_snapshot *snapshot);
+void state_snapshot_unref(struct state_snapshot **snapshot);
+
+#endif
