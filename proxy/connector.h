@@ -1,0 +1,26 @@
+// Opens a stream to a server: resolves, connects (each host in turn), and negotiates TLS as sslmode
+// says (SSLRequest, or direct TLS with ALPN). On one uv loop; never blocks it.
+#ifndef PROXY_CONNECTOR_H
+#define PROXY_CONNECTOR_H
+
+#include "proxy/stream.h"
+#include "proxy/target.h"
+
+struct connector;
+
+// `stream` is the caller's then (paused, without an owner); NULL: `error` says what failed, e.g.
+// "connection to 127.0.0.1:5432 refused".
+typedef void (*connector_done)(void *context, struct stream *stream, const char *error);
+
+// `timeout` in nanoseconds for everything; 0: the target's connect_timeout. NULL: no memory, and
+// `done` is not called. The connector frees itself after `done`.
+struct connector *connector_start(uv_loop_t *loop, struct target *target,
+                                  struct tls_context *tls, uint64_t timeout, connector_done done,
+                                  void *context);
+// `done` will not be called any more. Nulls the pointer.
+void connector_cancel(struct connector **connector);
+// Where the last stream of this target went, for cancel requests: copies the peer's address.
+bool stream_peer_address(const struct stream *stream, struct sockaddr_storage *address,
+                         socklen_t *length);
+
+#endif

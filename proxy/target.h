@@ -1,0 +1,35 @@
+// Where old or new is: a libpq connection string taken to pieces by PQconninfoParse (service files,
+// passfiles, PG* environment and defaults as in psql). Immutable, shared by reference, any thread.
+#ifndef PROXY_TARGET_H
+#define PROXY_TARGET_H
+
+#include "config/configuration.h"
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct target_host {
+    char *host; // name, address, or a directory ('/' or '@' first) for a Unix socket
+    uint16_t port;
+};
+
+struct target {
+    atomic_uint references;
+    char *connection_string; // for libpq
+    struct target_host *hosts; // tried in order
+    size_t host_count;
+    char *user, *password, *database, *options; // "" where not given (user and database: libpq's default)
+    bool has_user, has_database; // given in the string itself
+    enum tls_mode tls_mode;
+    bool direct_tls; // sslnegotiation=direct
+    char *tls_root_certificate, *tls_certificate, *tls_key; // "" where not given
+    uint64_t connect_timeout; // ns; 0: none
+};
+
+struct target *target_new(const char *connection_string, char *error, size_t error_size);
+struct target *target_ref(struct target *target);
+void target_unref(struct target **target);
+// The password for `user`: the string's own when it names that user, else the passfile's, else NULL.
+// The caller frees (and wipes) it.
+char *target_password_for(const struct target *target, const char *user, const char *database);
+
+#endif

@@ -1,0 +1,35 @@
+// A unit (one Query, or the extended-protocol messages up to a Sync) as the worker saw it pass:
+// requests and replies by reference, with its times and its route. Made on the hot path, handed to
+// the session's shadow thread when it has ended; from then on the shadow's.
+#ifndef PROXY_UNIT_H
+#define PROXY_UNIT_H
+
+#include "compare/verdict.h"
+#include "protocol/capture.h"
+#include <stdint.h>
+
+enum unit_route { UNIT_ROUTE_OLD, UNIT_ROUTE_NEW, UNIT_ROUTE_FALLBACK };
+
+struct unit {
+    struct unit *next;
+    uint64_t session;
+    uint64_t sequence; // from 1 within the session
+    uint64_t begun;    // ns, uv_hrtime: the first request byte was sent on
+    uint64_t answered; // ns: the first byte of the reply came; 0: none did
+    uint64_t ended;    // ns: ReadyForQuery came
+    enum unit_route route;
+    char status_before, status_after; // ReadyForQuery's: 'I', 'T', 'E'; after 0: never answered
+    bool is_copy;            // COPY data passed: its bytes are not captured
+    bool is_request_cut;     // over shadow.max_request: `request` holds what came before
+    bool is_reply_cut;       // over shadow.max_result, or stripped: `reply` is empty
+    bool is_lost;            // the session ended (or old did) before the answer was complete
+    enum drop_reason dropped; // stripped of its reply: its reads are dropped with this reason
+    struct capture request;  // whole messages from the client
+    struct capture reply;    // whole messages from the served side, as the client got them
+};
+
+struct unit *unit_new(uint64_t session, uint64_t sequence, char status_before, uint64_t now);
+void unit_free(struct unit **unit);
+size_t unit_memory(const struct unit *unit); // bytes that it keeps alive
+
+#endif
