@@ -1,0 +1,30 @@
+// One control thread a database, blocking, with libpq connections of its own as the connection
+// strings' users: reads both sides' catalogs (at start, on reload, when a name was unknown or DDL
+// passed), probes the lag, and knows whether the sides are up. The shadow asks and waits by callback,
+// never by blocking.
+#ifndef PROXY_CONTROL_H
+#define PROXY_CONTROL_H
+
+#include "proxy/database.h"
+#include <uv.h>
+
+struct control *control_start(struct database *database);
+void control_stop(struct control **control); // joins the thread
+// Have the catalogs read again; the epoch goes up when it is done, whatever came of it.
+// At most every 100 ms; requests in between are joined.
+void control_request_catalogs(struct control *control);
+// One poll serves all waiters. `done` is called on the control thread when new has replayed `position`
+// (LSN), or after lag.max_wait: it is to hand over to its own loop (uv_async_send) at once.
+enum lag_wait { LAG_CLOSED, LAG_OPEN /* max_wait passed */, LAG_UNKNOWN };
+typedef void (*control_lag_done)(void *context, enum lag_wait result, double lag_seconds);
+void control_wait_for_lag(struct control *control, uint64_t position, control_lag_done done,
+                          void *context);
+// Wakes the thread to apply changed settings.
+void control_reload(struct control *control);
+// SQL that gives old's position as text (pg_lsn) right after a reading, for the resolved probe; NULL
+// when no position is needed (none) or known. Static strings.
+const char *control_position_sql(const struct database *database);
+// Why the lag is unknown, for STATUS and events; "" when it is known. Copied into `text`.
+void control_lag_trouble(struct control *control, char text[256]);
+
+#endif

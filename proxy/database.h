@@ -1,0 +1,84 @@
+// One entry of `databases:` at work: its settings, books, figures, canary, catalogs and lag. Made when
+// it is first used (or at start, when named), lives as long as the process. Shared by all threads;
+// every field says how.
+#ifndef PROXY_DATABASE_H
+#define PROXY_DATABASE_H
+
+#include "compare/sql/catalog.h"
+#include "config/configuration.h"
+#include "proxy/books.h"
+#include "proxy/target.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct figures;
+struct control;
+struct shapes;
+struct tls_context;
+
+enum side { SIDE_OLD, SIDE_NEW };
+
+enum canary_state { CANARY_ARMED, CANARY_LATCHED };
+
+// What follows the configuration: immutable, replaced whole by RELOAD.
+struct database_settings {
+    atomic_uint references;
+    const struct configuration *configuration; // keeps what `entry` points to
+    const struct configuration_database *entry;
+    struct target *targets[2];      // by side
+    struct tls_context *tls[2];     // NULL: no TLS
+};
+
+struct database_catalogs { // immutable, replaced whole
+    atomic_uint references;
+    uint64_t epoch;
+    struct catalog *catalogs[2]; // by side; NULL: not read yet
+};
+
+struct database {
+    char *name;
+    pthread_mutex_t lock;                // for `settings` and `catalogs`, held for a ref at most
+    struct database_settings *settings;
+    struct database_catalogs *catalogs;
+    atomic_uint_fast64_t settings_epoch; // goes up with each replacement: threads cache a reference
+    atomic_uint_fast64_t catalogs_epoch;
+    // Operators' settings; relaxed atomics, read for every read.
+    atomic_uint canary_percent; // hundredths
+    atomic_uint shadow_percent; // hundredths
+    atomic_int canary_state;    // enum canary_state
+    atomic_bool is_paused;
+    struct books books;
+    struct figures *figures;
+    struct shapes *shapes;      // analyses by shape key, published to the workers
+    struct control *control;    // catalogs and lag
+    // Replication, as the control thread last saw it.
+    atomic_uint_fast64_t replayed;   // LSN that new has replayed; 0: unknown
+    atomic_int_fast64_t lag_us;      // -1: unknown
+    atomic_int lag_probe;            // enum lag_probe in force (auto resolved)
+    atomic_bool sides_up[2];
+    // Connections now open.
+    atomic_uint_fast64_t clients, old_sessions; // sessions of clients
+    atomic_uint own_sessions[2];                // of our own, against max_connections
+};
+
+struct database_settings *database_settings(struct database *database); // a reference
+void database_settings_unref(struct database_settings **settings);
+struct database_catalogs *database_catalogs(struct database *database); // a reference
+void database_catalogs_unref(struct database_catalogs **catalogs);
+void database_set_catalogs(struct database *database, struct catalog *old_catalog,
+                           struct catalog *new_catalog); // takes both references
+
+// All databases of the process.
+struct databases;
+struct databases *databases_new(const struct configuration *configuration, char *error,
+                                size_t error_size);
+void databases_free(struct databases **databases); // after all threads have ended
+// By the name in a startup packet; NULL: no such entry. The '*' entry makes one at first use.
+struct database *databases_find(struct databases *databases, const char *name);
+bool databases_reload(struct databases *databases, const struct configuration *configuration,
+                      char *error, size_t error_size);
+void databases_each(struct databases *databases,
+                    void (*each)(void *context, struct database *database), void *context);
+
+#endif

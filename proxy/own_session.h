@@ -1,0 +1,82 @@
+// Sessions that the proxy opens itself, on new for mirrored and canary reads, on old for rechecks and
+// mirrored canary reads. A pool on one uv loop: logs in as the client's user by the identity of DESIGN 3.8,
+// brings a session to the wanted state, runs jobs, one at a time a session, and hands their replies back. Every
+// session is named `pgrehearse` and has shadow.timeout as statement_timeout.
+#ifndef PROXY_OWN_SESSION_H
+#define PROXY_OWN_SESSION_H
+
+#include "compare/sql/state.h"
+#include "protocol/capture.h"
+#include "proxy/database.h"
+
+struct own_pool;
+
+// Who the session must be. Sessions are kept and reused per (database, side, user).
+struct own_identity {
+    struct database *database;
+    const char *user;
+    const char *password;   // cleartext that the login showed, or NULL
+};
+
+enum own_outcome {
+    OWN_DONE,          // every ReadyForQuery came; `reply` holds all messages of the job
+    OWN_UNAVAILABLE,   // no connection, or it broke; `sqlstate` where the server said one
+    OWN_LOGIN,         // the server does not let this user in, or we lack the secret
+    OWN_STATE,         // the state could not be replayed (an error in it)
+    OWN_TIMEOUT,       // no complete answer in time; the session was closed and cancelled
+    OWN_TOO_BIG,       // the reply is over max_reply; what came is in `reply`
+    OWN_JUNK,          // the server sent what is no protocol
+    OWN_STOPPED,       // the pool is stopping
+};
+
+struct own_job;
+// Said once. The job and what it holds is the caller's again (own_job_free). On the pool's loop.
+typedef void (*own_job_done)(struct own_job *job);
+
+struct own_job {
+    // Set by the caller before own_pool_run; all borrowed until `done` except `messages`.
+    struct own_identity identity;
+    enum side side;
+    struct state_snapshot *state; // to be replayed before; a reference, owned by the job
+    uint8_t *messages;            // whole messages in wire format; owned by the job
+    size_t messages_length;
+    unsigned units;               // ReadyForQuery's that they bring
+    size_t max_reply;
+    uint64_t timeout;             // ns, from when it is run on a session
+    uint64_t queue_timeout;       // ns that it may wait for a session (OWN_UNAVAILABLE then)
+    own_job_done done;
+    void *context;
+    // For reads that are served as they come (canary): called with whole or partial messages instead of
+    // capturing; NULL: captured. Returning false pauses reading until own_job_resume.
+    bool (*on_bytes)(struct own_job *job, struct chunk *chunk, size_t offset, size_t length);
+    // Filled in before `done`.
+    enum own_outcome outcome;
+    char sqlstate[6];
+    char error[256];
+    struct capture reply;
+    uint64_t sent, answered, ended; // ns, uv_hrtime
+    uint32_t backend_pid;
+    // The pool's.
+    struct own_job *next;
+    void *session;
+};
+
+struct own_job *own_job_new(void);
+void own_job_free(struct own_job **job);
+
+// Limits (per user and side, per side in all, from the database's settings) hold over all loops of
+// the process through database->own_sessions.
+struct own_pool *own_pool_new(uv_loop_t *loop);
+void own_pool_run(struct own_pool *pool, struct own_job *job);
+// Gives the job up: `done` is not called; its session is cancelled and closed. Frees the job.
+void own_pool_abandon(struct own_pool *pool, struct own_job **job);
+void own_job_resume(struct own_job *job);
+// Closes all sessions; jobs end with OWN_STOPPED. `closed` is called when the loop holds nothing of
+// the pool any more; then own_pool_free.
+void own_pool_stop(struct own_pool *pool, void (*closed)(void *context), void *context);
+void own_pool_free(struct own_pool **pool);
+// Idle sessions over a quarter of the limits are closed (after 53300 for a client: all idle ones).
+void own_pool_shed(struct own_pool *pool, struct database *database, enum side side);
+void own_pool_counts(const struct own_pool *pool, unsigned *busy, unsigned *idle, unsigned *waiting);
+
+#endif
