@@ -10,6 +10,7 @@
 #include <uv.h>
 
 struct database;
+struct session_view;
 
 // What the shadow must know of a session from its login on. Immutable; the event owns it.
 struct session_facts {
@@ -20,6 +21,7 @@ struct session_facts {
     char *application_name; // owned, "" if none
     char *client_address;   // owned
     uint32_t backend_pid;
+    struct session_view *view; // a reference
     char **parameters; // startup parameters that are settings, and ParameterStatus' values at login:
                        // name, value, …, NULL; `options` taken to pieces; owned
     size_t parameter_count; // pairs

@@ -1,0 +1,40 @@
+// The running proxy: what `serve` puts together, for those who need to reach across (console,
+// workers). Made before any thread starts; the pointers never change while threads run.
+#ifndef PROXY_INSTANCE_H
+#define PROXY_INSTANCE_H
+
+#include "config/configuration.h"
+#include "proxy/database.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct registry;
+struct shadows;
+struct reporter;
+struct workers;
+struct tls_context;
+
+struct instance {
+    pthread_mutex_t lock; // for `configuration` and `client_tls`, held for a ref at most
+    const struct configuration *configuration;
+    struct tls_context *client_tls; // NULL: TLS is off
+    atomic_uint_fast64_t configuration_epoch;
+    struct databases *databases;
+    struct registry *registry; // cancel keys to sessions
+    struct workers *workers;
+    struct shadows *shadows;
+    struct reporter *reporter;
+    atomic_uint client_connections; // against listen.max_client_connections
+    atomic_uint_fast64_t next_session; // ids, from 1
+    atomic_bool is_stopping;
+};
+
+const struct configuration *instance_configuration(struct instance *instance); // a reference
+struct tls_context *instance_client_tls(struct instance *instance);            // a reference, or NULL
+// RELOAD and SIGHUP. False: nothing changed, `error` says why. Any thread.
+bool instance_reload(struct instance *instance, char error[CONFIGURATION_ERROR_SIZE]);
+// SHUTDOWN, SIGTERM: `wait`: until the clients have left by themselves. Any thread, idempotent.
+void instance_shutdown(struct instance *instance, bool wait);
+// PAUSE and RESUME: sets database->is_paused; sessions stop between units.
+
+#endif
