@@ -49,6 +49,7 @@ struct reply_row {
 bool reply_row_begin(struct reply_row *row, const uint8_t *body, size_t length);
 // The next value; *value NULL for SQL NULL. False: no more, or malformed.
 bool reply_row_next(struct reply_row *row, const uint8_t **value, size_t *length);
+bool reply_row_is_done(const struct reply_row *row); // every value was read and nothing is left over
 
 void reply_write_error(struct writer *writer, char type, const struct reply_error_text *error);
 void reply_write_row_description(struct writer *writer, const struct reply_column *columns,

@@ -8,13 +8,15 @@ enum { STARTUP_MAX_LENGTH = 10000 }; // as PostgreSQL's MAX_STARTUP_PACKET_LENGT
 
 enum startup_kind {
     STARTUP_MORE,           // not enough bytes yet
-    STARTUP_JUNK,           // not a packet that PostgreSQL would take
+    STARTUP_JUNK,           // not a packet that PostgreSQL would take; `major` is filled in, and not 3
+                            // nor 1234, when the version is what is wrong
     STARTUP_TOO_BIG,        // over STARTUP_MAX_LENGTH
     STARTUP_SSL_REQUEST,
     STARTUP_GSSENC_REQUEST,
     STARTUP_CANCEL,
     STARTUP_SESSION,        // StartupMessage
     STARTUP_TLS,            // a TLS ClientHello: direct TLS
+    STARTUP_NO_MEMORY,
 };
 
 struct startup_parameter {
@@ -38,11 +40,13 @@ struct startup {
 // Reads the packet at `bytes`. What it points to is borrowed from there. startup_fini frees.
 void startup_read(struct startup *startup, const uint8_t *bytes, size_t length);
 void startup_fini(struct startup *startup);
-const char *startup_parameter(const struct startup *startup, const char *name); // or NULL
+// The value that counts, which is the last one of that name; or NULL.
+const char *startup_parameter(const struct startup *startup, const char *name);
 bool startup_is_replication(const struct startup *startup);
 
-// Packets to a server. `database` and `user` replace what the client sent; further
-// `extra_options` are appended to the parameter `options` (NULL: none).
+// Packets to a server. `database` and `user` replace what the client sent (NULL: they stay); further
+// `extra_options` are appended to the parameter `options` (NULL: none). A packet longer than a
+// server takes marks the writer failed.
 void startup_write(struct writer *writer, const struct startup *startup, const char *user,
                    const char *database, const char *extra_options);
 void startup_write_ssl_request(struct writer *writer);
