@@ -22,6 +22,8 @@ struct unit {
     bool is_copy;            // COPY data passed: its bytes are not captured
     bool is_request_cut;     // over shadow.max_request: `request` holds what came before
     bool is_reply_cut;       // over shadow.max_result, or stripped: `reply` is empty
+    bool is_unsampled;       // not in shadow.percent: `reply` is without its DataRows, reads are
+                             // SKIP_SAMPLED_OUT; the worker throws the dice, the shadow doesn't
     bool is_lost;            // the session ended (or old did) before the answer was complete
     enum drop_reason dropped; // stripped of its reply: its reads are dropped with this reason
     struct capture request;  // whole messages from the client
