@@ -8,10 +8,18 @@
 #include "compare/difference.h"
 #include "compare/sql/analysis.h"
 #include "proxy/books.h"
+#include "proxy/distinct.h"
+#include "proxy/histogram.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FIGURES_LIMIT = 10000, FIGURES_EVIDENCE_PER_CLASS = 20 /* a fingerprint and class */ };
+enum {
+    FIGURES_LIMIT = 10000,
+    FIGURES_EVIDENCE_PER_CLASS = 20, // a fingerprint and class; the newest are kept
+    FIGURES_EVIDENCE_LIMIT = 5000,   // in all
+    FIGURES_PLACES_PER_FINGERPRINT = 64,
+    FIGURES_TEXT_LIMIT = 16384,      // bytes that are kept of each string
+};
 
 struct figures;
 
@@ -30,6 +38,7 @@ struct figures_read { // one read that has come to its end
     enum skip_reason skipped;
     enum drop_reason dropped;
     enum difference_class difference; // of a mismatch
+    bool is_accepted;                 // a mismatch that a rule or ACCEPT names as known
     bool has_type_change;             // a hazard
 };
 void figures_add(struct figures *figures, const struct figures_read *read);
@@ -54,9 +63,53 @@ struct figures_mismatch {
 };
 void figures_mismatch_add(struct figures *figures, const struct figures_mismatch *mismatch);
 
-// Quarantine (canary.quarantine) and ACCEPT, by fingerprint.
+// Evidence of an earlier run: shown, and counted nowhere.
+void figures_mismatch_restore(struct figures *figures, const struct figures_mismatch *mismatch);
+
+// Quarantine (canary.quarantine) and ACCEPT, by fingerprint. `reason` NULL: accepted no longer.
 bool figures_is_quarantined(struct figures *figures, const char *fingerprint);
 void figures_quarantine(struct figures *figures, const char *fingerprint, bool on);
 void figures_accept(struct figures *figures, const char *fingerprint, const char *reason);
+bool figures_is_accepted(struct figures *figures, const char *fingerprint);
+bool figures_is_known(struct figures *figures, const char *fingerprint);
+
+// What readers get: copies, theirs to keep. Nothing is returned without memory, but the counts are 0.
+
+struct figure { // one fingerprint; "other" is what came over FIGURES_LIMIT, "" what does not parse
+    char fingerprint[17];
+    char *query, *tables; // tables: "schema.table, …"; never NULL
+    uint64_t reads;       // that have come to their end
+    uint64_t verdicts[VERDICT_COUNT], skipped[SKIP_COUNT], dropped[DROP_COUNT],
+        mismatches[DIFFERENCE_COUNT], accepted;
+    uint64_t distinct;            // estimate of the different parameter sets compared
+    struct histogram *latency[2]; // by side (0 old, 1 new); NULL: nothing measured
+    bool has_type_change, is_quarantined;
+    char *accepted_because; // NULL: not accepted
+    struct figures_place {  // where its mismatches lie
+        enum difference_class difference;
+        char *table, *column;
+        uint64_t mismatches;
+        int64_t last_seen; // microseconds since 1970
+    } *places;
+    size_t place_count;
+};
+
+// Those changed after `since` (0: all), most reads first; *now is the `since` of the next call.
+struct figure *figures_copy(struct figures *figures, uint64_t since, uint64_t *now, size_t *count);
+void figures_copy_free(struct figure **copy, size_t count);
+uint64_t figure_compared(const struct figure *figure);
+// The rate and bound that the books would give of these counts alone.
+void figure_rate(const struct figure *figure, double *rate, double *upper_bound);
+
+// Evidence with an id over `after`, newest first.
+struct figures_mismatch *figures_evidence(struct figures *figures, uint64_t after, size_t *count);
+void figures_evidence_free(struct figures_mismatch **evidence, size_t count);
+
+struct figures_totals { // over all fingerprints
+    struct histogram latency[2];
+    uint64_t distinct; // (fingerprint, parameters) compared, estimated
+    uint64_t fingerprints;
+};
+void figures_totals(struct figures *figures, struct figures_totals *totals);
 
 #endif
