@@ -14,10 +14,10 @@ struct stream;
 struct tls_context;
 
 enum stream_end {
-    STREAM_END_PEER,     // orderly end from the peer
-    STREAM_END_ERROR,    // a read or write failed
-    STREAM_END_TLS,      // handshake or record error; tls_error() says what
-    STREAM_END_STOPPED,  // stream_stop
+    STREAM_END_PEER,    // orderly end from the peer
+    STREAM_END_ERROR,   // a read or write failed
+    STREAM_END_TLS,     // handshake or record error; stream_tls_error says what
+    STREAM_END_STOPPED, // never said: for owners that note why they stopped
 };
 
 struct stream_callbacks {
@@ -49,17 +49,22 @@ void stream_pause(struct stream *stream);  // backpressure: nothing is read from
 bool stream_write(struct stream *stream, struct chunk *chunk, size_t offset, size_t length);
 bool stream_write_copy(struct stream *stream, const void *bytes, size_t length);
 size_t stream_pending(const struct stream *stream); // bytes queued
-// TLS on an established stream. `left_over`: bytes already read from before the handshake are fatal
-// and must not be passed; direct TLS passes the ClientHello that was read.
+// TLS on an established stream: on_secured or on_end follows, never before these return. Until then
+// nothing may be written. `left_over`: bytes already read from before the handshake are fatal
+// and must not be passed; direct TLS passes the ClientHello that was read. False: no memory.
 bool stream_start_tls_server(struct stream *stream, struct tls_context *context,
                              const void *client_hello, size_t length);
 bool stream_start_tls_client(struct stream *stream, struct tls_context *context,
                              const char *host_name, bool alpn);
 bool stream_is_tls(const struct stream *stream);
+bool stream_has_alpn(const struct stream *stream);         // "postgresql" was agreed on
 const char *stream_tls_error(const struct stream *stream); // "" if none
+// The common name in the peer's verified certificate; false: none.
+bool stream_peer_name(const struct stream *stream, char *name, size_t size);
 // Hash of the peer's certificate for tls-server-end-point (server side certificate), or 0.
 size_t stream_channel_binding(const struct stream *stream, unsigned char out[64]);
-// Finishes writing what is queued (for at most a second), then closes. Idempotent.
+// Finishes writing what is queued, and lets the peer read it, for at most a second, then closes.
+// Idempotent. From here on nothing but on_closed is called.
 void stream_stop(struct stream *stream);
 // Closes at once, e.g. with bytes still queued.
 void stream_abort(struct stream *stream);

@@ -8,28 +8,35 @@
 #include <stdint.h>
 
 struct target_host {
-    char *host; // name, address, or a directory ('/' or '@' first) for a Unix socket
+    char *host;    // name, address, or a directory ('/' or '@' first) for a Unix socket
+    char *address; // hostaddr: where to connect to while `host` is what TLS checks; "" if none
     uint16_t port;
 };
 
 struct target {
     atomic_uint references;
-    char *connection_string; // for libpq
+    char *connection_string;   // for libpq
     struct target_host *hosts; // tried in order
     size_t host_count;
-    char *user, *password, *database, *options; // "" where not given (user and database: libpq's default)
+    char *user, *password, *database,
+        *options;                // "" where not given (user and database: libpq's default)
+    char *passfile;              // "" if none
     bool has_user, has_database; // given in the string itself
     enum tls_mode tls_mode;
-    bool direct_tls; // sslnegotiation=direct
+    bool direct_tls;                                        // sslnegotiation=direct
     char *tls_root_certificate, *tls_certificate, *tls_key; // "" where not given
-    uint64_t connect_timeout; // ns; 0: none
+    char *tls_key_password, *tls_revocation_list;           // likewise
+    char *tls_minimum, *tls_maximum; // "TLSv1.2" and the like, "" where not given
+    bool tls_sends_name;             // sslsni
+    uint64_t connect_timeout;        // ns; 0: none
 };
 
+// NULL: `error` says what is wrong with the string. Reads files (service, passfile): not on a loop.
 struct target *target_new(const char *connection_string, char *error, size_t error_size);
 struct target *target_ref(struct target *target);
 void target_unref(struct target **target);
 // The password for `user`: the string's own when it names that user, else the passfile's, else NULL.
-// The caller frees (and wipes) it.
+// The caller frees (and wipes) it. Reads the passfile: a small local file.
 char *target_password_for(const struct target *target, const char *user, const char *database);
 
 #endif
