@@ -21,8 +21,8 @@ struct feed {
     struct cell *cells; // owned; `depth` of them, a power of two
     uint64_t depth;
     uv_async_t *wake;
-    _Alignas(CACHE_LINE) atomic_uint_fast64_t tail; // next place to fill
-    _Alignas(CACHE_LINE) atomic_uint_fast64_t head; // next place to empty
+    _Alignas(CACHE_LINE) atomic_uint_fast64_t tail;   // next place to fill
+    _Alignas(CACHE_LINE) atomic_uint_fast64_t head;   // next place to empty
     _Alignas(CACHE_LINE) atomic_uint_fast64_t memory; // pinned and not given back
     atomic_bool is_dirty;
     atomic_uint_fast64_t dirty_since; // uv_hrtime of the first flush that left it so, 0: none did
@@ -145,8 +145,7 @@ claim(struct feed *feed, uint64_t *place)
         uint64_t turn = atomic_load_explicit(&cell->turn, memory_order_acquire);
         if (turn == *place) {
             if (atomic_compare_exchange_weak_explicit(&feed->tail, place, *place + 1,
-                                                      memory_order_relaxed,
-                                                      memory_order_relaxed)) {
+                                                      memory_order_relaxed, memory_order_relaxed)) {
                 return cell;
             }
         } else if (turn < *place) {

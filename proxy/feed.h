@@ -16,14 +16,15 @@ struct session_view;
 struct session_facts {
     uint64_t id;
     struct database *database; // not owned; databases live as long as the process
-    char *user;       // owned
-    char *password;   // cleartext, where the login showed it; else NULL; owned, wiped at the end
+    char *user;                // owned
+    char *password; // cleartext, where the login showed it; else NULL; owned, wiped at the end
     char *application_name; // owned, "" if none
     char *client_address;   // owned
     uint32_t backend_pid;
     struct session_view *view; // a reference
-    char **parameters; // startup parameters that are settings, and ParameterStatus' values at login:
-                       // name, value, …, NULL; `options` taken to pieces; owned
+    char *
+        *parameters; // startup parameters that are settings, and ParameterStatus' values at login:
+                     // name, value, …, NULL; `options` taken to pieces; owned
     size_t parameter_count; // pairs
     size_t reported_from;   // pairs from here on are ParameterStatus'
 };

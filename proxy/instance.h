@@ -24,13 +24,20 @@ struct instance {
     struct workers *workers;
     struct shadows *shadows;
     struct reporter *reporter;
-    atomic_uint client_connections; // against listen.max_client_connections
+    atomic_uint client_connections;    // against listen.max_client_connections
     atomic_uint_fast64_t next_session; // ids, from 1
     atomic_bool is_stopping;
 };
 
+// Takes the configuration's reference. False: `error`; nothing is left to free then.
+bool instance_init(struct instance *instance, const struct configuration *configuration,
+                   char error[CONFIGURATION_ERROR_SIZE]);
+void instance_fini(struct instance *instance); // when all threads have ended
+// Says why this configuration cannot be served yet; false: `error`.
+bool instance_can_serve(const struct configuration *configuration,
+                        char error[CONFIGURATION_ERROR_SIZE]);
 const struct configuration *instance_configuration(struct instance *instance); // a reference
-struct tls_context *instance_client_tls(struct instance *instance);            // a reference, or NULL
+struct tls_context *instance_client_tls(struct instance *instance); // a reference, or NULL
 // RELOAD and SIGHUP. False: nothing changed, `error` says why. Any thread.
 bool instance_reload(struct instance *instance, char error[CONFIGURATION_ERROR_SIZE]);
 // SHUTDOWN, SIGTERM: `wait`: until the clients have left by themselves. Any thread, idempotent.

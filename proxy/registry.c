@@ -102,14 +102,7 @@ registry_find(struct registry *registry, uint32_t pid, const uint8_t *key, size_
             CRYPTO_memcmp(at->key, key, key_length) != 0) {
             continue;
         }
-        *place = (struct registry_place){
-            .session = at->session,
-            .worker = at->worker,
-            .database = at->database,
-            .old_address = at->old_address,
-            .old_address_length = at->old_address_length,
-            .is_served_by_new = atomic_load(&at->is_served_by_new),
-        };
+        *place = (struct registry_place){.session = at->session, .worker = at->worker};
         is_found = true;
         break;
     }

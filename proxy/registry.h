@@ -5,9 +5,7 @@
 
 #include "proxy/database.h"
 #include "proxy/unit.h"
-#include <netinet/in.h>
 #include <stdbool.h>
-#include <sys/socket.h>
 
 struct registry;
 
@@ -29,12 +27,9 @@ struct registry_client {
     uint32_t backend_pid;
     uint8_t key[REGISTRY_KEY_MAX];
     size_t key_length;
-    struct sockaddr_storage old_address; // where its old session really is
-    socklen_t old_address_length;
-    atomic_int state;            // enum client_state
-    atomic_int route;            // enum unit_route of the last unit
-    atomic_uint_fast64_t units;  // answered
-    atomic_bool is_served_by_new; // a canary read runs: a cancel goes there
+    atomic_int state;           // enum client_state
+    atomic_int route;           // enum unit_route of the last unit
+    atomic_uint_fast64_t units; // answered
     // The registry's.
     struct registry_client *next, *previous, *same_bucket;
 };
@@ -44,13 +39,9 @@ void registry_free(struct registry **registry); // when nobody is in it
 void registry_add(struct registry *registry, struct registry_client *client);
 void registry_remove(struct registry *registry, struct registry_client *client);
 
-struct registry_place { // where a cancel goes; a copy
+struct registry_place { // where a cancel goes
     uint64_t session;
     unsigned worker;
-    struct database *database;
-    struct sockaddr_storage old_address;
-    socklen_t old_address_length;
-    bool is_served_by_new;
 };
 bool registry_find(struct registry *registry, uint32_t pid, const uint8_t *key, size_t key_length,
                    struct registry_place *place);

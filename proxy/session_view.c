@@ -61,8 +61,7 @@ session_view_at(struct session_view *view, uint64_t sequence)
 {
     struct state_snapshot *snapshot = NULL;
     pthread_mutex_lock(&view->lock);
-    if (view->snapshot &&
-        atomic_load_explicit(&view->covers, memory_order_relaxed) >= sequence) {
+    if (view->snapshot && atomic_load_explicit(&view->covers, memory_order_relaxed) >= sequence) {
         snapshot = state_snapshot_ref(view->snapshot);
     }
     pthread_mutex_unlock(&view->lock);

@@ -19,15 +19,15 @@ struct unit {
     uint64_t ended;    // ns: ReadyForQuery came
     enum unit_route route;
     char status_before, status_after; // ReadyForQuery's: 'I', 'T', 'E'; after 0: never answered
-    bool is_copy;            // COPY data passed: its bytes are not captured
-    bool is_request_cut;     // over shadow.max_request: `request` holds what came before
-    bool is_reply_cut;       // over shadow.max_result, or stripped: `reply` is empty
-    bool is_unsampled;       // not in shadow.percent: `reply` is without its DataRows, reads are
-                             // SKIP_SAMPLED_OUT; the worker throws the dice, the shadow doesn't
-    bool is_lost;            // the session ended (or old did) before the answer was complete
+    bool is_copy;                     // COPY data passed: its bytes are not captured
+    bool is_request_cut;              // over shadow.max_request: `request` holds what came before
+    bool is_reply_cut;                // over shadow.max_result, or stripped: `reply` is empty
+    bool is_unsampled;        // not in shadow.percent: `reply` is without its DataRows, reads are
+                              // SKIP_SAMPLED_OUT; the worker throws the dice, the shadow doesn't
+    bool is_lost;             // the session ended (or old did) before the answer was complete
     enum drop_reason dropped; // stripped of its reply: its reads are dropped with this reason
-    struct capture request;  // whole messages from the client
-    struct capture reply;    // whole messages from the served side, as the client got them
+    struct capture request;   // whole messages from the client
+    struct capture reply;     // whole messages from the served side, as the client got them
 };
 
 struct unit *unit_new(uint64_t session, uint64_t sequence, char status_before, uint64_t now);
