@@ -38,26 +38,56 @@ write_value(FILE *out, const char *value)
         fputc('\'', out);
 }
 
+// The options as key=value; secrets masked or not; `name` as dbname unless there is one.
+static char *
+write_options(const PQconninfoOption *options, bool is_masked, const char *name)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    const char *gap = "";
+
+    if (!out)
+        return NULL;
+    for (const PQconninfoOption *option = options; option->keyword; option++) {
+        const char *value = option->val;
+
+        if (!value && name && strcmp(option->keyword, "dbname") == 0)
+            value = name;
+        if (!value)
+            continue;
+        fprintf(out, "%s%s=", gap, option->keyword);
+        write_value(out, is_masked && strchr(option->dispchar, '*') ? "***" : value);
+        gap = " ";
+    }
+    if (fclose(out) != 0) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
 char *
 connection_masked(const char *string)
 {
     PQconninfoOption *options = PQconninfoParse(string, NULL);
-    char *text = NULL;
-    size_t size;
-    FILE *out = options ? open_memstream(&text, &size) : NULL;
-    const char *gap = "";
+    char *text = options ? write_options(options, true, NULL) : NULL;
 
-    for (PQconninfoOption *option = options; out && option->keyword; option++) {
-        if (!option->val)
-            continue;
-        fprintf(out, "%s%s=", gap, option->keyword);
-        write_value(out, strchr(option->dispchar, '*') ? "***" : option->val);
-        gap = " ";
-    }
     PQconninfoFree(options);
-    if (out && fclose(out) != 0) {
-        free(text);
-        text = NULL;
-    }
+    return text;
+}
+
+char *
+connection_with_database(const char *string, const char *name)
+{
+    PQconninfoOption *options = PQconninfoParse(string, NULL);
+    bool has_service = false;
+
+    for (PQconninfoOption *option = options; option && option->keyword; option++)
+        has_service |= option->val && strcmp(option->keyword, "service") == 0;
+
+    char *text = options ? write_options(options, false, has_service ? NULL : name) : NULL;
+
+    PQconninfoFree(options);
     return text;
 }

@@ -9,5 +9,8 @@
 bool connection_check(const char *string, char *problem, size_t size);
 // As key=value with every secret as ***; the caller frees it. NULL: no memory, or not parsable.
 char *connection_masked(const char *string);
+// The same string, with dbname=`name` where it names neither a database nor a service that may. The
+// caller wipes and frees it. NULL: no memory, or not parsable.
+char *connection_with_database(const char *string, const char *name);
 
 #endif
