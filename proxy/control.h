@@ -8,8 +8,10 @@
 #include "proxy/database.h"
 #include <uv.h>
 
-struct control *control_start(struct database *database);
-void control_stop(struct control **control); // joins the thread
+struct control *control_start(struct database *database); // NULL: no thread; sets database->control
+// Joins the thread. Who still waits is answered LAG_UNKNOWN before; later waits are so at once, on the
+// caller's thread, until the control itself is gone: stop the shadow first.
+void control_stop(struct control **control);
 // Have the catalogs read again; the epoch goes up when it is done, whatever came of it.
 // At most every 100 ms; requests in between are joined.
 void control_request_catalogs(struct control *control);
@@ -24,6 +26,12 @@ void control_reload(struct control *control);
 // SQL that gives old's position as text (pg_lsn) right after a reading, for the resolved probe; NULL
 // when no position is needed (none) or known. Static strings.
 const char *control_position_sql(const struct database *database);
+// Called on the control thread when a side goes up or down, `why` with an error or "": for the audit
+// log. To be set right after control_start; the changes are logged without it as well.
+void control_on_side(struct control *control,
+                     void (*changed)(void *context, struct database *database, enum side side,
+                                     bool is_up, const char *why),
+                     void *context);
 // Why the lag is unknown, for STATUS and events; "" when it is known. Copied into `text`.
 void control_lag_trouble(struct control *control, char text[256]);
 

@@ -1,0 +1,16 @@
+// A thread a database that has both sides' catalogs read: at start, on request, and again after a
+// failure. Apart from the control thread, since a reading may take long and must hold up no waiter.
+#ifndef PROXY_CATALOG_READER_H
+#define PROXY_CATALOG_READER_H
+
+#include "proxy/database.h"
+
+struct catalog_reader;
+
+struct catalog_reader *catalog_reader_start(struct database *database); // NULL: no thread
+void catalog_reader_stop(struct catalog_reader **reader);               // joins
+void catalog_reader_request(struct catalog_reader *reader);             // any thread
+// Breaks off a reading that has taken too long; to be called now and then by another thread.
+void catalog_reader_watch(struct catalog_reader *reader);
+
+#endif
