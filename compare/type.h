@@ -1,9 +1,14 @@
 // Values by type (DESIGN 3.4): one table, type.tbl, by OID says how a type's values are equal, in
 // text and in binary format, on each side. Types that users define are told by the two sides'
-// catalogs through `type_kind_of`.
+// catalogs through a resolver.
+//
+// Every value has a form: bytes that are equal for equal values, whatever the format, and under one
+// type_pair whichever of the two types. Comparing is comparing forms, a digest is a hash of forms.
+// Only floats with a tolerance are compared number by number.
 #ifndef COMPARE_TYPE_H
 #define COMPARE_TYPE_H
 
+#include "protocol/writer.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,36 +17,72 @@ struct cell { // one value of one result
     const uint8_t *bytes; // NULL: SQL NULL
     size_t length;
     uint32_t type;
-    int16_t format;
+    int16_t format; // 0 text, 1 binary
     int32_t type_modifier;
 };
 
-// How a user-defined type is to be read: an enum as text, a domain as its base type, an array by its
-// element. Asked for OIDs that type.tbl does not hold. False: unknown, compared by its text.
+// How a user-defined type is to be read: gives the OID of the built-in type whose values look the
+// same: an enum or citext stands for text, a domain for its base type, an array of enums for text[].
+// Asked for OIDs that type.tbl does not hold. False: unknown, compared by its text.
 struct type_resolver {
     bool (*resolve)(void *context, uint32_t type, uint32_t *stands_for);
     void *context;
 };
 
-enum type_as { // compare.rules `as:`
+enum type_as { // compare.rules `as:`; of arrays it speaks of the elements
     TYPE_AS_ITSELF, TYPE_AS_INSTANT, TYPE_AS_JSON, TYPE_AS_TEXT, TYPE_AS_TRIMMED,
     TYPE_AS_CASE_INSENSITIVE, TYPE_AS_NUMBER, TYPE_AS_BOOLEAN,
 };
 
 struct type_rules {
     double float_tolerance; // relative
+    bool has_tolerance;     // said by a rule: holds for every kind of number, not only for floats
     enum type_as as;
     bool unordered; // arrays: as multisets
     const struct type_resolver *old_types; // may be NULL
     const struct type_resolver *new_types;
 };
 
+enum type_family {
+#define FAMILY(NAME, read_text, read_binary, print) TYPE_FAMILY_##NAME,
+#include "compare/type_family.tbl"
+#undef FAMILY
+    TYPE_FAMILY_COUNT
+};
+
+enum { TYPE_LEVELS = 4 }; // array, multirange, range, subtype
+
+// How the values of two columns that correspond are compared. Made once a column pair; owns nothing.
+struct type_pair {
+    enum type_family levels[TYPE_LEVELS]; // of the value, of its elements, of theirs
+    uint32_t types[2];                    // [0] old's, [1] new's, resolved to built-in types
+    const struct type_resolver *resolvers[2];
+    double tolerance;
+    bool is_exact; // no tolerance anywhere: equal forms are the only equality
+    bool is_unordered;
+};
+
+void type_pair_init(struct type_pair *pair, uint32_t old_type, uint32_t new_type,
+                    const struct type_rules *rules);
+// Appends the form of a value of one side. Forms of one pair compare across sides.
+void type_pair_form(const struct type_pair *pair, const struct cell *cell, bool is_new,
+                    struct writer *form);
+// `forms` is memory to work in; without memory either of them is `failed` and the answer is void.
+bool type_pair_equal(const struct type_pair *pair, const struct cell *old_value,
+                     const struct cell *new_value, struct writer forms[2]);
+// Do two forms of this pair agree, within its tolerance?
+bool type_pair_forms_agree(const struct type_pair *pair, const uint8_t *old_form, size_t old_length,
+                           const uint8_t *new_form, size_t new_length);
+
+// All of the above for two single values. Without memory: are the bytes equal?
 bool type_equal(const struct cell *old_value, const struct cell *new_value,
                 const struct type_rules *rules);
-// A digest that is equal for equal values, for multiset comparison; 0 with *is_exact false for types
-// compared with tolerance, which take no part in digests.
-uint64_t type_digest(const struct cell *cell, const struct type_rules *rules, bool is_new,
-                     bool *is_exact);
+
 const char *type_name(uint32_t type); // pg_type.typname of a built-in type, or NULL
+// The OID of the built-in type that this one is read as; 0 if there is none.
+uint32_t type_resolve(uint32_t type, const struct type_resolver *types);
+// A value as its type's text output, for people and for comparing by text; false where only the
+// server could say (a binary value of a type without a rule).
+bool type_print(const struct cell *cell, const struct type_resolver *types, struct writer *text);
 
 #endif

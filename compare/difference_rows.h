@@ -1,0 +1,71 @@
+// The rows of two results side by side: which column is held against which, and how; rows by number,
+// cell by cell; digests. Inside compare/ only: what difference.c, difference_match.c and
+// difference_pair.c share.
+#ifndef COMPARE_DIFFERENCE_ROWS_H
+#define COMPARE_DIFFERENCE_ROWS_H
+
+#include "compare/difference.h"
+
+struct rows_column { // one column pair that is compared
+    size_t at[2];    // its number in old's and in new's result
+    struct type_pair pair;
+    bool is_key;      // of the visible ORDER BY
+    bool is_accepted; // has an `accept` rule
+};
+
+struct rows {
+    const struct result *results[2]; // [0] old's, [1] new's
+    size_t widths[2];                // columns of each
+    struct rows_column *columns;     // those compared; owned
+    size_t column_count;
+    size_t *offsets[2];    // where each row's body begins in its result's `rows`; owned
+    struct cell *cells[2]; // the row that rows_load loaded last, by that result's columns; owned
+    size_t loaded[2];      // its number, SIZE_MAX: none
+    struct writer forms[2];
+    bool is_alike;  // equal bytes of a row mean equal rows: types and formats are the same
+    bool has_names; // false: the columns of the two results have no correspondence
+    bool has_type_change;
+    bool failed; // out of memory
+};
+
+// False: no memory, or (has_names false) different columns; rows_fini in any case. `with_accepted`:
+// columns with an `accept` rule take part.
+bool rows_init(struct rows *rows, const struct result *old_result, const struct result *new_result,
+               const struct determinacy *determinacy, const struct difference_rules *rules,
+               bool with_accepted);
+void rows_fini(struct rows *rows);
+
+const struct cell *rows_cell(struct rows *rows, size_t side, size_t row, size_t column);
+bool rows_column_equal(struct rows *rows, size_t column, size_t old_row, size_t new_row);
+bool rows_equal(struct rows *rows, size_t old_row, size_t new_row);
+// Of all exact columns: equal rows have equal digests.
+uint64_t rows_digest(struct rows *rows, size_t side, size_t row);
+uint64_t rows_column_digest(struct rows *rows, size_t side, size_t row, size_t column);
+// The number in the first inexact column, for sorting; -INFINITY for NULL, 0 without such a column.
+double rows_approximate(struct rows *rows, size_t side, size_t row);
+bool rows_inexact_equal(struct rows *rows, size_t old_row, size_t new_row);
+bool rows_are_exact(const struct rows *rows);
+
+struct match {       // what is left when equal rows are taken away from both sides
+    size_t *left[2]; // row numbers, ascending; owned
+    size_t count[2];
+    bool is_same_sequence; // nothing is left, and row by row at that
+    bool keys_agree;       // the sort columns agree row by row, and the row counts agree
+    size_t
+        disordered; // rows whose sort columns, or where these are hidden whose values, don't agree
+    size_t first_disordered; // the first of them
+};
+
+bool match_rows(struct rows *rows, struct match *match); // false: no memory
+void match_fini(struct match *match);
+
+struct row_pair {
+    size_t old_row, new_row;
+};
+
+// Which of the rows that are left correspond: those that agree on most, and on what tells rows
+// apart. As many pairs as the shorter side has rows, in old's order; *pairs is owned. False: no memory.
+bool pair_rows(struct rows *rows, const struct match *match, struct row_pair **pairs,
+               size_t *count);
+
+#endif

@@ -1,0 +1,209 @@
+// Settles a suspicion. A round is old, then new behind the fence, then old again; DESIGN 3.3:
+//
+//     a reading failed for a circumstance ............. unverified
+//     old stood still, and new agrees with it ......... lagging
+//     the statement leaves open what differs .......... unstable
+//     old stood still, new differs, and both are as
+//       they were in the rounds before: one more ...... mismatch, once there are `rounds` of them
+//     anything moved .................................. the count begins again with this round
+//     `attempts` used up .............................. unstable
+//
+// Readings of one side are held against each other with the same rules as the two sides are, so that
+// what the rules don't see is no movement. Pure; runs on a shadow thread.
+#include "compare/rounds.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum comparison { SAME, DIFFERENT, OPEN, UNKNOWN };
+
+void
+rounds_init(struct rounds *rounds, const struct rounds_settings *settings,
+            const struct determinacy *determinacy, const struct difference_rules *rules)
+{
+    *rounds = (struct rounds){.settings = *settings, .determinacy = determinacy, .rules = rules};
+    result_init(&rounds->old_result);
+    result_init(&rounds->new_result);
+}
+
+void
+rounds_fini(struct rounds *rounds)
+{
+    result_fini(&rounds->old_result);
+    result_fini(&rounds->new_result);
+}
+
+bool
+rounds_is_circumstance(const char *sqlstate)
+{
+    static const char *const states[] = {"08", "40", "53", "57", "58", "55P03", "25P03", "25006"};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (strncmp(sqlstate, states[i], strlen(states[i])) == 0)
+            return true;
+    return false;
+}
+
+static enum rounds_step
+settle(struct rounds *rounds, enum verdict verdict, const char *because)
+{
+    rounds->verdict = verdict;
+    rounds->because = because;
+    return ROUNDS_SETTLED;
+}
+
+void
+rounds_give_up(struct rounds *rounds, const char *because)
+{
+    settle(rounds, VERDICT_UNVERIFIED, because);
+}
+
+static enum comparison
+judge(const struct difference *difference)
+{
+    if (difference->class == DIFFERENCE_NONE)
+        return SAME;
+    return difference->is_open ? OPEN : DIFFERENT;
+}
+
+// The rules of old's columns, by new's: extra columns on new are ignored. NULL: no memory.
+static struct column_rule *
+rules_of_new(const struct rounds *rounds, const struct result *old_result,
+             const struct result *new_result)
+{
+    struct column_rule *columns = calloc(new_result->column_count + 1, sizeof *columns);
+    for (size_t i = 0; columns != NULL && i < new_result->column_count; i++) {
+        columns[i] = (struct column_rule){.tolerance = -1, .ignore = true};
+        for (size_t k = 0; k < old_result->column_count; k++) {
+            if (strcmp(new_result->columns[i].name, old_result->columns[k].name) != 0)
+                continue;
+            columns[i].ignore = false;
+            if (rounds->rules->columns != NULL && k < rounds->rules->column_count)
+                columns[i] = rounds->rules->columns[k];
+            break;
+        }
+    }
+    return columns;
+}
+
+static enum comparison
+compare_readings(const struct rounds *rounds, const struct result *one, const struct result *other,
+                 const struct difference_rules *rules)
+{
+    struct difference difference;
+    if (!difference_find(one, other, rounds->determinacy, rules, &difference))
+        return UNKNOWN;
+    return judge(&difference);
+}
+
+static enum comparison
+compare_old(const struct rounds *rounds, const struct result *one, const struct result *other)
+{
+    struct difference_rules rules = *rounds->rules;
+    rules.new_types = rules.old_types;
+    return compare_readings(rounds, one, other, &rules);
+}
+
+static enum comparison
+compare_new(const struct rounds *rounds, const struct result *one, const struct result *other)
+{
+    struct difference_rules rules = *rounds->rules;
+    struct column_rule *columns = NULL;
+    rules.old_types = rules.new_types;
+    if (rules.allow_extra_columns) {
+        columns = rules_of_new(rounds, &rounds->old_result, one);
+        if (columns == NULL)
+            return UNKNOWN;
+        rules.columns = columns;
+        rules.column_count = one->column_count;
+        rules.allow_extra_columns = false;
+    }
+    enum comparison comparison = compare_readings(rounds, one, other, &rules);
+    free(columns);
+    return comparison;
+}
+
+static bool
+is_circumstance(const struct result *result)
+{
+    return result->kind == RESULT_OPEN ||
+           (result->kind == RESULT_ERROR && rounds_is_circumstance(result->sqlstate));
+}
+
+static void
+keep(struct result *kept, struct result *result)
+{
+    result_fini(kept);
+    *kept = *result;
+    result_init(result);
+}
+
+// Old stood still in this round and new differs. Does the round go on with the ones before?
+static enum comparison
+compare_with_kept(const struct rounds *rounds, const struct result *old_result,
+                  const struct result *new_result)
+{
+    if (rounds->consecutive == 0)
+        return DIFFERENT;
+    enum comparison old_side = compare_old(rounds, &rounds->old_result, old_result);
+    if (old_side != SAME)
+        return old_side;
+    return compare_new(rounds, &rounds->new_result, new_result);
+}
+
+static enum rounds_step
+go_on(struct rounds *rounds)
+{
+    if (rounds->consecutive >= rounds->settings.rounds)
+        return settle(rounds, VERDICT_MISMATCH, NULL);
+    if (rounds->attempts >= rounds->settings.attempts)
+        return settle(rounds, VERDICT_UNSTABLE, "the result kept moving");
+    return ROUNDS_AGAIN;
+}
+
+static enum rounds_step
+settle_open(struct rounds *rounds)
+{
+    const char *because = rounds->determinacy->open_because;
+    return settle(rounds, VERDICT_UNSTABLE,
+                  because != NULL ? because : "the statement does not determine its result");
+}
+
+enum rounds_step
+rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_result,
+           struct result *old_second)
+{
+    static const char no_memory[] = "out of memory";
+    struct difference difference;
+    rounds->attempts++;
+    if (is_circumstance(old_first) || is_circumstance(new_result) || is_circumstance(old_second))
+        return settle(rounds, VERDICT_UNVERIFIED, "a reading failed for a passing reason");
+    enum comparison old_side = compare_old(rounds, old_first, old_second);
+    if (old_side == UNKNOWN ||
+        !difference_find(old_second, new_result, rounds->determinacy, rounds->rules, &difference))
+        return settle(rounds, VERDICT_UNVERIFIED, no_memory);
+    if (old_side == SAME && difference.class == DIFFERENCE_NONE)
+        return settle(rounds, VERDICT_LAGGING, NULL);
+    if (old_side == OPEN || judge(&difference) == OPEN) {
+        rounds->difference = difference;
+        keep(&rounds->old_result, old_second); // the samples borrow from these
+        keep(&rounds->new_result, new_result);
+        return settle_open(rounds);
+    }
+    if (old_side != SAME || difference.class == DIFFERENCE_NONE) {
+        rounds->consecutive = 0;
+        return go_on(rounds);
+    }
+    enum comparison before = compare_with_kept(rounds, old_second, new_result);
+    if (before == UNKNOWN)
+        return settle(rounds, VERDICT_UNVERIFIED, no_memory);
+    if (before == OPEN)
+        return settle_open(rounds);
+    if (before == SAME) {
+        rounds->consecutive++;
+        return go_on(rounds);
+    }
+    rounds->consecutive = 1;
+    rounds->difference = difference;
+    keep(&rounds->old_result, old_second);
+    keep(&rounds->new_result, new_result);
+    return go_on(rounds);
+}

@@ -1,0 +1,69 @@
+// What the type_*.c files share: the readers that take a value to its form, a family each.
+// Inside compare/ only; type.h is what others use.
+#ifndef COMPARE_TYPE_FAMILY_H
+#define COMPARE_TYPE_FAMILY_H
+
+#include "compare/type.h"
+
+enum {
+    TYPE_DEPTH = 32, // of values in values: records in arrays in records
+    TYPE_HEAD = 52,  // bytes before a container's elements; an array's dimensions fit
+    TYPE_OID_NUMERIC = 1700,
+    TYPE_OID_JSONB = 3802,
+    TYPE_OID_BOX = 603,
+    TYPE_OID_TIMESTAMPTZ = 1184,
+};
+
+struct type_reading {                  // one value being read
+    const enum type_family *levels;    // of this value, then of its elements
+    uint32_t type;                     // its own, resolved
+    const struct type_resolver *types; // its side's
+    bool is_unordered;
+    unsigned depth;
+};
+
+// False: it does not parse; what was written is taken back by the caller. A failed writer needs no
+// mention.
+typedef bool type_read_function(const struct type_reading *reading, const uint8_t *bytes,
+                                size_t length, struct writer *form);
+typedef bool type_print_function(const struct type_reading *reading, const uint8_t *bytes,
+                                 size_t length, struct writer *text);
+
+type_read_function type_read_bytes, type_read_bpchar, type_read_char, type_read_trimmed,
+    type_read_caseless;
+type_read_function type_read_bool, type_read_bool_binary, type_read_uuid, type_read_uuid_binary,
+    type_read_bytea;
+type_read_function type_read_number, type_read_number_binary;
+type_read_function type_read_float4, type_read_float4_binary, type_read_float8,
+    type_read_float8_binary;
+type_read_function type_read_date, type_read_date_binary, type_read_time, type_read_time_binary,
+    type_read_timetz, type_read_timetz_binary, type_read_timestamp, type_read_timestamptz,
+    type_read_timestamp_binary, type_read_interval, type_read_interval_binary;
+type_read_function type_read_json, type_read_json_binary;
+type_read_function type_read_array, type_read_array_binary, type_read_range, type_read_range_binary,
+    type_read_multirange, type_read_multirange_binary, type_read_record_binary;
+type_print_function type_print_char, type_print_bool, type_print_uuid, type_print_bytea,
+    type_print_number, type_print_float, type_print_date, type_print_time, type_print_timetz,
+    type_print_timestamp, type_print_interval, type_print_json, type_print_array;
+
+// The form of a value of any type, with what marks it as NULL, as read or as not parsing.
+void type_read_value(const struct type_reading *reading, const uint8_t *bytes, size_t length,
+                     int16_t format, struct writer *form);
+bool type_print_value(const struct type_reading *reading, const uint8_t *bytes, size_t length,
+                      int16_t format, struct writer *text);
+// What a type alone says, without a partner; false for a type that is not known.
+bool type_levels_of(uint32_t type, const struct type_resolver *types,
+                    enum type_family levels[TYPE_LEVELS], uint32_t *resolved);
+uint32_t type_element(uint32_t type); // of a built-in array, range or multirange, else 0
+
+// A container's form: TYPE_HEAD bytes, then each element behind its length. begin gives where.
+size_t type_container_begin(struct writer *form);
+uint8_t *type_container_head(struct writer *form, size_t container); // NULL once failed
+void type_container_add(const struct type_reading *reading, const uint8_t *bytes, size_t length,
+                        int16_t format, struct writer *form);
+bool type_container_sort(struct writer *form, size_t container); // false: no memory
+
+void type_write_utf8(uint32_t point, struct writer *form);
+double type_form_float(const uint8_t *form); // of a FLOAT4 or FLOAT8 form
+
+#endif

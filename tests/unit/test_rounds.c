@@ -1,0 +1,154 @@
+// How a suspicion is settled (DESIGN 3.3): sequences of rounds and the verdict that they give.
+#include "compare/rounds.h"
+#include "tables.h"
+#include <stdio.h>
+
+enum { MAX_ROUNDS = 10 };
+
+struct sequence {
+    const char *what;
+    const char *order; // "" or "limit"
+    // A round each: old, new, old; the last one is repeated while more is asked for.
+    const char *readings[MAX_ROUNDS][3];
+    enum verdict verdict;
+    unsigned rounds_taken;
+};
+
+static struct result
+reading(const char *rows)
+{
+    return table("id int4, v text", rows);
+}
+
+static void
+settle(const struct sequence *sequence)
+{
+    struct determinacy determinacy = {.order = ORDER_NONE,
+                                      .is_limited = strcmp(sequence->order, "limit") == 0};
+    struct difference_rules rules = {.float_tolerance = 1e-12};
+    struct rounds_settings settings = {.rounds = 3, .attempts = 6};
+    struct rounds rounds;
+    rounds_init(&rounds, &settings, &determinacy, &rules);
+    enum rounds_step step = ROUNDS_AGAIN;
+    unsigned taken = 0;
+    for (size_t i = 0; step == ROUNDS_AGAIN && taken < 20; taken++) {
+        struct result old_first = reading(sequence->readings[i][0]);
+        struct result new_result = reading(sequence->readings[i][1]);
+        struct result old_second = reading(sequence->readings[i][2]);
+        step = rounds_add(&rounds, &old_first, &new_result, &old_second);
+        result_fini(&old_first);
+        result_fini(&new_result);
+        result_fini(&old_second);
+        if (i + 1 < MAX_ROUNDS && sequence->readings[i + 1][0] != NULL)
+            i++;
+    }
+    cr_expect_eq(rounds.verdict, sequence->verdict, "%s: %s", sequence->what,
+                 verdict_name(rounds.verdict));
+    cr_expect_eq(taken, sequence->rounds_taken, "%s: %u rounds", sequence->what, taken);
+    if (rounds.verdict == VERDICT_MISMATCH) {
+        cr_expect_neq(rounds.difference.class, DIFFERENCE_NONE, "%s", sequence->what);
+        cr_expect(rounds.old_result.kind != RESULT_OPEN && rounds.new_result.kind != RESULT_OPEN);
+    } else if (rounds.verdict != VERDICT_LAGGING) {
+        cr_expect(rounds.because != NULL, "%s", sequence->what);
+    }
+    rounds_fini(&rounds);
+}
+
+#define A "1|a\n"
+#define B "1|b\n"
+#define C "1|c\n"
+#define D "1|d\n"
+
+Test(rounds, verdicts)
+{
+    static const struct sequence sequences[] = {
+        {"agreement settles at once", "", {{A, A, A}}, VERDICT_LAGGING, 1},
+        {"agreement after differences", "", {{A, B, A}, {A, B, A}, {A, A, A}}, VERDICT_LAGGING, 3},
+        {"consecutive differences", "", {{A, B, A}}, VERDICT_MISMATCH, 3},
+        {"new's first reading of old does not agree, the second does",
+         "",
+         {{B, A, A}, {A, A, A}},
+         VERDICT_LAGGING,
+         2},
+        {"old moves once, then all stand", "", {{A, B, C}, {C, B, C}}, VERDICT_MISMATCH, 4},
+        {"old moves between rounds", "", {{A, B, A}, {A, B, A}, {C, B, C}}, VERDICT_MISMATCH, 5},
+        {"new moves between rounds", "", {{A, B, A}, {A, B, A}, {A, C, A}}, VERDICT_MISMATCH, 5},
+        {"old never stands", "", {{A, B, C}}, VERDICT_UNSTABLE, 6},
+        {"new never stands",
+         "",
+         {{A, B, A}, {A, C, A}, {A, B, A}, {A, C, A}, {A, B, A}, {A, C, A}},
+         VERDICT_UNSTABLE,
+         6},
+        {"left open", "limit", {{A, B, A}}, VERDICT_UNSTABLE, 1},
+        {"row count is not left open by LIMIT, but without ORDER BY rows are",
+         "limit",
+         {{A, A B, A}},
+         VERDICT_UNSTABLE,
+         1},
+        {"a fault on both of old's readings", "", {{"!42P01", A, "!42P01"}}, VERDICT_MISMATCH, 3},
+        {"new fails", "", {{A, "!42883", A}}, VERDICT_MISMATCH, 3},
+        {"new fails by circumstance", "", {{A, "!57014", A}}, VERDICT_UNVERIFIED, 1},
+        {"old fails by circumstance", "", {{"!08006", B, A}}, VERDICT_UNVERIFIED, 1},
+        {"circumstance later", "", {{A, B, A}, {A, B, "!53300"}}, VERDICT_UNVERIFIED, 2},
+    };
+    for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++)
+        settle(&sequences[i]);
+}
+
+Test(rounds, circumstances)
+{
+    static const struct {
+        const char *sqlstate;
+        bool is_circumstance;
+    } cases[] = {
+        {"08006", true},  {"40001", true},  {"53300", true},  {"57014", true},  {"58030", true},
+        {"55P03", true},  {"25P03", true},  {"25006", true},  {"42P01", false}, {"55000", false},
+        {"25001", false}, {"22012", false}, {"XX000", false}, {"", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_expect_eq(rounds_is_circumstance(cases[i].sqlstate), cases[i].is_circumstance, "%s",
+                     cases[i].sqlstate);
+}
+
+Test(rounds, giving_up_is_unverified)
+{
+    struct rounds rounds;
+    struct determinacy determinacy = {.order = ORDER_NONE};
+    struct difference_rules rules = {.float_tolerance = 0};
+    rounds_init(&rounds, &(struct rounds_settings){5, 10}, &determinacy, &rules);
+    rounds_give_up(&rounds, "lag unknown");
+    cr_expect_eq(rounds.verdict, VERDICT_UNVERIFIED);
+    cr_expect_str_eq(rounds.because, "lag unknown");
+    rounds_fini(&rounds);
+}
+
+// A clock in a column that is ignored, and one in a column that only new has, are no movement.
+Test(rounds, what_rules_do_not_see_is_no_movement)
+{
+    struct column_rule columns[] = {
+        {.tolerance = -1}, {.tolerance = -1}, {.tolerance = -1, .ignore = true}};
+    struct determinacy determinacy = {.order = ORDER_NONE};
+    struct difference_rules rules = {
+        .columns = columns, .column_count = 3, .allow_extra_columns = true};
+    struct rounds rounds;
+    rounds_init(&rounds, &(struct rounds_settings){3, 6}, &determinacy, &rules);
+    enum rounds_step step = ROUNDS_AGAIN;
+    for (int i = 0; step == ROUNDS_AGAIN && i < 6; i++) {
+        char rows[3][64];
+        snprintf(rows[0], sizeof rows[0], "1|a|%d\n", i);
+        snprintf(rows[1], sizeof rows[1], "%d|1|%d|b\n", i + 10, i + 20);
+        snprintf(rows[2], sizeof rows[2], "1|a|%d\n", i + 30);
+        struct result old_first = table("id int4, v text, seen int4", rows[0]);
+        struct result new_result = table("extra int4, id int4, seen int4, v text", rows[1]);
+        struct result old_second = table("id int4, v text, seen int4", rows[2]);
+        step = rounds_add(&rounds, &old_first, &new_result, &old_second);
+        result_fini(&old_first);
+        result_fini(&new_result);
+        result_fini(&old_second);
+    }
+    cr_expect_eq(rounds.verdict, VERDICT_MISMATCH, "%s", verdict_name(rounds.verdict));
+    cr_expect_eq(rounds.attempts, 3);
+    cr_expect_eq(rounds.difference.class, DIFFERENCE_VALUE);
+    cr_expect_eq(rounds.difference.column, 1);
+    rounds_fini(&rounds);
+}
