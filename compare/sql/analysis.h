@@ -12,20 +12,22 @@
 enum { ANALYSIS_MAX_SQL = 64 * 1024, ANALYSIS_STACK = 64 * 1024 * 1024 };
 
 struct analysis_table {
-    const char *name;  // "schema.table", as old's catalog has it, or as written when unknown
+    const char *name;   // "schema.table", as old's catalog has it, or as written when unknown
     uint32_t old_table; // OID on old, 0: unknown
 };
 
 struct analysis {
     atomic_uint references;
-    bool is_read;     // counts as a read in the books: SELECT, VALUES, TABLE, SHOW, EXPLAIN, unparsed
-    bool is_harmless; // proven to write nothing and to leave no state behind: no write for its transaction
-    bool has_effects; // changes session or transaction state: see compare/sql/effect.h
+    // Counts as a read in the books: SELECT, VALUES, TABLE, SHOW, EXPLAIN, and what does not parse.
+    bool is_read;
+    // Proven to write nothing and to leave no state behind: no write for its transaction.
+    bool is_harmless;
+    bool has_effects;      // changes session or transaction state: see compare/sql/effect.h
     enum skip_reason skip; // SKIP_NONE: may be mirrored
-    bool needs_catalog; // a name is unknown to a catalog that may be out of date
-    bool changes_catalog; // DDL: catalogs are to be read again after it
-    char fingerprint[17]; // libpg_query's, "" when it does not parse
-    char *query;          // normalised SQL, at most 8 KiB; owned
+    bool needs_catalog;    // a name is unknown to a catalog that may be out of date
+    bool changes_catalog;  // DDL: catalogs are to be read again after it
+    char fingerprint[17];          // libpg_query's, "" when it does not parse
+    char *query;                   // normalised SQL, at most 8 KiB; owned
     struct analysis_table *tables; // owned
     size_t table_count;
     struct determinacy determinacy;
@@ -41,10 +43,13 @@ struct analysis {
 struct analysis_context {
     const struct catalog *old_catalog; // never NULL
     const struct catalog *new_catalog; // NULL: new has not been read; nothing is then mirrored
-    const uint32_t *types; // declared parameter types
+    const uint32_t *types;             // declared parameter types
     size_t type_count;
     char *const *safe_functions; // "schema.name"
     size_t safe_function_count;
+    // The session's search_path on each side where it is known exactly ("$user" resolved), else NULL: a
+    // name without a schema then means all of that name, and the catalogs' default path names the table.
+    const char *old_search_path, *new_search_path;
 };
 
 // One statement (not a list of them). Never NULL but without memory.
@@ -52,5 +57,7 @@ struct analysis *analysis_new(const char *sql, size_t length,
                               const struct analysis_context *context);
 struct analysis *analysis_ref(struct analysis *analysis);
 void analysis_unref(struct analysis **analysis);
+// What an analysing thread calls last. libpg_query frees a thread's memory at its end by itself.
+void analysis_thread_end(void);
 
 #endif

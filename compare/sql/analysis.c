@@ -1,0 +1,277 @@
+// A statement's analysis: parsed once, walked with each side's catalog, the findings put together. The
+// result owns copies of all names, so that it outlives the catalogs.
+//
+// Runs on threads with ANALYSIS_STACK bytes of stack; touches nothing but its arguments.
+#include "compare/sql/analysis.h"
+
+#include "compare/sql/lexer.h"
+#include "compare/sql/statement.h"
+#include <pg_query.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_QUERY = 8 * 1024 };
+
+struct owned_analysis {
+    struct analysis analysis; // first: the two are cast to each other
+    struct arena arena;
+};
+
+struct analysis *
+analysis_ref(struct analysis *analysis)
+{
+    (void)atomic_fetch_add_explicit(&analysis->references, 1, memory_order_relaxed);
+    return analysis;
+}
+
+void
+analysis_unref(struct analysis **analysis)
+{
+    struct owned_analysis *last = (struct owned_analysis *)*analysis;
+    *analysis = NULL;
+    if (last == NULL ||
+        atomic_fetch_sub_explicit(&last->analysis.references, 1, memory_order_acq_rel) != 1)
+        return;
+    arena_fini(&last->arena);
+    free(last);
+}
+
+void
+analysis_thread_end(void)
+{
+    // pg_query_exit here, besides libpg_query's own thread-specific destructor, would free twice.
+}
+
+static size_t
+whole_characters(const char *text, size_t length, size_t limit)
+{
+    if (length <= limit)
+        return length;
+    while (limit > 0 && ((unsigned char)text[limit] & 0xC0) == 0x80)
+        limit--;
+    return limit;
+}
+
+// For what does not parse: literals out, by tokens; from a quote that never ends on, nothing.
+static char *
+masked(struct arena *arena, const char *sql, size_t length)
+{
+    char *query = arena_take(arena, MAX_QUERY + 1);
+    size_t used = 0;
+    struct lexer lexer;
+    struct lexer_token token;
+    lexer_init(&lexer, sql, length);
+    for (;;) {
+        lexer_next(&lexer, &token);
+        if (query == NULL || token.kind == LEXER_END || token.kind == LEXER_JUNK)
+            return query;
+        if (token.kind == LEXER_COMMENT)
+            continue;
+        bool is_literal = token.kind == LEXER_STRING || token.kind == LEXER_NUMBER;
+        const char *text = is_literal ? "?" : token.text;
+        size_t size = is_literal ? 1 : token.length;
+        if (size + 1 > MAX_QUERY - used)
+            return query;
+        if (used > 0)
+            query[used++] = ' ';
+        memcpy(query + used, text, size);
+        used += size;
+    }
+}
+
+static bool
+keep_texts(struct owned_analysis *owned, const char *sql, size_t length, bool is_parsed)
+{
+    struct analysis *analysis = &owned->analysis;
+    if (!is_parsed) {
+        analysis->query = masked(&owned->arena, sql, length);
+        return analysis->query != NULL;
+    }
+    char *text = strndup(sql, length);
+    if (text == NULL)
+        return false;
+    PgQueryFingerprintResult fingerprint = pg_query_fingerprint(text);
+    if (fingerprint.error == NULL && fingerprint.fingerprint_str != NULL)
+        (void)snprintf(analysis->fingerprint, sizeof(analysis->fingerprint), "%s",
+                       fingerprint.fingerprint_str);
+    pg_query_free_fingerprint_result(fingerprint);
+    PgQueryNormalizeResult normal = pg_query_normalize(text);
+    if (normal.error == NULL && normal.normalized_query != NULL)
+        analysis->query = arena_bytes(
+            &owned->arena, normal.normalized_query,
+            whole_characters(normal.normalized_query, strlen(normal.normalized_query), MAX_QUERY));
+    else
+        analysis->query = masked(&owned->arena, sql, length);
+    pg_query_free_normalize_result(normal);
+    free(text);
+    return analysis->query != NULL;
+}
+
+static bool
+keep_columns(struct owned_analysis *owned, const struct walk *walk, const struct rowset *rows)
+{
+    struct analysis *analysis = &owned->analysis;
+    int *places = arena_take(&owned->arena, (walk->table_count + 1) * sizeof(*places));
+    analysis->tables =
+        arena_take(&owned->arena, (walk->table_count + 1) * sizeof(*analysis->tables));
+    analysis->columns =
+        arena_take(&owned->arena, (rows->sure_count + 1) * sizeof(*analysis->columns));
+    if (places == NULL || analysis->tables == NULL || analysis->columns == NULL)
+        return false;
+    for (size_t i = 0; i < walk->table_count; i++) {
+        places[i] = -1;
+        if (!walk->tables[i].is_meant)
+            continue;
+        struct analysis_table *table = &analysis->tables[analysis->table_count];
+        places[i] = (int)analysis->table_count++;
+        table->old_table = walk->tables[i].oid;
+        table->name = arena_string(&owned->arena, walk->tables[i].name);
+        if (table->name == NULL)
+            return false;
+    }
+    for (size_t i = 0; i < rows->sure_count; i++) {
+        const struct column *column = &rows->columns[i];
+        struct analysis_column *kept = &analysis->columns[analysis->column_count++];
+        kept->table = column->table < 0 ? -1 : places[column->table];
+        kept->column = kept->table < 0 || column->origin == NULL
+                           ? "expression"
+                           : arena_string(&owned->arena, column->origin);
+        if (kept->column == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool
+keep_order(struct owned_analysis *owned, const struct walk *walk, const struct rowset *rows,
+           unsigned value)
+{
+    struct determinacy *determinacy = &owned->analysis.determinacy;
+    determinacy->order = rows->order;
+    determinacy->is_total = rows->is_total;
+    determinacy->is_limited = rows->is_limited;
+    determinacy->has_open_values = walk->is_open || (value & VALUE_OPEN) != 0;
+    if (determinacy->has_open_values)
+        determinacy->open_because = walk->open_because == NULL
+                                        ? "values that rows that tie leave open"
+                                        : walk->open_because;
+    else if (rows->is_limited && !rows->is_total)
+        determinacy->open_because = "LIMIT or DISTINCT ON without a total order";
+    size_t size = rows->sort_key_count * sizeof(*determinacy->keys);
+    determinacy->keys = arena_take(&owned->arena, size + 1);
+    if (determinacy->keys == NULL)
+        return false;
+    if (size > 0)
+        memcpy(determinacy->keys, rows->sort_keys, size);
+    determinacy->key_count = rows->sort_key_count;
+    return true;
+}
+
+// The reason that says most, DESIGN 3.1.
+static enum skip_reason
+skip_of(const struct walk *old_walk, const struct walk *new_walk, const struct statement *statement,
+        unsigned value)
+{
+    bool shows_chance = (value & (VALUE_CLOCK | VALUE_RANDOM)) != 0;
+    if (old_walk->is_locking)
+        return SKIP_LOCKING_CLAUSE;
+    if (statement->is_setting)
+        return SKIP_SYSTEM_CATALOG;
+    if (statement->is_instance && !old_walk->is_unproven)
+        return SKIP_NONDETERMINISTIC;
+    if (old_walk->is_unproven || new_walk->is_unproven || old_walk->is_volatile)
+        return SKIP_VOLATILE_FUNCTION;
+    if ((value & VALUE_VOLATILE) != 0 && !shows_chance)
+        return SKIP_VOLATILE_FUNCTION;
+    if (statement->is_session)
+        return SKIP_SESSION_STATE;
+    if (!statement->is_query)
+        return SKIP_VOLATILE_FUNCTION; // COPY, and whatever else is relayed only
+    if (old_walk->is_temporary)
+        return SKIP_TEMPORARY_OBJECT;
+    if (shows_chance || old_walk->is_sampled)
+        return SKIP_NONDETERMINISTIC;
+    if ((value & VALUE_SYSTEM) != 0)
+        return SKIP_SYSTEM_COLUMN;
+    if (!old_walk->touches_user && !old_walk->calls_user)
+        return old_walk->touches_system ? SKIP_SYSTEM_CATALOG : SKIP_NO_RELATION;
+    return SKIP_NONE;
+}
+
+static unsigned
+value_of(const struct rowset *rows)
+{
+    unsigned value = 0;
+    for (size_t i = 0; i < rows->count; i++)
+        value |= rows->columns[i].value;
+    return value;
+}
+
+static bool
+walk_both(struct owned_analysis *owned, const PgQuery__Node *node,
+          const struct analysis_context *context)
+{
+    struct analysis *analysis = &owned->analysis;
+    struct walk old_walk, new_walk;
+    struct statement statement, on_new;
+    walk_init(&old_walk, context, true);
+    walk_init(&new_walk, context, false);
+    for (size_t i = 0; i < context->type_count; i++)
+        (void)prove_type(&old_walk, context->types[i], false);
+    statement_walk(&old_walk, node, &statement);
+    unsigned value = value_of(&statement.rows);
+    if (context->new_catalog != NULL) {
+        statement_walk(&new_walk, node, &on_new);
+        value |= value_of(&on_new.rows);
+    }
+    analysis->is_read = statement.is_read;
+    analysis->has_effects = statement.has_effects;
+    analysis->changes_catalog = statement.changes_catalog;
+    analysis->is_harmless = !old_walk.is_harmful;
+    analysis->needs_catalog =
+        old_walk.needs_catalog || new_walk.needs_catalog || context->new_catalog == NULL;
+    analysis->skip = skip_of(&old_walk, &new_walk, &statement, value);
+    if (analysis->skip == SKIP_NONE && context->new_catalog == NULL)
+        analysis->skip = SKIP_VOLATILE_FUNCTION; // not proven for new
+    bool is_kept = !old_walk.no_memory && !new_walk.no_memory &&
+                   keep_columns(owned, &old_walk, &statement.rows) &&
+                   keep_order(owned, &old_walk, &statement.rows, value);
+    walk_fini(&new_walk);
+    walk_fini(&old_walk);
+    return is_kept;
+}
+
+struct analysis *
+analysis_new(const char *sql, size_t length, const struct analysis_context *context)
+{
+    struct owned_analysis *owned = calloc(1, sizeof(*owned));
+    if (owned == NULL)
+        return NULL;
+    struct analysis *analysis = &owned->analysis;
+    atomic_init(&analysis->references, 1);
+    PgQuery__ParseResult *tree;
+    enum parse_status status = parse_sql(sql, length, &tree);
+    bool is_kept = status != PARSE_NO_MEMORY && keep_texts(owned, sql, length, status == PARSE_OK);
+    if (!is_kept) {
+        parse_free(&tree);
+        analysis_unref(&analysis);
+        return NULL;
+    }
+    if (status != PARSE_OK) {
+        analysis->is_read = true;
+        analysis->skip = SKIP_UNPARSED;
+    } else if (tree->n_stmts == 0) { // nothing but comments
+        analysis->is_harmless = true;
+        analysis->skip = SKIP_NO_RELATION;
+    } else if (tree->n_stmts > 1) {
+        analysis->skip = SKIP_VOLATILE_FUNCTION; // the caller's to split
+        analysis->changes_catalog = true;
+    } else {
+        is_kept = walk_both(owned, tree->stmts[0]->stmt, context);
+    }
+    parse_free(&tree);
+    if (!is_kept)
+        analysis_unref(&analysis);
+    return analysis;
+}

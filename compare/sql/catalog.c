@@ -1,0 +1,202 @@
+// Look-ups in a catalog, by bisection over what catalog_build.c put in order. Nothing here changes a
+// catalog but its count of references, so any thread may look at any time.
+#include "compare/sql/catalog.h"
+
+#include "compare/sql/catalog_store.h"
+#include "compare/sql/lexer.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT = 25, TEXT_ARRAY = 1009, RECORD = 2249 }; // pg_type.dat
+
+struct catalog *
+catalog_ref(struct catalog *catalog)
+{
+    if (catalog != NULL)
+        (void)atomic_fetch_add_explicit(&catalog->references, 1, memory_order_relaxed);
+    return catalog;
+}
+
+void
+catalog_unref(struct catalog **catalog)
+{
+    struct catalog *last = *catalog;
+    *catalog = NULL;
+    if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) != 1)
+        return;
+    struct catalog_table *tables[] = {&last->relations, &last->functions,    &last->operators,
+                                      &last->types,     &last->columns,      &last->keys,
+                                      &last->policies,  &last->dependencies, &last->checks};
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        free(tables[i]->rows);
+    free(last->relations_by_oid);
+    free(last->functions_by_oid);
+    free(last->types_by_oid);
+    arena_fini(&last->arena);
+    free(last);
+}
+
+#define NAMED(function, type, table)                                                               \
+    size_t function(const struct catalog *catalog, const char *name, const struct type **first)    \
+    {                                                                                              \
+        const struct type *rows = catalog->table.rows;                                             \
+        size_t low = 0, high = catalog->table.count;                                               \
+        while (low < high) {                                                                       \
+            size_t middle = low + (high - low) / 2;                                                \
+            if (strcmp(rows[middle].name, name) < 0)                                               \
+                low = middle + 1;                                                                  \
+            else                                                                                   \
+                high = middle;                                                                     \
+        }                                                                                          \
+        while (high < catalog->table.count && strcmp(rows[high].name, name) == 0)                  \
+            high++;                                                                                \
+        *first = high > low ? rows + low : NULL;                                                   \
+        return high - low;                                                                         \
+    }
+
+NAMED(catalog_relations_named, catalog_relation, relations)
+NAMED(catalog_functions_named, catalog_function, functions)
+NAMED(catalog_operators_named, catalog_operator, operators)
+NAMED(catalog_types_named, catalog_type, types)
+
+size_t
+catalog_global_dependencies(const struct catalog *catalog, const struct catalog_dependency **first)
+{
+    const struct catalog_dependency *rows = catalog->dependencies.rows;
+    size_t count = 0;
+    while (count < catalog->dependencies.count && rows[count].type == 0)
+        count++;
+    *first = rows;
+    return count;
+}
+
+// All rows that have an index by OID start with it.
+static const void *
+find(const void *const *index, size_t count, uint32_t oid)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        uint32_t here = *(const uint32_t *)index[middle];
+        if (here == oid)
+            return index[middle];
+        if (here < oid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const struct catalog_relation *
+catalog_relation_of(const struct catalog *catalog, uint32_t oid)
+{
+    return find((const void *const *)catalog->relations_by_oid, catalog->relations.count, oid);
+}
+
+const struct catalog_function *
+catalog_function_of(const struct catalog *catalog, uint32_t oid)
+{
+    return find((const void *const *)catalog->functions_by_oid, catalog->functions.count, oid);
+}
+
+const struct catalog_type *
+catalog_type_of(const struct catalog *catalog, uint32_t oid)
+{
+    return find((const void *const *)catalog->types_by_oid, catalog->types.count, oid);
+}
+
+const char *
+catalog_table_name(const struct catalog *catalog, uint32_t table)
+{
+    const struct catalog_relation *relation = catalog_relation_of(catalog, table);
+    return relation == NULL ? NULL : relation->full_name;
+}
+
+const char *
+catalog_column_name(const struct catalog *catalog, uint32_t table, int16_t attribute)
+{
+    const struct catalog_relation *relation = catalog_relation_of(catalog, table);
+    if (relation != NULL)
+        for (size_t i = 0; i < relation->column_count; i++)
+            if (relation->columns[i].number == attribute)
+                return relation->columns[i].name;
+    return NULL;
+}
+
+const char *
+catalog_type_name(const struct catalog *catalog, uint32_t type)
+{
+    const struct catalog_type *row = catalog_type_of(catalog, type);
+    return row == NULL ? NULL : row->name;
+}
+
+static bool
+resolve(void *context, uint32_t type, uint32_t *stands_for)
+{
+    const struct catalog *catalog = context;
+    const struct catalog_type *row = catalog_type_of(catalog, type);
+    for (int depth = 0; row != NULL && row->kind == 'd' && depth < 32; depth++) {
+        type = row->base;
+        row = catalog_type_of(catalog, type);
+    }
+    *stands_for = type;
+    if (row == NULL)
+        return false;
+    if (row->kind == 'e' || (row->kind == 'b' && strcmp(row->name, "citext") == 0)) {
+        *stands_for = TEXT;
+    } else if (row->kind == 'c') {
+        *stands_for = RECORD;
+    } else if (row->is_array) {
+        uint32_t element;
+        if (row->base < CATALOG_FIRST_USER_OID || !resolve(context, row->base, &element))
+            return row->oid < CATALOG_FIRST_USER_OID;
+        const struct catalog_type *over = catalog_type_of(catalog, element);
+        *stands_for = element == TEXT ? TEXT_ARRAY : over == NULL ? 0 : over->array;
+    }
+    return *stands_for != 0 && *stands_for < CATALOG_FIRST_USER_OID;
+}
+
+struct type_resolver
+catalog_type_resolver(const struct catalog *catalog)
+{
+    // The context is only read: `resolve` above takes it as const again.
+    union {
+        const struct catalog *read;
+        void *context;
+    } same = {catalog};
+    return (struct type_resolver){resolve, same.context};
+}
+
+// One schema of a search_path: unquoted in lower case, quoted as it is but for doubled quotes.
+static bool
+is_schema(const struct lexer_token *token, const char *schema)
+{
+    size_t length = strlen(schema);
+    if (token->kind == LEXER_WORD)
+        return lexer_token_is(token, schema);
+    if (token->kind != LEXER_QUOTED_WORD && token->kind != LEXER_STRING)
+        return false;
+    return token->length == length + 2 && memcmp(token->text + 1, schema, length) == 0;
+}
+
+size_t
+catalog_path_position(const struct catalog *catalog, const char *path, const char *schema)
+{
+    if (path == NULL)
+        path = catalog->search_path;
+    if (strcmp(schema, "pg_catalog") == 0 && strstr(path, "pg_catalog") == NULL)
+        return 0; // searched first
+    struct lexer lexer;
+    struct lexer_token token;
+    lexer_init(&lexer, path, strlen(path));
+    size_t position = 1;
+    for (;;) {
+        lexer_next(&lexer, &token);
+        if (token.kind == LEXER_END || token.kind == LEXER_JUNK)
+            return SIZE_MAX;
+        if (is_schema(&token, schema))
+            return position;
+        position++;
+    }
+}

@@ -1,0 +1,226 @@
+// One table says of every kind of statement that is not refused outright how it is looked at. What is
+// in no table is DDL: it writes, and the catalogs are read again after it.
+#include "compare/sql/statement.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { CURSOR_HOLD = 0x20 }; // CURSOR_OPT_HOLD, nodes/parsenodes.h
+
+typedef void looker(struct walk *walk, const PgQuery__Node *node, struct statement *statement);
+
+static void
+look_at_select(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    const PgQuery__SelectStmt *select = node->select_stmt;
+    statement->is_read = true;
+    statement->is_query = true;
+    if (select->into_clause != NULL) {
+        const PgQuery__RangeVar *into = select->into_clause->rel;
+        statement->has_effects = into != NULL && into->relpersistence[0] == 't';
+        statement->changes_catalog = !statement->has_effects;
+    }
+    (void)select_walk(walk, select, NULL, true, &statement->rows);
+}
+
+static void
+look_at_show(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    (void)walk;
+    (void)node;
+    statement->is_read = true;
+    statement->is_setting = true;
+}
+
+static bool
+is_analyze(const PgQuery__ExplainStmt *explain)
+{
+    for (size_t i = 0; i < explain->n_options; i++) {
+        const PgQuery__Node *node = explain->options[i];
+        if (node->node_case == PG_QUERY__NODE__NODE_DEF_ELEM &&
+            strcasecmp(node->def_elem->defname, "analyze") == 0)
+            return true; // ANALYZE FALSE is rare: it counts as the other
+    }
+    return false;
+}
+
+static void
+look_at_explain(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    const PgQuery__ExplainStmt *explain = node->explain_stmt;
+    const PgQuery__Node *query = explain->query;
+    statement->is_read = true;
+    statement->is_instance = true;
+    if (query == NULL) {
+        walk_refuse(walk);
+        return;
+    }
+    switch (query->node_case) {
+    case PG_QUERY__NODE__NODE_SELECT_STMT: {
+        struct rowset rows;
+        (void)select_walk(walk, query->select_stmt, NULL, true, &rows);
+        break;
+    }
+    case PG_QUERY__NODE__NODE_INSERT_STMT:
+    case PG_QUERY__NODE__NODE_UPDATE_STMT:
+    case PG_QUERY__NODE__NODE_DELETE_STMT:
+    case PG_QUERY__NODE__NODE_MERGE_STMT:
+        walk->is_unproven = true;
+        walk->is_harmful = walk->is_harmful || is_analyze(explain); // a plan alone writes nothing
+        break;
+    default: // EXECUTE: what was prepared is not looked at
+        walk_refuse(walk);
+    }
+}
+
+static void
+look_at_session(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    (void)walk;
+    (void)node;
+    statement->has_effects = true;
+    statement->is_session = true;
+}
+
+static void
+look_at_transaction(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    look_at_session(walk, node, statement);
+    if (node->transaction_stmt->kind >= PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_PREPARE)
+        walk_refuse(walk); // two-phase commit
+}
+
+static void
+look_at_execute(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    struct scope scope = {0};
+    look_at_session(walk, node, statement);
+    walk_sink(walk, expression_walk_list(walk, node->execute_stmt->n_params,
+                                         node->execute_stmt->params, &scope));
+}
+
+// FETCH, MOVE, CLOSE, LISTEN: harmless; what a cursor's query does was asked at its DECLARE.
+static void
+look_at_harmless(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    (void)walk;
+    (void)node;
+    statement->is_session = true;
+}
+
+static void
+look_at_cursor(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    const PgQuery__DeclareCursorStmt *cursor = node->declare_cursor_stmt;
+    struct rowset rows;
+    statement->is_session = true;
+    statement->has_effects = (cursor->options & CURSOR_HOLD) != 0;
+    if (cursor->query != NULL && cursor->query->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
+        (void)select_walk(walk, cursor->query->select_stmt, NULL, true, &rows);
+    else
+        walk_refuse(walk);
+}
+
+static void
+look_at_copy(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    (void)statement;
+    const PgQuery__CopyStmt *copy = node->copy_stmt;
+    struct scope scope = {0};
+    struct rowset rows;
+    if (copy->is_from || copy->is_program || copy->filename[0] != '\0')
+        walk_refuse(walk);
+    else if (copy->query != NULL && copy->query->node_case == PG_QUERY__NODE__NODE_SELECT_STMT)
+        (void)select_walk(walk, copy->query->select_stmt, NULL, true, &rows);
+    else if (copy->relation != NULL)
+        (void)relation_item(walk, copy->relation, &scope);
+    else
+        walk_refuse(walk);
+}
+
+static void
+look_at_write(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    (void)node;
+    (void)statement;
+    walk_refuse(walk);
+}
+
+static void
+look_at_do(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    (void)node;
+    statement->changes_catalog = true; // DDL hides there often
+    walk_refuse(walk);
+}
+
+// DDL; of a temporary object it touches only this session's names.
+static void
+look_at_ddl(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    const PgQuery__RangeVar *relation = NULL;
+    if (node->node_case == PG_QUERY__NODE__NODE_CREATE_STMT)
+        relation = node->create_stmt->relation;
+    else if (node->node_case == PG_QUERY__NODE__NODE_VIEW_STMT)
+        relation = node->view_stmt->view;
+    else if (node->node_case == PG_QUERY__NODE__NODE_CREATE_SEQ_STMT)
+        relation = node->create_seq_stmt->sequence;
+    else if (node->node_case == PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT &&
+             node->create_table_as_stmt->into != NULL)
+        relation = node->create_table_as_stmt->into->rel;
+    bool is_temporary = relation != NULL && (relation->relpersistence[0] == 't' ||
+                                             strncmp(relation->schemaname, "pg_temp", 7) == 0);
+    statement->has_effects = is_temporary;
+    statement->changes_catalog = !is_temporary;
+    walk_refuse(walk);
+}
+
+#define NODE(name) [PG_QUERY__NODE__NODE_##name]
+
+static looker *const lookers[] = {
+    NODE(SELECT_STMT) = look_at_select,
+    NODE(VARIABLE_SHOW_STMT) = look_at_show,
+    NODE(EXPLAIN_STMT) = look_at_explain,
+    NODE(TRANSACTION_STMT) = look_at_transaction,
+    NODE(VARIABLE_SET_STMT) = look_at_session,
+    NODE(DISCARD_STMT) = look_at_session,
+    NODE(PREPARE_STMT) = look_at_session,
+    NODE(DEALLOCATE_STMT) = look_at_session,
+    NODE(CONSTRAINTS_SET_STMT) = look_at_session,
+    NODE(LOAD_STMT) = look_at_session,
+    NODE(EXECUTE_STMT) = look_at_execute,
+    NODE(DECLARE_CURSOR_STMT) = look_at_cursor,
+    NODE(FETCH_STMT) = look_at_harmless,
+    NODE(CLOSE_PORTAL_STMT) = look_at_harmless,
+    NODE(LISTEN_STMT) = look_at_harmless,
+    NODE(UNLISTEN_STMT) = look_at_harmless,
+    NODE(COPY_STMT) = look_at_copy,
+    NODE(INSERT_STMT) = look_at_write,
+    NODE(UPDATE_STMT) = look_at_write,
+    NODE(DELETE_STMT) = look_at_write,
+    NODE(MERGE_STMT) = look_at_write,
+    NODE(TRUNCATE_STMT) = look_at_write,
+    NODE(CALL_STMT) = look_at_write,
+    NODE(NOTIFY_STMT) = look_at_write,
+    NODE(LOCK_STMT) = look_at_write,
+    NODE(VACUUM_STMT) = look_at_write,
+    NODE(CLUSTER_STMT) = look_at_write,
+    NODE(CHECK_POINT_STMT) = look_at_write,
+    NODE(REINDEX_STMT) = look_at_write,
+    NODE(REFRESH_MAT_VIEW_STMT) = look_at_write,
+    NODE(DO_STMT) = look_at_do,
+};
+
+void
+statement_walk(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    memset(statement, 0, sizeof(*statement));
+    prove_globals(walk);
+    size_t number = node == NULL ? 0 : (size_t)node->node_case;
+    looker *look = number < sizeof(lookers) / sizeof(lookers[0]) ? lookers[number] : NULL;
+    if (node == NULL)
+        walk_refuse(walk);
+    else
+        (look == NULL ? look_at_ddl : look)(walk, node, statement);
+    statement->has_effects = statement->has_effects || walk->sets_config;
+}
