@@ -8,6 +8,7 @@
 #include "compare/sql/state.h"
 #include "protocol/capture.h"
 #include "proxy/database.h"
+#include <uv.h>
 
 struct own_pool;
 
@@ -15,18 +16,18 @@ struct own_pool;
 struct own_identity {
     struct database *database;
     const char *user;
-    const char *password;   // cleartext that the login showed, or NULL
+    const char *password; // cleartext that the login showed, or NULL
 };
 
 enum own_outcome {
-    OWN_DONE,          // every ReadyForQuery came; `reply` holds all messages of the job
-    OWN_UNAVAILABLE,   // no connection, or it broke; `sqlstate` where the server said one
-    OWN_LOGIN,         // the server does not let this user in, or we lack the secret
-    OWN_STATE,         // the state could not be replayed (an error in it)
-    OWN_TIMEOUT,       // no complete answer in time; the session was closed and cancelled
-    OWN_TOO_BIG,       // the reply is over max_reply; what came is in `reply`
-    OWN_JUNK,          // the server sent what is no protocol
-    OWN_STOPPED,       // the pool is stopping
+    OWN_DONE,        // every ReadyForQuery came; `reply` holds all messages of the job
+    OWN_UNAVAILABLE, // no connection, or it broke; `sqlstate` where the server said one
+    OWN_LOGIN,       // the server does not let this user in, or we lack the secret
+    OWN_STATE,       // the state could not be replayed (an error in it)
+    OWN_TIMEOUT,     // no complete answer in time; the session was closed and cancelled
+    OWN_TOO_BIG,     // the reply is over max_reply; what came is in `reply`
+    OWN_JUNK,        // the server sent what is no protocol
+    OWN_STOPPED,     // the pool is stopping
 };
 
 struct own_job;
@@ -40,10 +41,10 @@ struct own_job {
     struct state_snapshot *state; // to be replayed before; a reference, owned by the job
     uint8_t *messages;            // whole messages in wire format; owned by the job
     size_t messages_length;
-    unsigned units;               // ReadyForQuery's that they bring
+    unsigned units; // ReadyForQuery's that they bring
     size_t max_reply;
-    uint64_t timeout;             // ns, from when it is run on a session
-    uint64_t queue_timeout;       // ns that it may wait for a session (OWN_UNAVAILABLE then)
+    uint64_t timeout;       // ns, from when it is run on a session
+    uint64_t queue_timeout; // ns that it may wait for a session (OWN_UNAVAILABLE then)
     own_job_done done;
     void *context;
     // For reads that are served as they come (canary): called with whole or partial messages instead of
@@ -64,8 +65,10 @@ struct own_job {
 struct own_job *own_job_new(void);
 void own_job_free(struct own_job **job);
 
-// Limits (per user and side, per side in all, from the database's settings) hold over all loops of
-// the process through database->own_sessions.
+// Limits, from the database's settings: shadow.connections per user and side of one pool;
+// shadow.max_connections per side over all loops of the process, through database->own_sessions.
+// While a side is known to be down, jobs end with OWN_UNAVAILABLE at once; they never wait for a probe.
+// `done` is called from the loop, never from within these.
 struct own_pool *own_pool_new(uv_loop_t *loop);
 void own_pool_run(struct own_pool *pool, struct own_job *job);
 // Gives the job up: `done` is not called; its session is cancelled and closed. Frees the job.
@@ -75,8 +78,9 @@ void own_job_resume(struct own_job *job);
 // the pool any more; then own_pool_free.
 void own_pool_stop(struct own_pool *pool, void (*closed)(void *context), void *context);
 void own_pool_free(struct own_pool **pool);
-// Idle sessions over a quarter of the limits are closed (after 53300 for a client: all idle ones).
+// Closes the idle sessions of one side, so that clients can have their places (53300).
 void own_pool_shed(struct own_pool *pool, struct database *database, enum side side);
-void own_pool_counts(const struct own_pool *pool, unsigned *busy, unsigned *idle, unsigned *waiting);
+void own_pool_counts(const struct own_pool *pool, unsigned *busy, unsigned *idle,
+                     unsigned *waiting);
 
 #endif
