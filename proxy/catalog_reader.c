@@ -25,6 +25,7 @@ struct catalog_reader {
     pthread_mutex_t lock; // for what follows
     pthread_cond_t changed;
     bool is_stopping, is_requested;
+    bool is_reading;        // the next epoch may lack what is committed from now on
     int socket;             // of the reading that runs; -1: none
     uint64_t reading_since; // ns
     // The thread's own.
@@ -108,7 +109,10 @@ read_both(struct catalog_reader *reader)
         if (!catalogs[side] && before->catalogs[side])
             catalogs[side] = catalog_ref(before->catalogs[side]);
     }
+    pthread_mutex_lock(&reader->lock); // the epoch and `is_reading` change as one
     database_set_catalogs(reader->database, catalogs[SIDE_OLD], catalogs[SIDE_NEW]);
+    reader->is_reading = false;
+    pthread_mutex_unlock(&reader->lock);
     database_catalogs_unref(&before);
     database_settings_unref(&settings);
     return is_complete;
@@ -151,6 +155,7 @@ wait_for_work(struct catalog_reader *reader)
             break;
     }
     reader->is_requested = false;
+    reader->is_reading = !reader->is_stopping;
     is_stopping = reader->is_stopping;
     pthread_mutex_unlock(&reader->lock);
     return !is_stopping;
@@ -182,6 +187,7 @@ catalog_reader_start(struct database *database)
         return NULL;
     reader->database = database;
     reader->socket = -1;
+    reader->is_reading = true; // the thread begins with it
     reader->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&reader->lock, NULL);
     pthread_condattr_init(&monotonic);
@@ -220,13 +226,16 @@ catalog_reader_stop(struct catalog_reader **reader)
     free(gone);
 }
 
-void
+uint64_t
 catalog_reader_request(struct catalog_reader *reader)
 {
     pthread_mutex_lock(&reader->lock);
+    uint64_t epoch = atomic_load(&reader->database->catalogs_epoch);
+    epoch += reader->is_reading ? 2 : 1;
     reader->is_requested = true;
     pthread_cond_signal(&reader->changed);
     pthread_mutex_unlock(&reader->lock);
+    return epoch;
 }
 
 void

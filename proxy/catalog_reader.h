@@ -9,7 +9,8 @@ struct catalog_reader;
 
 struct catalog_reader *catalog_reader_start(struct database *database); // NULL: no thread
 void catalog_reader_stop(struct catalog_reader **reader);               // joins
-void catalog_reader_request(struct catalog_reader *reader);             // any thread
+// Any thread. Gives the epoch of the first reading that begins after this call.
+uint64_t catalog_reader_request(struct catalog_reader *reader);
 // Breaks off a reading that has taken too long; to be called now and then by another thread.
 void catalog_reader_watch(struct catalog_reader *reader);
 

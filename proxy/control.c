@@ -384,10 +384,10 @@ control_stop(struct control **control)
     control_free(gone);
 }
 
-void
+uint64_t
 control_request_catalogs(struct control *control)
 {
-    catalog_reader_request(control->reader);
+    return catalog_reader_request(control->reader);
 }
 
 void

@@ -12,9 +12,10 @@ struct control *control_start(struct database *database); // NULL: no thread; se
 // Joins the thread. Who still waits is answered LAG_UNKNOWN before; later waits are so at once, on the
 // caller's thread, until the control itself is gone: stop the shadow first.
 void control_stop(struct control **control);
-// Have the catalogs read again; the epoch goes up when it is done, whatever came of it.
-// At most every 100 ms; requests in between are joined.
-void control_request_catalogs(struct control *control);
+// Have the catalogs read again; database->catalogs_epoch goes up when it is done, whatever came of it.
+// At most every 100 ms; requests in between are joined. Gives the epoch that will hold all that was
+// committed before this call: not one that is being read already.
+uint64_t control_request_catalogs(struct control *control);
 // One poll serves all waiters. `done` is called on the control thread when new has replayed `position`
 // (LSN), or after lag.max_wait: it is to hand over to its own loop (uv_async_send) at once.
 enum lag_wait { LAG_CLOSED, LAG_OPEN /* max_wait passed */, LAG_UNKNOWN };

@@ -43,6 +43,8 @@ struct database {
     struct database_catalogs *catalogs;
     atomic_uint_fast64_t settings_epoch; // goes up with each replacement: threads cache a reference
     atomic_uint_fast64_t catalogs_epoch;
+    // What the shadow waits for after DDL: statements are not analysed by catalogs of an older epoch.
+    atomic_uint_fast64_t catalogs_wanted;
     // Operators' settings; relaxed atomics, read for every read.
     atomic_uint canary_percent; // hundredths
     atomic_uint shadow_percent; // hundredths

@@ -22,20 +22,22 @@ struct shape {
         atomic_uint references;
         size_t count;
         struct reply_column *columns; // with their names; owned
-    } *columns[2]; // by enum side
-    atomic_bool is_unproven; // new said 25006 or the like: never mirror it again
+    } * columns[2];                   // by enum side
+    atomic_bool is_unproven;          // new said 25006 or the like: never mirror it again
 };
 
 struct shapes *shapes_new(void);
 void shapes_free(struct shapes **shapes);
-struct shape *shapes_find(struct shapes *shapes, const struct shape_key *key); // a reference or NULL
+struct shape *shapes_find(struct shapes *shapes,
+                          const struct shape_key *key); // a reference or NULL
 // Takes the analysis; gives the entry now in force (another thread may have been first), a reference.
 struct shape *shapes_put(struct shapes *shapes, const struct shape_key *key,
                          struct analysis **analysis);
 void shape_unref(struct shape **shape);
 void shape_learn(struct shapes *shapes, struct shape *shape, enum side side,
                  const struct reply_column *columns, size_t count);
-struct shape_columns *shape_columns(struct shapes *shapes, struct shape *shape, enum side side); // a reference or NULL
+struct shape_columns *shape_columns(struct shapes *shapes, struct shape *shape,
+                                    enum side side); // a reference or NULL
 void shape_columns_unref(struct shape_columns **columns);
 
 #endif

@@ -1,0 +1,46 @@
+// Prepared statements and portals of one session, by name, as old has them.
+#ifndef PROXY_STATEMENT_H
+#define PROXY_STATEMENT_H
+
+#include "protocol/reply.h"
+#include "protocol/request.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct statement {       // of the extended protocol; shared by its portals and reads
+    unsigned references; // one thread
+    char *name, *sql;
+    uint32_t *types;
+    size_t type_count;
+    bool is_cut;                  // the SQL was over shadow.max_request: not known
+    struct reply_column *columns; // from Describe; NULL: never described
+    size_t column_count;
+};
+
+struct portal {
+    char *name;
+    struct statement *statement;
+    uint8_t *bind; // body of the Bind message
+    size_t bind_length;
+    bool is_begun; // an Execute ran it
+};
+
+struct statement *statement_new(const struct parse_request *request, bool is_cut);
+struct statement *statement_ref(struct statement *statement);
+void statement_unref(struct statement **statement);
+void statement_set_columns(struct statement *statement, const struct reply_column *columns,
+                           size_t count);
+
+// The tables: roots of tsearch trees, NULL at first. Putting replaces.
+bool statements_put(void **statements, struct statement *statement); // takes one reference
+struct statement *statements_find(void *const *statements, const char *name);
+void statements_remove(void **statements, const char *name);
+void statements_clear(void **statements);
+bool portals_put(void **portals, const char *name, struct statement *statement, const uint8_t *bind,
+                 size_t bind_length);
+struct portal *portals_find(void *const *portals, const char *name);
+void portals_remove(void **portals, const char *name);
+void portals_clear(void **portals);
+
+#endif

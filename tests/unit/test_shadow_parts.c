@@ -1,0 +1,140 @@
+// The small parts of the shadow: throttle, verdict memory, statements and portals, masking, rules.
+
+#include "proxy/masking.h"
+#include "proxy/rules.h"
+#include "proxy/statement.h"
+#include "proxy/throttle.h"
+#include "proxy/verdict_memory.h"
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint64_t SECOND = 1000000000;
+
+Test(throttle, passes_no_more_than_its_rate)
+{
+    struct throttle throttle = {0};
+    unsigned passed = 0;
+    for (uint64_t now = 1; now <= 10 * SECOND; now += SECOND / 1000)
+        passed += throttle_pass(&throttle, 20, now);
+    cr_assert_geq(passed, 200);
+    cr_assert_leq(passed, 221, "%u passed: one second's worth of burst and 10 s at 20/s", passed);
+}
+
+Test(throttle, zero_is_no_limit)
+{
+    struct throttle throttle = {0};
+    for (int i = 0; i < 1000; i++)
+        cr_assert(throttle_pass(&throttle, 0, 1));
+}
+
+Test(verdict_memory, forgets_after_a_minute_and_tells_results_apart)
+{
+    struct verdict_memory *memory = verdict_memory_new();
+    struct verdict_key key = {.read = 1, .sides = {2, 3}}, other = {.read = 1, .sides = {2, 4}};
+    enum verdict verdict;
+    enum difference_class class;
+    verdict_memory_put(memory, &key, VERDICT_MISMATCH, DIFFERENCE_VALUE, SECOND);
+    cr_assert(verdict_memory_find(memory, &key, 60 * SECOND, &verdict, &class));
+    cr_assert_eq(verdict, VERDICT_MISMATCH);
+    cr_assert_eq(class, DIFFERENCE_VALUE);
+    cr_assert(!verdict_memory_find(memory, &other, 60 * SECOND, &verdict, &class));
+    cr_assert(!verdict_memory_find(memory, &key, 62 * SECOND, &verdict, &class));
+    verdict_memory_free(&memory);
+}
+
+Test(statement, a_portal_keeps_its_statement_alive)
+{
+    void *statements = NULL, *portals = NULL;
+    struct parse_request parse = {.statement = "s", .sql = "SELECT 1"};
+    cr_assert(statements_put(&statements, statement_new(&parse, false)));
+    cr_assert(
+        portals_put(&portals, "", statements_find(&statements, "s"), (const uint8_t *)"\0s\0", 3));
+    statements_remove(&statements, "s");
+    cr_assert_null(statements_find(&statements, "s"));
+    cr_assert_str_eq(portals_find(&portals, "")->statement->sql, "SELECT 1");
+    portals_clear(&portals);
+    statements_clear(&statements);
+}
+
+Test(statement, parsing_a_name_again_replaces_it)
+{
+    void *statements = NULL;
+    struct parse_request first = {.statement = "", .sql = "SELECT 1"};
+    struct parse_request second = {.statement = "", .sql = "SELECT 2"};
+    cr_assert(statements_put(&statements, statement_new(&first, false)));
+    cr_assert(statements_put(&statements, statement_new(&second, false)));
+    cr_assert_str_eq(statements_find(&statements, "")->sql, "SELECT 2");
+    statements_clear(&statements);
+}
+
+Test(masking, shows_null_empty_length_and_equality_but_no_value)
+{
+    struct cell null = {0}, empty = {.bytes = (const uint8_t *)"", .length = 0};
+    struct cell one = {.bytes = (const uint8_t *)"secret", .length = 6, .type = 25};
+    struct cell two = {.bytes = (const uint8_t *)"Secret", .length = 6, .type = 25};
+    cr_assert(masking_init());
+    char *a = masking_show(&one, SAMPLES_MASKED, "text");
+    char *b = masking_show(&one, SAMPLES_MASKED, "text");
+    char *c = masking_show(&two, SAMPLES_MASKED, "text");
+    char *nothing = masking_show(&empty, SAMPLES_MASKED, "text");
+    cr_assert_null(masking_show(&null, SAMPLES_MASKED, "text"));
+    cr_assert_null(masking_show(&one, SAMPLES_NONE, "text"));
+    cr_assert_str_eq(nothing, "");
+    cr_assert_str_eq(a, b);
+    cr_assert_str_neq(a, c);
+    cr_assert_null(strstr(a, "secret"));
+    cr_assert_not_null(strstr(a, "text, 6 bytes"));
+    free(a);
+    free(b);
+    free(c);
+    free(nothing);
+}
+
+Test(masking, full_samples_show_text_and_bytes)
+{
+    struct cell text = {.bytes = (const uint8_t *)"Größe", .length = 7};
+    struct cell binary = {.bytes = (const uint8_t *)"\x00\x01", .length = 2, .format = 1};
+    char *a = masking_show(&text, SAMPLES_FULL, NULL);
+    char *b = masking_show(&binary, SAMPLES_FULL, NULL);
+    cr_assert_str_eq(a, "Größe");
+    cr_assert_str_eq(b, "\\x0001");
+    free(a);
+    free(b);
+}
+
+Test(rules, the_first_matching_rule_wins_for_a_column)
+{
+    struct analysis_table table = {.name = "public.orders", .old_table = 1};
+    struct analysis_column columns[] = {{0, "total"}, {0, "note"}};
+    struct analysis analysis = {.fingerprint = "00000000000000aa",
+                                .tables = &table,
+                                .table_count = 1,
+                                .columns = columns,
+                                .column_count = 2};
+    struct configuration_rule list[] = {
+        {.table = "orders", .column = "note", .ignore = true, .tolerance = -1},
+        {.table = "public.*", .tolerance = 0.5, .as = RULE_AS_NUMBER},
+    };
+    struct configuration_compare settings = {.rules = list, .rule_count = 2};
+    struct database_catalogs catalogs = {0};
+    struct reply_column described[] = {{.name = "total"}, {.name = "note"}};
+    struct read_rules rules;
+    cr_assert(rules_for_read(&rules, &settings, &analysis, &catalogs, described, 2));
+    cr_assert_eq(rules.columns[0].as, TYPE_AS_NUMBER);
+    cr_assert(!rules.columns[0].ignore);
+    cr_assert(rules.columns[1].ignore);
+    cr_assert(!rules.is_excluded);
+    rules_fini(&rules);
+}
+
+Test(rules, skip_excludes_by_table)
+{
+    struct analysis_table table = {.name = "audit.log"};
+    struct analysis analysis = {.tables = &table, .table_count = 1};
+    struct configuration_rule list[] = {{.table = "audit.*", .skip = true, .tolerance = -1}};
+    struct configuration_compare settings = {.rules = list, .rule_count = 1};
+    cr_assert(rules_exclude(&settings, &analysis));
+    list[0].table = "other.*";
+    cr_assert(!rules_exclude(&settings, &analysis));
+}
