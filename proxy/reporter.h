@@ -7,19 +7,38 @@
 #include "proxy/database.h"
 #include "proxy/figures.h"
 #include "proxy/instance.h"
+#include "proxy/store.h"
 
 // Opens the store, brings back what it keeps (percentages, latches, quarantines, accepted) into the
-// databases, and starts the thread. NULL: `error`.
+// databases, and starts the thread. NULL: `error`. The databases must be there, shadows and workers not yet.
 struct reporter *reporter_start(struct instance *instance, char *error, size_t error_size);
-void reporter_stop(struct reporter **reporter); // writes everything, joins
+// Runs what was queued, writes everything, joins. To be called when workers and shadows have ended.
+void reporter_stop(struct reporter **reporter);
 // The audit log. Copies; any thread. `kind` e.g. "canary", "rollback", "reload", "side", "login".
 void reporter_event(struct reporter *reporter, const struct database *database, const char *kind,
                     const char *actor, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-// The store's next mismatch id is given here; copies. Any thread.
+// A confirmed mismatch: gives it the store's next id, adds it to the database's figures
+// (figures_mismatch_add), and quarantines its fingerprint where canary.quarantine says so. Copies; any
+// thread. The counts of books and figures are the caller's.
 void reporter_mismatch(struct reporter *reporter, struct database *database,
                        const struct figures_mismatch *mismatch);
 // Runs `work` on the reporter thread, soon.
 void reporter_run(struct reporter *reporter, void (*work)(void *context), void *context);
+// The audit log, newest first, at most `limit`; copied cell by cell into `each`. Any thread.
+void reporter_events(struct reporter *reporter, unsigned limit,
+                     void (*each)(void *context, const struct store_event *event), void *context);
+bool reporter_store_works(struct reporter *reporter); // the last flush succeeded; any thread
+
+// For work on the reporter thread alone:
+
+struct reporter_setting {
+    const char *database, *name, *value; // see store_write_setting
+};
+// True when the disk has all of them.
+bool reporter_keep(struct reporter *reporter, const struct reporter_setting *settings, size_t count,
+                   const char *actor, char *error, size_t error_size);
+// Writes books, figures and events now; true when the disk has them.
+bool reporter_flush(struct reporter *reporter, char *error, size_t error_size);
 
 #endif

@@ -45,6 +45,12 @@ bool store_write_figure(struct store *store, int64_t at, const char *database,
                         const struct figure *figure);
 bool store_write_mismatch(struct store *store, const char *database,
                           const struct figures_mismatch *mismatch);
+// What was decided of fingerprints: quarantined, or accepted (`because` not NULL).
+bool store_read_decisions(struct store *store,
+                          void (*each)(void *context, const char *database, const char *fingerprint,
+                                       bool is_quarantined, const char *because),
+                          void *context);
+uint64_t store_last_mismatch(struct store *store); // its id, 0: none
 // Drops what is too old to be kept minute by minute.
 bool store_thin(struct store *store, int64_t now);
 

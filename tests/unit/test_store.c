@@ -1,0 +1,249 @@
+// What was written is read back, summed over runs, and what an operator said survives.
+#include "proxy/store.h"
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char directory[64];
+static char location[128];
+
+static void
+make_directory(void)
+{
+    strcpy(directory, "/tmp/test_store.XXXXXX");
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(location, sizeof location, "sqlite:%s/store.db", directory);
+}
+
+static void
+remove_directory(void)
+{
+    char command[128];
+
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(store, .init = make_directory, .fini = remove_directory);
+
+static struct store *
+opened(void)
+{
+    char error[256] = "";
+    struct store *store = store_open(location, error, sizeof error);
+
+    cr_assert_not_null(store, "%s", error);
+    return store;
+}
+
+static const int64_t MINUTE = 60 * (int64_t)1000000;
+
+static void
+write_run(struct store *store, int64_t at, uint64_t reads)
+{
+    struct books_page page = {.reads = reads, .in_flight = 2};
+    struct figures_totals totals = {.distinct = reads / 2};
+    struct figures_place place = {.difference = DIFFERENCE_VALUE,
+                                  .table = "public.orders",
+                                  .column = "total",
+                                  .mismatches = 3,
+                                  .last_seen = at};
+    struct histogram latency = {0};
+    struct figure figure = {.fingerprint = "00000000000000aa",
+                            .query = "SELECT total FROM orders",
+                            .tables = "public.orders",
+                            .reads = reads,
+                            .latency = {&latency, NULL},
+                            .places = &place,
+                            .place_count = 1};
+
+    page.verdicts[VERDICT_MATCH] = reads - 2;
+    figure.verdicts[VERDICT_MATCH] = reads - 2;
+    histogram_add(&latency, 1000000);
+    cr_assert(store_begin(store, false));
+    cr_assert(store_write_books(store, at, "app", &page, &totals), "%s", store_error(store));
+    cr_assert(store_write_figure(store, at, "app", &figure), "%s", store_error(store));
+    cr_assert(store_commit(store), "%s", store_error(store));
+}
+
+static struct pictures
+read_since(int64_t since)
+{
+    char error[256] = "";
+    struct store *store = store_open_to_read(location, error, sizeof error);
+    struct pictures pictures;
+
+    cr_assert_not_null(store, "%s", error);
+    cr_assert(store_read_pictures(store, since, NULL, &pictures), "%s", store_error(store));
+    store_close(&store);
+    return pictures;
+}
+
+Test(store, sums_over_runs_and_since)
+{
+    struct store *store = opened();
+
+    write_run(store, 10 * MINUTE, 100);
+    write_run(store, 20 * MINUTE, 150); // the same run: 50 more
+    store_close(&store);
+    store = opened();
+    write_run(store, 30 * MINUTE, 10);
+
+    struct pictures pictures = read_since(0); // while the writer has it open
+
+    store_close(&store);
+    cr_assert_eq(pictures.count, 1u);
+    cr_expect_str_eq(pictures.list[0].database, "app");
+    cr_expect_eq(pictures.list[0].books.reads, 160u);
+    cr_expect_eq(pictures.list[0].books.in_flight, 4u);
+    cr_expect_eq(pictures.list[0].books.compared, 156u);
+    cr_assert_eq(pictures.list[0].figure_count, 1u);
+
+    struct figure *figure = &pictures.list[0].figures[0];
+
+    cr_expect_eq(figure->reads, 160u);
+    cr_expect_str_eq(figure->query, "SELECT total FROM orders");
+    cr_expect_eq(figure->latency[0]->count, 2u, "one a run");
+    cr_assert_eq(figure->place_count, 1u);
+    cr_expect_eq(figure->places[0].mismatches, 6u);
+    pictures_fini(&pictures);
+
+    pictures = read_since(15 * MINUTE);
+    cr_expect_eq(pictures.list[0].books.reads, 60u);
+    pictures_fini(&pictures);
+}
+
+Test(store, writing_twice_does_no_harm)
+{
+    struct store *store = opened();
+
+    write_run(store, 10 * MINUTE, 100);
+    write_run(store, 10 * MINUTE, 100);
+    store_close(&store);
+
+    struct pictures pictures = read_since(0);
+
+    cr_expect_eq(pictures.list[0].books.reads, 100u);
+    pictures_fini(&pictures);
+}
+
+Test(store, keeps_mismatches)
+{
+    struct store *store = opened();
+    struct figures_mismatch mismatch = {.at = MINUTE,
+                                        .fingerprint = "00000000000000aa",
+                                        .difference = DIFFERENCE_VALUE,
+                                        .table = "public.orders",
+                                        .column = "note",
+                                        .rows = 2,
+                                        .old_value = NULL,
+                                        .new_value = "",
+                                        .samples = "[]",
+                                        .query = "SELECT",
+                                        .parameters = "[1]",
+                                        .served = SERVED_NEW,
+                                        .lag_seconds = -1,
+                                        .rounds = 5,
+                                        .attempts = 6,
+                                        .detail = "x"};
+
+    write_run(store, MINUTE, 10);
+    cr_assert(store_begin(store, true));
+    for (mismatch.id = 1; mismatch.id <= 30; mismatch.id++)
+        cr_assert(store_write_mismatch(store, "app", &mismatch), "%s", store_error(store));
+    cr_assert(store_commit(store));
+    cr_expect_eq(store_last_mismatch(store), 30u);
+    store_close(&store);
+
+    struct pictures pictures = read_since(0);
+
+    cr_assert_eq(pictures.list[0].evidence_count, (size_t)FIGURES_EVIDENCE_PER_CLASS);
+
+    struct figures_mismatch *first = &pictures.list[0].evidence[0];
+
+    cr_expect_eq(first->id, 30u);
+    cr_expect_eq(first->difference, DIFFERENCE_VALUE);
+    cr_expect_null(first->old_value);
+    cr_expect_str_eq(first->new_value, "");
+    cr_expect_eq(first->served, SERVED_NEW);
+    cr_expect_eq(first->lag_seconds, -1);
+    cr_expect_eq(first->attempts, 6u);
+    cr_expect_str_eq(first->detail, "x");
+    pictures_fini(&pictures);
+}
+
+static void
+collect(void *context, const char *database, const char *name, const char *value)
+{
+    char *all = context;
+
+    strcat(strcat(strcat(strcat(strcat(strcat(all, database), "."), name), "="), value), " ");
+}
+
+Test(store, keeps_operators_settings)
+{
+    struct store *store = opened();
+    char all[256] = "";
+
+    cr_assert(store_begin(store, true));
+    cr_assert(store_write_setting(store, "app", "canary_percent", "500", "ann"));
+    cr_assert(store_write_setting(store, "app", "canary_percent", "2500", "ann"));
+    cr_assert(store_commit(store));
+    cr_assert(store_begin(store, true));
+    cr_assert(store_write_setting(store, "app", "canary_percent", "9900", "ann"));
+    store_roll_back(store);
+    store_close(&store);
+    store = opened();
+    cr_assert(store_read_settings(store, collect, all));
+    cr_expect_str_eq(all, "app.canary_percent=2500 ");
+    store_close(&store);
+}
+
+Test(store, refuses_what_is_not_its_own)
+{
+    char error[256];
+    char path[128];
+
+    cr_expect_null(store_open("postgresql://localhost/x", error, sizeof error));
+    cr_expect(strstr(error, "sqlite:PATH") != NULL, "%s", error);
+    cr_expect_null(store_open("sqlite:/nowhere/at/all.db", error, sizeof error));
+    cr_expect(strstr(error, "/nowhere/at/all.db") != NULL, "%s", error);
+    error[0] = '\0';
+    cr_expect_null(store_open_to_read(location, error, sizeof error));
+    cr_expect(strstr(error, "store.db") != NULL, "%s", error);
+    snprintf(path, sizeof path, "%s/junk.db", directory);
+
+    FILE *file = fopen(path, "w");
+
+    cr_assert_not_null(file);
+    fputs("this is no database, and it is long enough to be looked at as one, is it not?", file);
+    fclose(file);
+
+    char junk[160];
+
+    snprintf(junk, sizeof junk, "sqlite:%s", path);
+    cr_expect_null(store_open(junk, error, sizeof error));
+    cr_expect(strstr(error, "junk.db") != NULL, "%s", error);
+}
+
+Test(store, thins_out_old_minutes_and_keeps_the_sums)
+{
+    struct store *store = opened();
+    int64_t now = 30 * 24 * 60 * MINUTE;
+
+    for (int i = 0; i < 10; i++)
+        write_run(store, (60 + i) * MINUTE, (uint64_t)(10 + i));
+    cr_assert(store_begin(store, false));
+    cr_assert(store_thin(store, now), "%s", store_error(store));
+    cr_assert(store_commit(store));
+    store_close(&store);
+
+    struct pictures pictures = read_since(0);
+
+    cr_expect_eq(pictures.list[0].books.reads, 19u);
+    cr_expect_eq(pictures.list[0].figures[0].reads, 19u);
+    pictures_fini(&pictures);
+}
