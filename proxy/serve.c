@@ -1,0 +1,264 @@
+// The order of start and stop. Each part may use those above it:
+//
+//   configuration, TLS, databases, registry    instance_init
+//   catalogs and lag, shapes                   per database, as it is made
+//   reporter                                   brings the kept percentages back
+//   shadows
+//   workers                                    the first clients come
+//
+// The stop runs the other way: when the last client has gone the workers end, then the shadows drop what
+// waits as `shutdown`, and the reporter writes the last figures. The main thread does nothing in between but
+// take signals.
+#include "proxy/serve.h"
+#include "proxy/control.h"
+#include "proxy/instance.h"
+#include "proxy/log.h"
+#include "proxy/reporter.h"
+#include "proxy/shadow.h"
+#include "proxy/shapes.h"
+#include "proxy/worker.h"
+#include "proxy/workers.h"
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+const char serve_help[] =
+    "Usage: pgrehearse serve -c FILE\n"
+    "\n"
+    "Runs the proxy in the foreground with the configuration FILE and logs to stderr.\n"
+    "\n"
+    "  -c, --config FILE  the configuration (YAML)\n"
+    "  -h, --help         shows this\n"
+    "\n"
+    "SIGHUP reads FILE again; a bad file is refused whole. SIGTERM and SIGINT end the clients'\n"
+    "sessions between two queries and exit; a second one ends them at once.\n"
+    "PGREHEARSE_LOG=debug|info|warning|error sets what is logged.\n";
+
+struct serve {
+    struct instance instance;
+    uv_loop_t loop;
+    uv_signal_t terminate, interrupt, hang_up;
+    uv_async_t ended; // the last worker has
+    unsigned stops;   // SIGTERMs and SIGINTs so far
+};
+
+static void
+on_stop(uv_signal_t *signal, int number)
+{
+    struct serve *serve = signal->data;
+    log_event(LOG_INFO_LEVEL, "signal", "number=%d", number);
+    serve->stops++;
+    if (serve->stops == 1) {
+        instance_shutdown(&serve->instance, false);
+    } else {
+        workers_stop(serve->instance.workers, WORKERS_ABORT);
+    }
+}
+
+static void
+on_hang_up(uv_signal_t *signal, int number)
+{
+    (void)number;
+    struct serve *serve = signal->data;
+    char error[CONFIGURATION_ERROR_SIZE]; // logged there
+    instance_reload(&serve->instance, error);
+}
+
+// On the last worker's thread.
+static void
+workers_have_ended(void *context)
+{
+    struct serve *serve = context;
+    uv_async_send(&serve->ended);
+}
+
+static void
+close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static void
+on_ended(uv_async_t *async)
+{
+    uv_walk(async->loop, close_handle, NULL);
+}
+
+static bool
+start_loop(struct serve *serve)
+{
+    if (uv_loop_init(&serve->loop) != 0) {
+        return false;
+    }
+    serve->terminate.data = serve->interrupt.data = serve->hang_up.data = serve;
+    uv_signal_init(&serve->loop, &serve->terminate);
+    uv_signal_init(&serve->loop, &serve->interrupt);
+    uv_signal_init(&serve->loop, &serve->hang_up);
+    return uv_async_init(&serve->loop, &serve->ended, on_ended) == 0 &&
+           uv_signal_start(&serve->terminate, on_stop, SIGTERM) == 0 &&
+           uv_signal_start(&serve->interrupt, on_stop, SIGINT) == 0 &&
+           uv_signal_start(&serve->hang_up, on_hang_up, SIGHUP) == 0;
+}
+
+static void
+end_loop(struct serve *serve)
+{
+    uv_walk(&serve->loop, close_handle, NULL);
+    uv_run(&serve->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&serve->loop);
+}
+
+static void
+start_database(void *context, struct database *database)
+{
+    (void)context;
+    database->shapes = shapes_new();
+    database->control = control_start(database);
+    if (!database->shapes || !database->control) {
+        log_event(LOG_ERROR_LEVEL, "database_failed", "database=%s error=\"out of memory\"",
+                  database->name);
+        abort();
+    }
+}
+
+static void
+stop_database(void *context, struct database *database)
+{
+    (void)context;
+    control_stop(&database->control);
+}
+
+static void
+free_database(void *context, struct database *database)
+{
+    (void)context;
+    shapes_free(&database->shapes);
+}
+
+static unsigned
+shadow_count(void)
+{
+    unsigned count = uv_available_parallelism() / 2;
+    return count < 1 ? 1 : (count > WORKER_FEEDS ? WORKER_FEEDS : count);
+}
+
+static void
+wait_for_end(struct serve *serve)
+{
+    sd_notify(0, "READY=1");
+    log_event(LOG_INFO_LEVEL, "ready", "version=%s workers=%u", PGREHEARSE_VERSION,
+              workers_count(serve->instance.workers));
+    uv_run(&serve->loop, UV_RUN_DEFAULT);
+    log_event(LOG_INFO_LEVEL, "stopped", "reason=shutdown");
+}
+
+// Starts the threads, waits for their end, and joins them. False: `error`.
+static bool
+run_threads(struct serve *serve, char *error, size_t error_size)
+{
+    struct instance *instance = &serve->instance;
+    bool is_fine = false;
+    databases_on_made(instance->databases, start_database, NULL);
+    instance->reporter = reporter_start(instance, error, error_size);
+    if (!instance->reporter) {
+        goto no_reporter;
+    }
+    instance->shadows = shadows_start(instance, shadow_count());
+    if (!instance->shadows) {
+        snprintf(error, error_size, "cannot start the shadow threads");
+        goto no_shadows;
+    }
+    if (!workers_start(instance, workers_have_ended, serve, error, error_size)) {
+        goto no_workers;
+    }
+    wait_for_end(serve);
+    is_fine = true;
+    workers_free(&instance->workers);
+no_workers:
+    shadows_stop(&instance->shadows);
+no_shadows:
+    reporter_stop(&instance->reporter);
+no_reporter:
+    databases_each(instance->databases, stop_database, NULL);
+    databases_each(instance->databases, free_database, NULL);
+    return is_fine;
+}
+
+// A client takes two descriptors; the soft limit is for programs that use select.
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool
+serve(const char *path, char error[CONFIGURATION_ERROR_SIZE])
+{
+    static struct serve running;
+    const struct configuration *configuration = configuration_load(path, error);
+    if (!configuration) {
+        return false;
+    }
+    if (!instance_can_serve(configuration, error)) {
+        configuration_unref(&configuration);
+        return false;
+    }
+    if (!instance_init(&running.instance, configuration, error)) {
+        return false;
+    }
+    bool is_fine = false;
+    if (start_loop(&running)) {
+        is_fine = run_threads(&running, error, CONFIGURATION_ERROR_SIZE);
+    } else {
+        snprintf(error, CONFIGURATION_ERROR_SIZE, "cannot make an event loop");
+    }
+    end_loop(&running);
+    instance_fini(&running.instance);
+    return is_fine;
+}
+
+int
+serve_run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    const char *path = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(serve_help, stdout);
+            return 0;
+        }
+        if (option != 'c') {
+            fputs(serve_help, stderr);
+            return 2;
+        }
+        path = optarg;
+    }
+    if (!path || optind != argc) {
+        fputs(serve_help, stderr);
+        return 2;
+    }
+    char error[CONFIGURATION_ERROR_SIZE] = "";
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    if (!serve(path, error)) {
+        fprintf(stderr, "pgrehearse: %s\n", error);
+        return 2;
+    }
+    return 0;
+}

@@ -1,0 +1,113 @@
+// The feed loses nothing that it took, keeps each writer's order, and says when it takes no more.
+#include "proxy/feed.h"
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+static struct unit *
+unit_with(uint64_t session, uint64_t sequence, size_t request, size_t reply)
+{
+    struct unit *unit = unit_new(session, sequence, 'I', 1);
+    cr_assert(unit);
+    char *bytes = calloc(1, request + reply + 1);
+    cr_assert(capture_copy(&unit->request, bytes, request));
+    cr_assert(capture_copy(&unit->reply, bytes, reply));
+    free(bytes);
+    return unit;
+}
+
+enum { WRITERS = 3, EACH = 20000 };
+
+struct writer_thread {
+    struct feed *feed;
+    uint64_t session;
+};
+
+static void *
+write_units(void *context)
+{
+    struct writer_thread *writer = context;
+    for (uint64_t i = 1; i <= EACH; i++) {
+        struct feed_event event = {.kind = FEED_UNIT, .session = writer->session};
+        event.unit = unit_new(writer->session, i, 'I', 1);
+        while (!feed_push(writer->feed, &event, 1 << 30)) {
+            sched_yield();
+        }
+    }
+    return NULL;
+}
+
+Test(feed, keeps_every_writers_order)
+{
+    struct feed *feed = feed_new(256, NULL);
+    struct writer_thread writers[WRITERS];
+    pthread_t threads[WRITERS];
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer_thread){feed, (uint64_t)i};
+        cr_assert_eq(pthread_create(&threads[i], NULL, write_units, &writers[i]), 0);
+    }
+    uint64_t seen[WRITERS] = {0};
+    for (uint64_t total = 0; total < (uint64_t)WRITERS * EACH;) {
+        struct feed_event event;
+        if (!feed_pull(feed, &event)) {
+            sched_yield();
+            continue;
+        }
+        cr_assert_eq(event.unit->sequence, seen[event.session] + 1);
+        seen[event.session]++;
+        feed_release(feed, unit_memory(event.unit));
+        unit_free(&event.unit);
+        total++;
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    uint64_t events, bytes;
+    feed_depth(feed, &events, &bytes);
+    cr_assert_eq(events, 0);
+    cr_assert_eq(bytes, 0);
+    feed_free(&feed);
+}
+
+Test(feed, strips_replies_over_the_memory_limit_and_refuses_beyond_twice)
+{
+    struct feed *feed = feed_new(64, NULL);
+    struct feed_event event = {.kind = FEED_UNIT, .session = 1};
+    event.unit = unit_with(1, 1, 10, 60000);
+    cr_assert(feed_push(feed, &event, 100000));
+    event.unit = unit_with(1, 2, 10, 60000);
+    cr_assert(feed_push(feed, &event, 100000));
+    struct unit *big = unit_with(1, 3, 200000, 0);
+    event.unit = big;
+    cr_assert_not(feed_push(feed, &event, 100000));
+    unit_free(&big);
+    struct feed_event out;
+    cr_assert(feed_pull(feed, &out));
+    cr_assert_eq(out.unit->dropped, DROP_NONE);
+    unit_free(&out.unit);
+    cr_assert(feed_pull(feed, &out));
+    cr_assert_eq(out.unit->dropped, DROP_MEMORY);
+    cr_assert(out.unit->is_reply_cut);
+    cr_assert_eq(out.unit->reply.length, 0);
+    unit_free(&out.unit);
+    feed_free(&feed);
+}
+
+Test(feed, strips_when_nearly_full_and_refuses_when_full)
+{
+    struct feed *feed = feed_new(64, NULL);
+    struct feed_event event = {.kind = FEED_UNIT, .session = 1};
+    unsigned stripped = 0, taken = 0;
+    for (uint64_t i = 1; i <= 65; i++) {
+        struct unit *unit = unit_with(1, i, 10, 10);
+        event.unit = unit;
+        if (!feed_push(feed, &event, 1 << 30)) {
+            unit_free(&unit);
+            break;
+        }
+        taken++;
+        stripped += unit->dropped == DROP_QUEUE_FULL;
+    }
+    cr_assert_eq(taken, 64);
+    cr_assert_eq(stripped, 7);
+    feed_free(&feed);
+}
