@@ -151,16 +151,6 @@ static bool
 check_shadow(struct fill *fill, const yaml_node_t *node, const struct configuration_shadow *shadow)
 {
     size_t mark;
-
-    if (shadow->connections > shadow->max_connections)
-        return FAIL(fill, node, "connections",
-                    "%u a user is more than max_connections (%u) in all; lower it or raise that",
-                    shadow->connections, shadow->max_connections);
-    if (shadow->max_result > shadow->memory)
-        return FAIL(fill, node, "max_result",
-                    "one result may be larger than memory for all of them; lower it or raise "
-                    "memory");
-
     yaml_node_t *recheck = enter(fill, node, "recheck", &mark);
 
     if (shadow->recheck.attempts < shadow->recheck.rounds)

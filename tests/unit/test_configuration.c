@@ -312,6 +312,16 @@ Test(configuration, a_group_with_everything_commented_out_has_its_defaults)
     configuration_unref(&c);
 }
 
+Test(configuration, of_two_limits_the_smaller_holds_and_neither_is_a_mistake)
+{
+    char error[CONFIGURATION_ERROR_SIZE];
+    const struct configuration *c =
+        load(DATABASES "    shadow: {memory: 1MiB, max_connections: 2}\n", error);
+
+    cr_assert(c, "%s", error);
+    configuration_unref(&c);
+}
+
 Test(configuration, it_lives_until_the_last_reference_is_gone)
 {
     char error[CONFIGURATION_ERROR_SIZE];
@@ -515,12 +525,6 @@ Test(configuration, settings_that_contradict_each_other_are_named)
          "serve a canary; set same or set_role, or canary.percent to 0 and no ramp"},
         {DATABASES "    safe_functions: [f]\n",
          "F:5: databases.app.safe_functions: 'f' has no schema; give SCHEMA.NAME"},
-        {DATABASES "    shadow: {connections: 40}\n",
-         "F:5: databases.app.shadow.connections: 40 a user is more than max_connections (32) in "
-         "all; lower it or raise that"},
-        {DATABASES "    shadow: {max_result: 1GiB}\n",
-         "F:5: databases.app.shadow.max_result: one result may be larger than memory for all of "
-         "them; lower it or raise memory"},
         {DATABASES "    shadow:\n      recheck:\n        attempts: 4\n",
          "F:7: databases.app.shadow.recheck.attempts: 4 attempts can never make 5 rounds; raise "
          "it"},
