@@ -150,6 +150,17 @@ publish(struct control *control)
                   is_known ? lag_probe_name(lag->probe) : lag->trouble);
 }
 
+static bool
+is_stopping(struct control *control)
+{
+    pthread_mutex_lock(&control->lock);
+
+    bool result = control->is_stopping;
+
+    pthread_mutex_unlock(&control->lock);
+    return result;
+}
+
 static void
 poll_sides(struct control *control)
 {
@@ -158,6 +169,8 @@ poll_sides(struct control *control)
     control->replayed = 0;
     control->state =
         lag_poll(&control->lag, control->links, &control->settings->entry->lag, &control->replayed);
+    if (is_stopping(control))
+        return; // what was broken off says nothing about the sides
     if (control->state != LAG_STATE_KNOWN)
         control->replayed = 0;
     for (int side = 0; side < 2; side++)
@@ -317,7 +330,6 @@ run(void *context)
         catalog_reader_watch(control->reader);
     } while (sleep_until_due(control));
     pthread_mutex_lock(&control->lock);
-    control->is_stopping = true;
 
     struct waiter *late = control->arrivals;
 
@@ -379,6 +391,9 @@ control_stop(struct control **control)
     *control = NULL;
     if (!gone)
         return;
+    pthread_mutex_lock(&gone->lock);
+    gone->is_stopping = true;
+    pthread_mutex_unlock(&gone->lock);
     eventfd_write(gone->stop_fd, 1);
     pthread_join(gone->thread, NULL);
     control_free(gone);
