@@ -9,7 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_DIMENSIONS = 6 }; // MAXDIM
+enum {
+    MAX_DIMENSIONS = 6,
+    DELIMITER = ','
+}; // MAXDIM; box[], whose delimiter is another, is opaque
 
 struct dimensions {
     uint32_t count;
@@ -26,7 +29,6 @@ struct parser {
     struct writer unescaped; // the element being read, where it holds escapes
     struct dimensions dimensions;
     uint32_t depth; // of the braces whose elements are no braces; 0 until the first is seen
-    uint8_t delimiter;
 };
 
 static void
@@ -142,7 +144,7 @@ parse_element(struct parser *parser)
     if (take(parser, '"'))
         return parse_quoted(parser);
     const uint8_t *start = parser->at;
-    while (parser->at < parser->end && *parser->at != parser->delimiter && *parser->at != '}' &&
+    while (parser->at < parser->end && *parser->at != DELIMITER && *parser->at != '}' &&
            *parser->at != '{' && *parser->at != '"' && *parser->at != '\\')
         parser->at++;
     size_t length = (size_t)(parser->at - start);
@@ -171,7 +173,7 @@ parse_braces(struct parser *parser, uint32_t depth)
                 return false;
         }
         count++;
-    } while (take(parser, parser->delimiter));
+    } while (take(parser, DELIMITER));
     if (!take(parser, '}'))
         return false;
     uint32_t *length = &parser->dimensions.lengths[depth];
@@ -184,15 +186,13 @@ bool
 type_read_array(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                 struct writer *form)
 {
-    uint32_t element_type = type_element(reading->type);
-    struct type_reading element = element_reading(reading, element_type);
+    struct type_reading element = element_reading(reading, type_element(reading->type));
     struct parser parser = {
         .at = bytes,
         .end = bytes + length,
         .element = &element,
         .form = form,
         .dimensions = {.bounds = {1, 1, 1, 1, 1, 1}},
-        .delimiter = element_type == TYPE_OID_BOX ? ';' : ',',
     };
     size_t container = type_container_begin(form);
     uint32_t bounds;
@@ -264,20 +264,20 @@ type_read_array_binary(const struct type_reading *reading, const uint8_t *bytes,
 }
 
 static bool
-needs_quotes(const uint8_t *bytes, size_t length, uint8_t delimiter)
+needs_quotes(const uint8_t *bytes, size_t length)
 {
     if (length == 0 || (length == 4 && strncasecmp((const char *)bytes, "NULL", 4) == 0))
         return true;
     for (size_t i = 0; i < length; i++)
-        if (bytes[i] == delimiter || bytes[i] == 0 || strchr("{}\"\\ \t\n\v\f\r", bytes[i]) != NULL)
+        if (bytes[i] == DELIMITER || bytes[i] == 0 || strchr("{}\"\\ \t\n\v\f\r", bytes[i]) != NULL)
             return true;
     return false;
 }
 
 static void
-print_quoted(const struct writer *value, uint8_t delimiter, struct writer *text)
+print_quoted(const struct writer *value, struct writer *text)
 {
-    if (!needs_quotes(value->bytes, value->length, delimiter)) {
+    if (!needs_quotes(value->bytes, value->length)) {
         writer_bytes(text, value->bytes, value->length);
         return;
     }
@@ -294,13 +294,12 @@ static bool
 print_level(struct reader *reader, const struct dimensions *dimensions, uint32_t level,
             const struct type_reading *element, struct writer *value, struct writer *text)
 {
-    uint8_t delimiter = element->type == TYPE_OID_BOX ? ';' : ',';
     writer_u8(text, '{');
     for (uint32_t i = 0; i < dimensions->lengths[level]; i++) {
         const uint8_t *bytes;
         size_t length;
         if (i > 0)
-            writer_u8(text, delimiter);
+            writer_u8(text, DELIMITER);
         if (level + 1 < dimensions->count) {
             if (!print_level(reader, dimensions, level + 1, element, value, text))
                 return false;
@@ -315,7 +314,7 @@ print_level(struct reader *reader, const struct dimensions *dimensions, uint32_t
         writer_clear(value);
         if (!type_print_value(element, bytes, length, 1, value) || value->failed)
             return false;
-        print_quoted(value, delimiter, text);
+        print_quoted(value, text);
     }
     writer_u8(text, '}');
     return true;

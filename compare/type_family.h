@@ -10,7 +10,6 @@ enum {
     TYPE_HEAD = 52,  // bytes before a container's elements; an array's dimensions fit
     TYPE_OID_NUMERIC = 1700,
     TYPE_OID_JSONB = 3802,
-    TYPE_OID_BOX = 603,
     TYPE_OID_TIMESTAMPTZ = 1184,
 };
 

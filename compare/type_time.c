@@ -382,10 +382,10 @@ type_print_timestamp(const struct type_reading *reading, const uint8_t *bytes, s
         print_infinity(instant > 0, text);
         return true;
     }
-    int64_t days = instant / DAY - (instant % DAY < 0);
-    print_civil(days, text, &is_before_christ);
+    int64_t clock = instant % DAY < 0 ? instant % DAY + DAY : instant % DAY;
+    print_civil(instant / DAY - (instant % DAY < 0), text, &is_before_christ);
     writer_u8(text, ' ');
-    print_clock(instant - days * DAY, text);
+    print_clock(clock, text);
     if (reading->type == TYPE_OID_TIMESTAMPTZ)
         writer_bytes(text, "+00", 3);
     if (is_before_christ)

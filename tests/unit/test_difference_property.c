@@ -3,7 +3,7 @@
 #include "compare/difference.h"
 #include "tables.h"
 
-enum { MAX_ROWS = 400, TRIALS = 150, MAX_LINE = 200 };
+enum { MAX_ROWS = 400, TRIALS = 50, MAX_LINE = 200 };
 
 static const char old_columns[] =
     "id int4, kind text, note text, price numeric, weight float8, data json";

@@ -17,7 +17,7 @@ static const struct value {
 };
 
 enum { VALUES = sizeof values / sizeof values[0] };
-enum { BOX_ARRAY = 1020 }; // has no reader of its binary output
+enum { BOX_ARRAY = 1020 }; // opaque: its formats do not compare
 
 static const struct type_rules exact = {.float_tolerance = 0};
 
