@@ -1,5 +1,6 @@
 // The inside of a pool of own sessions, for the files that make it up: own_pool.c (who gets which
-// session, limits, failures), own_session.c (one session's life and its jobs), own_login.c (logging in),
+// session, limits, failures), own_group.c (queues), own_session.c (one session's life and its jobs),
+// own_reply.c (what servers send), own_login.c (logging in),
 // own_state.c (bringing a session to the wanted state), own_cancel.c (cancel requests), own_job.c.
 #ifndef PROXY_OWN_PARTS_H
 #define PROXY_OWN_PARTS_H
@@ -88,7 +89,9 @@ struct own_session {
     uint64_t coming_digest; // of the state that was sent in front of the job
     unsigned to_swallow;    // ReadyForQuery's that are not the job's
     unsigned to_come;       // ReadyForQuery's of the job
-    bool state_has_failed;
+    bool state_has_failed;  // one of the Queries that bring the state
+    bool query_has_failed;  // the one that is being answered
+    bool role_has_failed;   // the first of two, which is set_role's
 };
 
 struct own_pool {
@@ -113,12 +116,27 @@ void own_pool_finish(struct own_pool *pool, struct own_job *job, enum own_outcom
                      const struct own_trouble *trouble);
 void own_pool_is_gone(struct own_pool *pool, struct own_group *group); // after it was freed
 
+// own_group.c
+struct own_group *own_group_find(struct own_pool *pool, const struct own_identity *identity,
+                                 enum side side); // makes it; NULL: no memory
+void own_group_free(struct own_group **at);       // takes it out of the list that `at` is in
+void own_group_learn_password(struct own_group *group, const char *password);
+void own_group_renew_settings(const struct own_group *group);
+unsigned own_group_count(const struct own_group *group, enum own_phase phase);
+void own_group_enqueue(struct own_group *group, struct own_job *job);
+// Takes `job`, which follows `before` (NULL: is the first), out of the queue.
+void own_group_unqueue(struct own_group *group, struct own_job *before, struct own_job *job);
+void own_group_fail_all(struct own_group *group, enum own_outcome outcome,
+                        const struct own_trouble *trouble);
+void own_group_fail_overdue(struct own_group *group, uint64_t now);
+
 // own_session.c
 bool own_session_start(struct own_group *group);
 void own_session_run(struct own_session *session, struct own_job *job);
 // `cancels`: the server is asked to stop what it does. A job that runs must be taken off before.
 void own_session_close(struct own_session *session, bool cancels);
 void own_session_tick(struct own_session *session, uint64_t now);
+void own_session_is_logged_in(struct own_session *session);
 void own_session_has_broken(struct own_session *session, enum own_outcome outcome);
 
 // own_login.c
@@ -129,9 +147,15 @@ enum own_login_result own_login_message(struct own_session *session, char type, 
                                         size_t length, enum own_outcome *outcome);
 void own_login_end(struct own_session *session); // wipes
 
+// own_reply.c: a part of a message. OWN_DONE: all is well; OWN_STOPPED: the login has failed, and the
+// session was closed; else the session is to be.
+enum own_outcome own_reply_take(struct own_session *session, const struct frame_piece *piece);
+
 // own_state.c: the SQL that brings a session to `snapshot` (NULL: the defaults). The caller frees it;
 // NULL: no memory.
 char *own_state_sql(const struct own_session *session, const struct state_snapshot *snapshot);
+// The SQL that goes before it with set_role: back to the defaults, and the role.
+char *own_state_role_sql(const struct own_session *session);
 // Must something be sent to bring the session there?
 bool own_state_differs(const struct own_session *session, const struct state_snapshot *snapshot);
 // " -c statement_timeout=… …" for the startup packet; the target's own options come first.

@@ -68,168 +68,6 @@ own_pool_finish(struct own_pool *pool, struct own_job *job, enum own_outcome out
     pool->last_finished = job;
 }
 
-// ---- queues ----
-
-static void
-enqueue(struct own_group *group, struct own_job *job)
-{
-    job->next = NULL;
-    if (group->first == NULL) {
-        group->first = job;
-    } else {
-        group->last->next = job;
-    }
-    group->last = job;
-    group->waiting++;
-}
-
-// Takes `job`, which follows `before` (NULL: is the first), out of the queue.
-static void
-unqueue(struct own_group *group, struct own_job *before, struct own_job *job)
-{
-    if (before != NULL) {
-        before->next = job->next;
-    } else {
-        group->first = job->next;
-    }
-    if (group->last == job) {
-        group->last = before;
-    }
-    group->waiting--;
-    job->next = NULL;
-}
-
-static void
-fail_all(struct own_group *group, enum own_outcome outcome, const struct own_trouble *trouble)
-{
-    while (group->first != NULL) {
-        struct own_job *job = group->first;
-        unqueue(group, NULL, job);
-        own_pool_finish(group->pool, job, outcome, trouble);
-    }
-}
-
-// `sent` holds the time of own_pool_run while the job waits.
-static void
-fail_overdue(struct own_group *group, uint64_t now)
-{
-    static const struct own_trouble overdue = {.text = "no session became free in time"};
-    struct own_job *before = NULL;
-    struct own_job *job = group->first;
-    while (job != NULL) {
-        struct own_job *next = job->next;
-        if (job->queue_timeout > 0 && now - job->sent >= job->queue_timeout) {
-            unqueue(group, before, job);
-            own_pool_finish(group->pool, job, OWN_UNAVAILABLE, &overdue);
-        } else {
-            before = job;
-        }
-        job = next;
-    }
-}
-
-// ---- places and groups ----
-
-static void
-renew_settings(struct own_place *place)
-{
-    uint64_t epoch = atomic_load(&place->database->settings_epoch);
-    if (place->settings != NULL && epoch == place->settings_epoch) {
-        return;
-    }
-    if (place->settings != NULL) {
-        database_settings_unref(&place->settings);
-        place->failures = 0; // perhaps another server
-        place->refuses_options = false;
-    }
-    place->settings = database_settings(place->database);
-    place->settings_epoch = epoch;
-}
-
-static struct own_place *
-find_place(struct own_pool *pool, struct database *database, enum side side)
-{
-    struct own_place *place = pool->places;
-    while (place != NULL && (place->database != database || place->side != side)) {
-        place = place->next;
-    }
-    if (place != NULL) {
-        return place;
-    }
-    place = calloc(1, sizeof *place);
-    if (place != NULL) {
-        place->database = database;
-        place->side = side;
-        place->next = pool->places;
-        pool->places = place;
-    }
-    return place;
-}
-
-static struct own_group *
-find_group(struct own_pool *pool, const struct own_identity *identity, enum side side)
-{
-    struct own_group *group = pool->groups;
-    while (group != NULL &&
-           (group->place->database != identity->database || group->place->side != side ||
-            strcmp(group->user, identity->user) != 0)) {
-        group = group->next;
-    }
-    if (group != NULL) {
-        return group;
-    }
-    group = calloc(1, sizeof *group);
-    if (group == NULL) {
-        return NULL;
-    }
-    group->pool = pool;
-    group->place = find_place(pool, identity->database, side);
-    group->user = strdup(identity->user);
-    if (group->place == NULL || group->user == NULL) {
-        free(group->user);
-        free(group);
-        return NULL;
-    }
-    group->next = pool->groups;
-    pool->groups = group;
-    return group;
-}
-
-// A password that was not known before is a new chance.
-static void
-learn_password(struct own_group *group, const char *password)
-{
-    if (password == NULL || (group->password != NULL && strcmp(group->password, password) == 0)) {
-        return;
-    }
-    char *copy = strdup(password);
-    if (copy != NULL) {
-        own_free_secret(&group->password);
-        group->password = copy;
-        group->login_refused_until = 0;
-    }
-}
-
-static void
-free_group(struct own_group **at)
-{
-    struct own_group *group = *at;
-    *at = group->next;
-    own_free_secret(&group->password);
-    free(group->user);
-    free(group);
-}
-
-static unsigned
-count_phase(const struct own_group *group, enum own_phase phase)
-{
-    unsigned count = 0;
-    for (const struct own_session *at = group->sessions; at != NULL; at = at->next) {
-        count += at->phase == phase;
-    }
-    return count;
-}
-
 // ---- opening sessions ----
 
 // Closes the idle session of this side that has idled longest, so that another user can have one.
@@ -266,7 +104,8 @@ grow(struct own_group *group, uint64_t now)
     struct own_place *place = group->place;
     const struct configuration_shadow *limits = &place->settings->entry->shadow;
     atomic_uint *total = &place->database->own_sessions[place->side];
-    unsigned coming = count_phase(group, OWN_CONNECTING) + count_phase(group, OWN_LOGGING_IN);
+    unsigned coming =
+        own_group_count(group, OWN_CONNECTING) + own_group_count(group, OWN_LOGGING_IN);
     while (coming < group->waiting && group->session_count < limits->connections &&
            side_may_be_tried(place, now) && now >= group->login_refused_until) {
         if (atomic_fetch_add(total, 1) >= limits->max_connections) {
@@ -308,17 +147,17 @@ dispatch(struct own_group *group)
     struct own_place *place = group->place;
     if (pool->is_stopping) {
         static const struct own_trouble stopping = {.text = "pgrehearse is stopping"};
-        fail_all(group, OWN_STOPPED, &stopping);
+        own_group_fail_all(group, OWN_STOPPED, &stopping);
         return;
     }
-    renew_settings(place);
+    own_group_renew_settings(group);
     while (group->first != NULL) {
         struct own_job *job = group->first;
         struct own_session *session = choose_session(group, job);
         if (session == NULL) {
             break;
         }
-        unqueue(group, NULL, job);
+        own_group_unqueue(group, NULL, job);
         own_session_run(session, job);
     }
     if (group->first == NULL) {
@@ -326,11 +165,12 @@ dispatch(struct own_group *group)
     }
     uint64_t now = uv_hrtime();
     grow(group, now);
-    bool has_working = count_phase(group, OWN_IDLE) + count_phase(group, OWN_BUSY) > 0;
+    bool has_working = own_group_count(group, OWN_IDLE) + own_group_count(group, OWN_BUSY) > 0;
     if (!has_working && now < group->login_refused_until) {
-        fail_all(group, OWN_LOGIN, &group->refusal);
+        own_group_fail_all(group, OWN_LOGIN, &group->refusal);
     } else if (!has_working && place->failures > 0) {
-        fail_all(group, OWN_UNAVAILABLE, &place->trouble); // not even for the probe is waited
+        own_group_fail_all(group, OWN_UNAVAILABLE,
+                           &place->trouble); // not even for the probe is waited
     }
 }
 
@@ -357,8 +197,8 @@ static uint64_t
 wanted_tick(const struct own_pool *pool)
 {
     for (const struct own_group *group = pool->groups; group != NULL; group = group->next) {
-        if (group->waiting > 0 || count_phase(group, OWN_BUSY) > 0 ||
-            count_phase(group, OWN_LOGGING_IN) > 0) {
+        if (group->waiting > 0 || own_group_count(group, OWN_BUSY) > 0 ||
+            own_group_count(group, OWN_LOGGING_IN) > 0) {
             return TICK_BUSY_MS;
         }
     }
@@ -372,21 +212,21 @@ on_tick(uv_timer_t *timer)
     uint64_t now = uv_hrtime();
     for (struct own_group *group = pool->groups; group != NULL; group = group->next) {
         if (!pool->is_stopping && group->session_count > 0) {
-            renew_settings(group->place);
+            own_group_renew_settings(group);
         }
         struct own_session *next;
         for (struct own_session *at = group->sessions; at != NULL; at = next) {
             next = at->next;
             own_session_tick(at, now);
         }
-        fail_overdue(group, now);
+        own_group_fail_overdue(group, now);
         dispatch(group);
     }
     struct own_group **at = &pool->groups;
     while (*at != NULL) {
         bool is_idle = (*at)->session_count == 0 && (*at)->waiting == 0;
         if (is_idle && now >= (*at)->login_refused_until) {
-            free_group(at);
+            own_group_free(at);
         } else {
             at = &(*at)->next;
         }
@@ -465,7 +305,7 @@ own_pool_stop(struct own_pool *pool, void (*closed)(void *context), void *contex
     pool->closed = closed;
     pool->closed_context = context;
     for (struct own_group *group = pool->groups; group != NULL; group = group->next) {
-        fail_all(group, OWN_STOPPED, &stopping);
+        own_group_fail_all(group, OWN_STOPPED, &stopping);
         struct own_session *next;
         for (struct own_session *at = group->sessions; at != NULL; at = next) {
             next = at->next;
@@ -505,7 +345,7 @@ own_pool_free(struct own_pool **pool)
     }
     assert(freed->open_timers == 0);
     while (freed->groups != NULL) {
-        free_group(&freed->groups);
+        own_group_free(&freed->groups);
     }
     while (freed->places != NULL) {
         struct own_place *place = freed->places;
@@ -529,13 +369,13 @@ own_pool_run(struct own_pool *pool, struct own_job *job)
     job->sent = uv_hrtime();
     job->answered = 0;
     job->ended = 0;
-    struct own_group *group = find_group(pool, &job->identity, job->side);
+    struct own_group *group = own_group_find(pool, &job->identity, job->side);
     if (group == NULL) {
         own_pool_finish(pool, job, OWN_UNAVAILABLE, &no_memory);
         return;
     }
-    learn_password(group, job->identity.password);
-    enqueue(group, job);
+    own_group_learn_password(group, job->identity.password);
+    own_group_enqueue(group, job);
     dispatch(group);
     if (!pool->is_stopping) {
         set_ticker(pool, TICK_BUSY_MS);
@@ -549,7 +389,7 @@ take_from_queues(struct own_pool *pool, const struct own_job *job)
         struct own_job *before = NULL;
         for (struct own_job *at = group->first; at != NULL; before = at, at = at->next) {
             if (at == job) {
-                unqueue(group, before, at);
+                own_group_unqueue(group, before, at);
                 return true;
             }
         }
@@ -613,8 +453,8 @@ own_pool_counts(const struct own_pool *pool, unsigned *busy, unsigned *idle, uns
     *idle = 0;
     *waiting = 0;
     for (const struct own_group *group = pool->groups; group != NULL; group = group->next) {
-        *busy += count_phase(group, OWN_BUSY);
-        *idle += count_phase(group, OWN_IDLE);
+        *busy += own_group_count(group, OWN_BUSY);
+        *idle += own_group_count(group, OWN_IDLE);
         *waiting += group->waiting;
     }
 }

@@ -10,8 +10,6 @@
 // the job's replies worthless (OWN_STATE). The job's bytes are handed on as they lie in the stream's chunk.
 //
 // The pool's loop. Nothing that the server says is trusted: what is no message ends the session.
-#include "protocol/message.h"
-#include "protocol/reply.h"
 #include "protocol/request.h"
 #include "proxy/log.h"
 #include "proxy/own_parts.h"
@@ -149,124 +147,6 @@ own_session_has_broken(struct own_session *session, enum own_outcome outcome)
     }
 }
 
-// ---- what the server sends ----
-
-static bool
-is_asynchronous(char type)
-{
-    return type == MESSAGE_SERVER_NOTICE_RESPONSE || type == MESSAGE_SERVER_PARAMETER_STATUS ||
-           type == MESSAGE_SERVER_NOTIFICATION_RESPONSE;
-}
-
-static bool
-is_looked_into(const struct own_session *session, char type)
-{
-    if (session->phase == OWN_LOGGING_IN) {
-        return !is_asynchronous(type);
-    }
-    return type == MESSAGE_SERVER_READY_FOR_QUERY || type == MESSAGE_SERVER_ERROR_RESPONSE;
-}
-
-static void
-note_error(struct own_session *session)
-{
-    struct reply_error error;
-    if (!reply_read_error(session->body.bytes, session->body.length, &error)) {
-        return;
-    }
-    // A read's own error is the comparison's affair, and may quote values.
-    bool ends_session = error.severity != NULL && (strcmp(error.severity, "FATAL") == 0 ||
-                                                   strcmp(error.severity, "PANIC") == 0);
-    if (session->to_swallow > 0 || ends_session) {
-        own_trouble_say(&session->trouble, error.sqlstate != NULL ? error.sqlstate : "",
-                        error.message != NULL ? error.message : "");
-    }
-}
-
-// A whole message while a job runs or none does. False: it has no place here.
-static bool
-take_reply(struct own_session *session, char type)
-{
-    if (type == MESSAGE_SERVER_ERROR_RESPONSE) {
-        if (session->to_swallow > 0) {
-            session->state_has_failed = true;
-        }
-        if (session->to_swallow > 0 || !session->state_has_failed) {
-            note_error(session);
-        }
-        return true; // with no job: FATAL, the end follows
-    }
-    if (type != MESSAGE_SERVER_READY_FOR_QUERY) {
-        return is_asynchronous(type) || session->to_swallow + session->to_come > 0;
-    }
-    if (session->body.length != 1 || session->to_swallow + session->to_come == 0) {
-        return false;
-    }
-    session->status = (char)session->body.bytes[0];
-    if (session->to_swallow > 0) {
-        session->to_swallow--;
-        session->is_fresh = session->is_fresh && session->state_has_failed;
-        session->state_is_known = !session->state_has_failed;
-        session->state_digest = session->coming_digest;
-    } else {
-        session->to_come--;
-    }
-    return true;
-}
-
-static bool
-take_login(struct own_session *session, char type)
-{
-    enum own_outcome outcome = OWN_UNAVAILABLE;
-    switch (own_login_message(session, type, session->body.bytes, session->body.length, &outcome)) {
-    case OWN_LOGIN_GOES_ON:
-        return true;
-    case OWN_LOGIN_FAILED:
-        own_session_has_broken(session, outcome);
-        return false;
-    case OWN_LOGIN_READY:
-        break;
-    }
-    leave_connecting(session);
-    own_login_end(session);
-    move(session, OWN_IDLE);
-    session->is_fresh = true;
-    session->idle_since = uv_hrtime();
-    own_pool_is_ready(session);
-    return true;
-}
-
-// A part of a message; those that are looked into are put together, up to a limit.
-static enum own_outcome
-take_piece(struct own_session *session, const struct frame_piece *piece)
-{
-    if (piece->first && !message_is_known(MESSAGE_FROM_SERVER, piece->type)) {
-        return OWN_JUNK;
-    }
-    bool looks = is_looked_into(session, piece->type);
-    if (looks && piece->first) {
-        writer_clear(&session->body);
-        if (piece->body_total > OWN_BODY_LIMIT) {
-            return OWN_JUNK;
-        }
-    }
-    if (looks) {
-        writer_bytes(&session->body, piece->body, piece->body_length);
-        if (session->body.failed) {
-            own_trouble_say(&session->trouble, "", "no memory");
-            return OWN_UNAVAILABLE;
-        }
-    }
-    if (!piece->last) {
-        return OWN_DONE;
-    }
-    if (session->phase == OWN_LOGGING_IN) {
-        bool is_passed_over = !looks;
-        return is_passed_over || take_login(session, piece->type) ? OWN_DONE : OWN_STOPPED;
-    }
-    return take_reply(session, piece->type) ? OWN_DONE : OWN_JUNK;
-}
-
 // ---- the job's bytes ----
 
 static void
@@ -301,7 +181,10 @@ static void
 finish_job(struct own_session *session)
 {
     struct own_job *job = session->job;
-    enum own_outcome outcome = session->state_has_failed ? OWN_STATE : OWN_DONE;
+    enum own_outcome outcome = OWN_DONE;
+    if (session->state_has_failed) {
+        outcome = session->role_has_failed ? OWN_LOGIN : OWN_STATE;
+    }
     struct own_trouble trouble = session->trouble;
     bool is_usable = session->status == 'I';
     struct own_group *group = session->group;
@@ -334,7 +217,7 @@ on_bytes(void *context, struct chunk *chunk, size_t offset, size_t length)
     while ((status = frame_next(&session->frame, &at, end, &piece)) == FRAME_PIECE) {
         unsigned swallowing = session->to_swallow;
         unsigned coming = session->to_come;
-        outcome = take_piece(session, &piece);
+        outcome = own_reply_take(session, &piece);
         if (outcome != OWN_DONE) {
             break;
         }
@@ -449,13 +332,23 @@ own_session_start(struct own_group *group)
     return true;
 }
 
+void
+own_session_is_logged_in(struct own_session *session)
+{
+    leave_connecting(session);
+    own_login_end(session);
+    move(session, OWN_IDLE);
+    session->is_fresh = true;
+    session->idle_since = uv_hrtime();
+    own_pool_is_ready(session);
+}
+
 // ---- jobs ----
 
-// In front of the job. False: no memory.
+// Takes the SQL. False: no memory.
 static bool
-send_state(struct own_session *session, const struct state_snapshot *snapshot)
+send_query(struct own_session *session, char *sql)
 {
-    char *sql = own_state_sql(session, snapshot);
     if (sql == NULL) {
         return false;
     }
@@ -466,10 +359,19 @@ send_state(struct own_session *session, const struct state_snapshot *snapshot)
     bool is_fine = !query.failed;
     if (is_fine) {
         stream_write_copy(session->stream, query.bytes, query.length);
-        session->to_swallow = 1;
+        session->to_swallow++;
     }
     writer_fini(&query);
     return is_fine;
+}
+
+// In front of the job: the role in a Query of its own, so that its failure can be told apart.
+static bool
+send_state(struct own_session *session, const struct state_snapshot *snapshot)
+{
+    bool sets_role = session->settings->entry->identity == IDENTITY_SET_ROLE;
+    return (!sets_role || send_query(session, own_state_role_sql(session))) &&
+           send_query(session, own_state_sql(session, snapshot));
 }
 
 void
@@ -481,6 +383,8 @@ own_session_run(struct own_session *session, struct own_job *job)
     job->sent = uv_hrtime();
     session->deadline = job->timeout > 0 ? job->sent + job->timeout : UINT64_MAX;
     session->state_has_failed = false;
+    session->query_has_failed = false;
+    session->role_has_failed = false;
     session->to_swallow = 0;
     session->to_come = job->units;
     own_trouble_say(&session->trouble, "", "");

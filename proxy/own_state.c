@@ -1,7 +1,7 @@
 // Brings an own session to the state of a client's: first back to its defaults, then, with set_role, to
 // the user with the user's own settings, then what the client's session has, and last what is pinned: the
-// settings in the target's `options`, and our time-outs. All in one Query, hence one implicit
-// transaction: it holds as a whole or not at all.
+// settings in the target's `options`, and our time-outs. A Query is one implicit transaction: it holds as
+// a whole or not at all. With set_role, going back and the role are a Query of their own.
 //
 // DISCARD ALL cannot run there; what it does beyond this (LISTEN, temporary tables, advisory locks) own
 // sessions never have, as they only run `BEGIN READ ONLY … ROLLBACK`.
@@ -211,6 +211,39 @@ own_state_differs(const struct own_session *session, const struct state_snapshot
     return !(session->is_fresh && login_leaves_all_done && is_empty(snapshot));
 }
 
+// Finishes what open_memstream began. NULL: no memory.
+static char *
+take_text(FILE *out, char **text, bool is_fine)
+{
+    if (fclose(out) != 0 || !is_fine) {
+        free(*text);
+        return NULL;
+    }
+    return *text;
+}
+
+static void
+put_reset(FILE *out, const struct own_session *session)
+{
+    if (!session->is_fresh) {
+        fputs("RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nDEALLOCATE ALL;\n", out);
+    }
+}
+
+char *
+own_state_role_sql(const struct own_session *session)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return NULL;
+    }
+    put_reset(out, session);
+    put_role(out, session->group->user);
+    return take_text(out, &text, true);
+}
+
 char *
 own_state_sql(const struct own_session *session, const struct state_snapshot *snapshot)
 {
@@ -220,11 +253,8 @@ own_state_sql(const struct own_session *session, const struct state_snapshot *sn
     if (out == NULL) {
         return NULL;
     }
-    if (!session->is_fresh) {
-        fputs("RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nDEALLOCATE ALL;\n", out);
-    }
-    if (entry_of(session)->identity == IDENTITY_SET_ROLE) {
-        put_role(out, session->group->user);
+    if (entry_of(session)->identity != IDENTITY_SET_ROLE) {
+        put_reset(out, session);
     }
     if (!is_empty(snapshot)) {
         fprintf(out, "%s;\n", snapshot->replay);
@@ -237,9 +267,5 @@ own_state_sql(const struct own_session *session, const struct state_snapshot *sn
         snprintf(value, sizeof value, "%llu", (unsigned long long)timeouts[i].milliseconds);
         put_setting(out, timeouts[i].name, value);
     }
-    if (fclose(out) != 0 || !is_fine) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return take_text(out, &text, is_fine);
 }

@@ -57,6 +57,7 @@ enum manner {
     FAILS_STATE,
     SENDS_TOO_MUCH,
     LEAVES_A_TRANSACTION,
+    SENDS_A_LONG_ERROR,
 };
 
 enum { CONNECTION_LIMIT = 32 };
@@ -173,6 +174,11 @@ answer_query(struct connection *connection, const char *sql, size_t length)
     writer_init(&writer);
     if (manner == FAILS_STATE && is_state) {
         struct reply_error_text text = {"ERROR", "42704", "role does not exist", NULL, NULL};
+        reply_write_error(&writer, 'E', &text);
+    } else if (manner == SENDS_A_LONG_ERROR) {
+        static char quoted[100001];
+        memset(quoted, 'x', sizeof quoted - 1);
+        struct reply_error_text text = {"ERROR", "22P02", quoted, NULL, NULL};
         reply_write_error(&writer, 'E', &text);
     } else if (manner == SENDS_TOO_MUCH) {
         char tag[20000];
@@ -543,6 +549,30 @@ Test(own_session, set_role_logs_in_as_the_service_and_becomes_the_user)
     const char *read = strstr(queries, "SELECT 1\n");
     cr_assert(role != NULL && read != NULL);
     cr_expect(role < read);
+}
+
+Test(own_session, a_role_that_cannot_be_had_is_no_login)
+{
+    entry.identity = IDENTITY_SET_ROLE;
+    manner = FAILS_STATE;
+    cr_expect_eq(run("SELECT 1"), OWN_LOGIN);
+    manner = ANSWERS;
+    queries[0] = '\0';
+    cr_expect_eq(run("SELECT 2"), OWN_DONE);
+    cr_expect_not_null(strstr(queries, "SET ROLE"), "nothing of the failed one holds");
+}
+
+Test(own_session, a_long_error_is_an_answer)
+{
+    manner = SENDS_A_LONG_ERROR;
+    struct case_of_job at = {.job = own_job_new()};
+    run_as(&at, "alice", NULL, "SELECT 1");
+    at.job->max_reply = 1000000;
+    WAIT_FOR(at.is_done);
+    cr_expect_eq(at.job->outcome, OWN_DONE, "%s", at.job->error);
+    cr_expect_gt(at.job->reply.length, 100000);
+    cr_expect_str_eq(at.job->sqlstate, "");
+    own_job_free(&at.job);
 }
 
 Test(own_session, a_password_that_the_login_showed_is_used)
