@@ -144,11 +144,12 @@ take_authentication(struct own_session *session, const uint8_t *body, size_t len
                   "the server failed to prove that it is the right one");
 }
 
-// Nothing of it is this user's fault: try again later. Everything else is a refusal.
+// Nothing of it is this user's fault: try again later. Everything else is a refusal, 08P01 too: PgBouncer
+// words a wrong password so.
 static bool
 is_passing(const char *sqlstate)
 {
-    static const char *const classes[] = {"08", "53", "57", "58", "XX"};
+    static const char *const classes[] = {"53", "57", "58", "XX"};
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
         if (strncmp(sqlstate, classes[i], 2) == 0) {
             return true;

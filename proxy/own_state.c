@@ -267,5 +267,6 @@ own_state_sql(const struct own_session *session, const struct state_snapshot *sn
         snprintf(value, sizeof value, "%llu", (unsigned long long)timeouts[i].milliseconds);
         put_setting(out, timeouts[i].name, value);
     }
+    put_setting(out, "application_name", "pgrehearse"); // a pooler's RESET ALL forgets it
     return take_text(out, &text, is_fine);
 }

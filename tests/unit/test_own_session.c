@@ -48,6 +48,7 @@ enum manner {
     ASKS_FOR_PASSWORD, // cleartext; admits "right"
     REFUSES_OPTIONS,
     IS_FULL,
+    REFUSES_AS_A_POOLER,
     IS_SILENT_AT_LOGIN,
     SENDS_JUNK_AT_LOGIN,
     IS_SILENT, // to queries
@@ -136,6 +137,10 @@ take_startup(struct connection *connection, const struct startup *startup)
         break;
     case IS_FULL:
         say_error(connection, "FATAL", "53300", "sorry, too many clients already");
+        stream_stop(connection->stream);
+        break;
+    case REFUSES_AS_A_POOLER:
+        say_error(connection, "FATAL", "08P01", "password authentication failed");
         stream_stop(connection->stream);
         break;
     case IS_SILENT_AT_LOGIN:
@@ -678,6 +683,20 @@ Test(own_session, a_full_server_is_unavailable)
     cr_expect_eq(at.job->outcome, OWN_UNAVAILABLE);
     cr_expect_str_eq(at.job->sqlstate, "53300");
     own_job_free(&at.job);
+    for (int i = 0; i < 200; i++) {
+        cr_expect_eq(run("SELECT 1"), OWN_UNAVAILABLE);
+    }
+    cr_expect_leq(accepted, 5, "it is asked again ever more seldom, and by one alone");
+}
+
+Test(own_session, a_poolers_words_for_a_wrong_password_are_a_refusal)
+{
+    manner = REFUSES_AS_A_POOLER;
+    cr_expect_eq(run("SELECT 1"), OWN_LOGIN);
+    manner = ANSWERS;
+    struct case_of_job at = {0};
+    run_as(&at, "bob", NULL, "SELECT 1");
+    cr_expect_eq(finish(&at), OWN_DONE, "the side is not down for others");
 }
 
 Test(own_session, a_silent_answer_times_out_and_is_cancelled)
