@@ -9,6 +9,12 @@
 #include <string.h>
 #include <time.h>
 
+static bool
+owns_text(enum answer_type type)
+{
+    return type == ANSWER_TEXT || type == ANSWER_JSON;
+}
+
 void
 answer_init(struct answer *answer, const struct answer_shape *shape)
 {
@@ -20,7 +26,7 @@ void
 answer_fini(struct answer *answer)
 {
     for (size_t i = 0; i < answer->count; i++)
-        if (answer->shape->columns[i % answer->shape->count].type == ANSWER_TEXT &&
+        if (owns_text(answer->shape->columns[i % answer->shape->count].type) &&
             !answer->cells[i].is_null)
             free(answer->cells[i].text);
     free(answer->cells);
@@ -58,10 +64,10 @@ next_cell(struct answer *answer, enum answer_type type)
     return cell;
 }
 
-void
-answer_text_of(struct answer *answer, const char *text, size_t length)
+static void
+add_text(struct answer *answer, enum answer_type type, const char *text, size_t length)
 {
-    struct answer_cell *cell = next_cell(answer, ANSWER_TEXT);
+    struct answer_cell *cell = next_cell(answer, type);
 
     if (cell == NULL)
         return;
@@ -72,9 +78,21 @@ answer_text_of(struct answer *answer, const char *text, size_t length)
 }
 
 void
+answer_text_of(struct answer *answer, const char *text, size_t length)
+{
+    add_text(answer, ANSWER_TEXT, text, length);
+}
+
+void
 answer_text(struct answer *answer, const char *text)
 {
-    answer_text_of(answer, text, text == NULL ? 0 : strlen(text));
+    add_text(answer, ANSWER_TEXT, text, text == NULL ? 0 : strlen(text));
+}
+
+void
+answer_json(struct answer *answer, const char *text)
+{
+    add_text(answer, ANSWER_JSON, text, text == NULL ? 0 : strlen(text));
 }
 
 void
@@ -185,6 +203,7 @@ answer_cell_text(const struct answer_cell *cell, enum answer_type type,
 {
     switch (type) {
     case ANSWER_TEXT:
+    case ANSWER_JSON:
         return cell->text;
     case ANSWER_INTEGER:
         snprintf(scratch, ANSWER_SCRATCH, "%" PRId64, cell->integer);

@@ -14,6 +14,7 @@ enum answer_type {
     ANSWER_BOOLEAN,
     ANSWER_TIME,    // timestamptz: microseconds since 1970
     ANSWER_PERCENT, // numeric: hundredths
+    ANSWER_JSON,    // json, as text
 };
 
 struct answer_column {
@@ -57,6 +58,7 @@ void answer_real(struct answer *answer, double value);
 void answer_boolean(struct answer *answer, bool value);
 void answer_time(struct answer *answer, int64_t microseconds); // 0: NULL
 void answer_percent(struct answer *answer, unsigned hundredths);
+void answer_json(struct answer *answer, const char *text);
 void answer_null(struct answer *answer);
 size_t answer_rows(const struct answer *answer);
 const struct answer_cell *answer_row(const struct answer *answer, size_t row);

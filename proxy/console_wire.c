@@ -10,6 +10,7 @@ static const struct wire_type {
 } types[] = {
     [ANSWER_TEXT] = {25, -1},   [ANSWER_INTEGER] = {20, 8}, [ANSWER_REAL] = {701, 8},
     [ANSWER_BOOLEAN] = {16, 1}, [ANSWER_TIME] = {1184, 8},  [ANSWER_PERCENT] = {1700, -1},
+    [ANSWER_JSON] = {114, -1},
 };
 
 // From 1970 to 2000, where PostgreSQL's timestamps begin.
@@ -86,6 +87,7 @@ write_binary(struct writer *writer, const struct answer_cell *cell, enum answer_
 
     switch (type) {
     case ANSWER_TEXT:
+    case ANSWER_JSON:
         write_text(writer, cell->text);
         break;
     case ANSWER_INTEGER:

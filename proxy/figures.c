@@ -32,16 +32,7 @@ figures_new(void)
 static void
 entry_free(struct entry *entry)
 {
-    free(entry->figure.query);
-    free(entry->figure.tables);
-    free(entry->figure.latency[0]);
-    free(entry->figure.latency[1]);
-    free(entry->figure.accepted_because);
-    for (size_t i = 0; i < entry->figure.place_count; i++) {
-        free(entry->figure.places[i].table);
-        free(entry->figure.places[i].column);
-    }
-    free(entry->figure.places);
+    figure_fini(&entry->figure);
     for (int i = 0; i < DIFFERENCE_COUNT; i++) {
         for (size_t j = 0; j < entry->evidence[i].count; j++)
             figures_mismatch_fini(&entry->evidence[i].list[j]);

@@ -18,7 +18,7 @@ enum {
     FIGURES_EVIDENCE_PER_CLASS = 20, // a fingerprint and class; the newest are kept
     FIGURES_EVIDENCE_LIMIT = 5000,   // in all
     FIGURES_PLACES_PER_FINGERPRINT = 64,
-    FIGURES_TEXT_LIMIT = 16384,      // bytes that are kept of each string
+    FIGURES_TEXT_LIMIT = 16384, // bytes that are kept of each string
 };
 
 struct figures;
@@ -52,8 +52,8 @@ struct figures_mismatch {
     char *table, *column; // "" where unknown; "expression" as a column where the text tells no more
     uint64_t rows;
     char *old_value, *new_value; // of the first sample; NULL: SQL NULL or none
-    char *samples;    // JSON array: [{"old_row":…,"new_row":…,"column":…,"old":…,"new":…}]
-    char *query;      // normalised SQL, or the SQL itself with samples: full
+    char *samples; // JSON array: [{"old_row":…,"new_row":…,"column":…,"old":…,"new":…}]
+    char *query;   // normalised SQL, or the SQL itself with samples: full
     char *parameters; // JSON array, masked
     enum served served;
     int64_t served_at, old_first_at, new_at, old_second_at; // microseconds since 1970
@@ -90,13 +90,14 @@ struct figure { // one fingerprint; "other" is what came over FIGURES_LIMIT, "" 
         char *table, *column;
         uint64_t mismatches;
         int64_t last_seen; // microseconds since 1970
-    } *places;
+    } * places;
     size_t place_count;
 };
 
 // Those changed after `since` (0: all), most reads first; *now is the `since` of the next call.
 struct figure *figures_copy(struct figures *figures, uint64_t since, uint64_t *now, size_t *count);
 void figures_copy_free(struct figure **copy, size_t count);
+void figure_fini(struct figure *figure); // one of a copy
 uint64_t figure_compared(const struct figure *figure);
 // The rate and bound that the books would give of these counts alone.
 void figure_rate(const struct figure *figure, double *rate, double *upper_bound);
@@ -104,6 +105,7 @@ void figure_rate(const struct figure *figure, double *rate, double *upper_bound)
 // Evidence with an id over `after`, newest first.
 struct figures_mismatch *figures_evidence(struct figures *figures, uint64_t after, size_t *count);
 void figures_evidence_free(struct figures_mismatch **evidence, size_t count);
+void figures_mismatch_fini(struct figures_mismatch *mismatch); // one of a copy
 
 struct figures_totals { // over all fingerprints
     struct histogram latency[2];

@@ -91,24 +91,27 @@ figures_copy(struct figures *figures, uint64_t since, uint64_t *now, size_t *cou
 }
 
 void
+figure_fini(struct figure *figure)
+{
+    free(figure->query);
+    free(figure->tables);
+    free(figure->accepted_because);
+    free(figure->latency[0]);
+    free(figure->latency[1]);
+    for (size_t i = 0; i < figure->place_count; i++) {
+        free(figure->places[i].table);
+        free(figure->places[i].column);
+    }
+    free(figure->places);
+}
+
+void
 figures_copy_free(struct figure **copy, size_t count)
 {
     if (*copy == NULL)
         return;
-    for (size_t i = 0; i < count; i++) {
-        struct figure *figure = &(*copy)[i];
-
-        free(figure->query);
-        free(figure->tables);
-        free(figure->accepted_because);
-        free(figure->latency[0]);
-        free(figure->latency[1]);
-        for (size_t j = 0; j < figure->place_count; j++) {
-            free(figure->places[j].table);
-            free(figure->places[j].column);
-        }
-        free(figure->places);
-    }
+    for (size_t i = 0; i < count; i++)
+        figure_fini(&(*copy)[i]);
     free(*copy);
     *copy = NULL;
 }

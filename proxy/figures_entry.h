@@ -31,6 +31,4 @@ struct entry *figures_find(struct figures *figures, const char *fingerprint);  /
 struct entry *figures_entry(struct figures *figures, const char *fingerprint); // NULL: no memory
 void figures_touch(struct figures *figures, struct entry *entry);
 
-void figures_mismatch_fini(struct figures_mismatch *mismatch);
-
 #endif

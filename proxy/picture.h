@@ -22,7 +22,7 @@ struct picture {
     double lag_seconds; // NaN: unknown
     const char *lag_probe;
     char lag_trouble[256];
-    uint64_t clients;
+    uint64_t clients, old_sessions;
     unsigned own_sessions[2];
 };
 

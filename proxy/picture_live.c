@@ -24,6 +24,7 @@ take_live(struct picture *picture, struct database *database)
     if (lag_us >= 0)
         picture->lag_seconds = (double)lag_us / 1e6;
     picture->clients = atomic_load(&database->clients);
+    picture->old_sessions = atomic_load(&database->old_sessions);
     for (int side = 0; side < 2; side++) {
         picture->is_up[side] = atomic_load(&database->sides_up[side]);
         picture->own_sessions[side] = atomic_load(&database->own_sessions[side]);

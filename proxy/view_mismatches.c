@@ -16,7 +16,7 @@ static const struct answer_column mismatch_columns[] = {
     {"fingerprint", ANSWER_TEXT},  {"class", ANSWER_TEXT},     {"table", ANSWER_TEXT},
     {"column", ANSWER_TEXT},       {"rows", ANSWER_INTEGER},   {"old_value", ANSWER_TEXT},
     {"new_value", ANSWER_TEXT},    {"served", ANSWER_TEXT},    {"query", ANSWER_TEXT},
-    {"parameters", ANSWER_TEXT},   {"samples", ANSWER_TEXT},   {"served_at", ANSWER_TIME},
+    {"parameters", ANSWER_JSON},   {"samples", ANSWER_JSON},   {"served_at", ANSWER_TIME},
     {"old_first_at", ANSWER_TIME}, {"new_at", ANSWER_TIME},    {"old_second_at", ANSWER_TIME},
     {"lag_seconds", ANSWER_REAL},  {"rounds", ANSWER_INTEGER}, {"attempts", ANSWER_INTEGER},
     {"detail", ANSWER_TEXT},
@@ -87,8 +87,8 @@ static void
 fill_in_full(struct answer *answer, const char *database, const struct figures_mismatch *mismatch)
 {
     fill_mismatch(answer, database, mismatch);
-    answer_text(answer, mismatch->parameters);
-    answer_text(answer, mismatch->samples);
+    answer_json(answer, mismatch->parameters);
+    answer_json(answer, mismatch->samples);
     answer_time(answer, mismatch->served_at);
     answer_time(answer, mismatch->old_first_at);
     answer_time(answer, mismatch->new_at);

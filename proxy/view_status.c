@@ -61,6 +61,20 @@ fill_books(struct answer *answer, const struct books_page *books)
     answer_integer(answer, books->other);
 }
 
+// What only the running proxy knows.
+static void
+fill_live(struct answer *answer, const struct pictures *pictures, const struct picture *picture)
+{
+    answer_integer(answer, pictures->queue_reads);
+    answer_integer(answer, pictures->queue_bytes);
+    answer_integer(answer, picture->clients);
+    answer_boolean(answer, picture->is_paused);
+    answer_boolean(answer, picture->is_up[SIDE_OLD]);
+    answer_boolean(answer, picture->is_up[SIDE_NEW]);
+    answer_text(answer, picture->lag_probe);
+    answer_text(answer, picture->lag_trouble);
+}
+
 static void
 fill_status(struct answer *answer, const struct pictures *pictures)
 {
@@ -75,14 +89,10 @@ fill_status(struct answer *answer, const struct pictures *pictures)
         answer_integer(answer, picture->books.accepted);
         answer_integer(answer, picture->totals.distinct);
         answer_percent(answer, picture->shadow_percent);
-        answer_integer(answer, pictures->queue_reads);
-        answer_integer(answer, pictures->queue_bytes);
-        answer_integer(answer, picture->clients);
-        answer_boolean(answer, picture->is_paused);
-        answer_boolean(answer, picture->is_up[SIDE_OLD]);
-        answer_boolean(answer, picture->is_up[SIDE_NEW]);
-        answer_text(answer, picture->lag_probe);
-        answer_text(answer, picture->lag_trouble);
+        if (picture->is_live)
+            fill_live(answer, pictures, picture);
+        while (answer->count % view_status.shape.count != 0 && !answer->failed)
+            answer_null(answer);
     }
 }
 
