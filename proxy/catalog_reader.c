@@ -1,5 +1,5 @@
 // See catalog_reader.h. A reading opens a connection to each side and closes it afterwards. A side that
-// cannot be read keeps the catalog that it had, the epoch rises all the same, and the reading is tried again
+// cannot be read keeps the catalog that it had, the epoch rises all the same, and that side is tried again
 // with growing pauses. catalog_load waits inside libpq: a hanging server is cut off by shutting down
 // the socket from outside, after READING_LIMIT or on stop.
 #include "proxy/catalog_reader.h"
@@ -29,6 +29,7 @@ struct catalog_reader {
     int socket;             // of the reading that runs; -1: none
     uint64_t reading_since; // ns
     // The thread's own.
+    bool is_due[2];      // by side: requested, or failed
     uint64_t pause;      // before the next try after a failure; 0: the last one went well
     char errors[2][512]; // what was logged last, so that it is said once
 };
@@ -92,30 +93,36 @@ read_side(struct catalog_reader *reader, const struct target *target, char error
     return catalog;
 }
 
+// Reads the sides that are due. True: none is due any more.
 static bool
-read_both(struct catalog_reader *reader)
+read_due(struct catalog_reader *reader, bool is_request)
 {
     struct database_settings *settings = database_settings(reader->database);
     struct database_catalogs *before = database_catalogs(reader->database);
-    struct catalog *catalogs[2];
-    bool is_complete = true;
+    struct catalog *catalogs[2] = {NULL};
+    bool is_news = is_request; // who asked waits for the epoch
 
     for (int side = 0; side < 2; side++) {
         char error[512] = "";
 
-        catalogs[side] = read_side(reader, settings->targets[side], error);
-        say_outcome(reader, (enum side)side, catalogs[side] ? "" : error);
-        is_complete &= catalogs[side] != NULL;
+        if (reader->is_due[side]) {
+            catalogs[side] = read_side(reader, settings->targets[side], error);
+            say_outcome(reader, (enum side)side, catalogs[side] ? "" : error);
+            reader->is_due[side] = !catalogs[side];
+            is_news |= catalogs[side] != NULL;
+        }
         if (!catalogs[side] && before->catalogs[side])
             catalogs[side] = catalog_ref(before->catalogs[side]);
     }
-    pthread_mutex_lock(&reader->lock); // the epoch and `is_reading` change as one
-    database_set_catalogs(reader->database, catalogs[SIDE_OLD], catalogs[SIDE_NEW]);
-    reader->is_reading = false;
-    pthread_mutex_unlock(&reader->lock);
+    if (is_news)
+        database_set_catalogs(reader->database, catalogs[SIDE_OLD], catalogs[SIDE_NEW]);
+    for (int side = 0; !is_news && side < 2; side++) {
+        if (catalogs[side])
+            catalog_unref(&catalogs[side]);
+    }
     database_catalogs_unref(&before);
     database_settings_unref(&settings);
-    return is_complete;
+    return !reader->is_due[SIDE_OLD] && !reader->is_due[SIDE_NEW];
 }
 
 static struct timespec
@@ -133,12 +140,13 @@ from_now(uint64_t nanoseconds)
     return time;
 }
 
-// Waits for a request, or for the next try. False: stop.
-static bool
+enum work { WORK_STOP, WORK_REQUEST, WORK_RETRY };
+
+static enum work
 wait_for_work(struct catalog_reader *reader)
 {
     struct timespec retry = from_now(reader->pause), gap = from_now(request_gap);
-    bool is_stopping;
+    enum work work = WORK_RETRY;
 
     pthread_mutex_lock(&reader->lock);
     while (!reader->is_stopping &&
@@ -154,11 +162,13 @@ wait_for_work(struct catalog_reader *reader)
         if (outcome == ETIMEDOUT)
             break;
     }
+    if (reader->is_stopping)
+        work = WORK_STOP;
+    else if (reader->is_requested)
+        work = WORK_REQUEST;
     reader->is_requested = false;
-    reader->is_reading = !reader->is_stopping;
-    is_stopping = reader->is_stopping;
     pthread_mutex_unlock(&reader->lock);
-    return !is_stopping;
+    return work;
 }
 
 static void *
@@ -166,14 +176,16 @@ run(void *context)
 {
     struct catalog_reader *reader = context;
 
-    do {
-        if (read_both(reader))
+    for (enum work work = WORK_REQUEST; work != WORK_STOP; work = wait_for_work(reader)) {
+        if (work == WORK_REQUEST)
+            reader->is_due[SIDE_OLD] = reader->is_due[SIDE_NEW] = true;
+        if (read_due(reader, work == WORK_REQUEST))
             reader->pause = 0;
         else if (reader->pause == 0)
             reader->pause = second;
         else
             reader->pause = reader->pause < 16 * second ? reader->pause * 2 : reader->pause;
-    } while (wait_for_work(reader));
+    }
     return NULL;
 }
 
