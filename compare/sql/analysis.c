@@ -192,11 +192,12 @@ skip_of(const struct walk *old_walk, const struct walk *new_walk, const struct s
         return SKIP_TEMPORARY_OBJECT;
     if (shows_chance || old_walk->is_sampled)
         return SKIP_NONDETERMINISTIC;
+    bool is_users = old_walk->touches_user || old_walk->calls_user;
+    if (!is_users && old_walk->touches_system)
+        return SKIP_SYSTEM_CATALOG;
     if ((value & VALUE_SYSTEM) != 0)
         return SKIP_SYSTEM_COLUMN;
-    if (!old_walk->touches_user && !old_walk->calls_user)
-        return old_walk->touches_system ? SKIP_SYSTEM_CATALOG : SKIP_NO_RELATION;
-    return SKIP_NONE;
+    return is_users ? SKIP_NONE : SKIP_NO_RELATION;
 }
 
 static unsigned

@@ -254,7 +254,8 @@ of_prepare(struct list *list, const PgQuery__PrepareStmt *prepare)
             depth--;
     } while (token.kind != LEXER_END && (depth > 0 || !lexer_token_is(&token, "as")));
     struct text text = {0};
-    text_add_bytes(&text, list->sql + lexer.at, list->length - lexer.at);
+    size_t blanks = strspn(list->sql + lexer.at, " \t\r\n");
+    text_add_bytes(&text, list->sql + lexer.at + blanks, list->length - lexer.at - blanks);
     char *sql = text_take(&text);
     list->has_failed = list->has_failed || sql == NULL;
     (void)add(list, EFFECT_PREPARE, prepare->name, sql);

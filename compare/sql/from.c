@@ -25,6 +25,8 @@ scope_add_item(struct walk *walk, struct scope *scope, struct item *item)
     items[scope->item_count++] = item;
     for (size_t i = 0; i < item->column_count; i++)
         show(walk, scope, &item->columns[i]);
+    if (!item->is_known && !scope->has_unknown)
+        scope->unknown_at = scope->visible_count;
     scope->has_unknown = scope->has_unknown || !item->is_known;
     return true;
 }
@@ -238,6 +240,8 @@ merge_visible(struct walk *walk, const PgQuery__JoinExpr *join, struct scope *sc
         return;
     memcpy(before, scope->visible + left, count * sizeof(*before));
     scope->visible_count = left;
+    if (scope->unknown_at > left)
+        scope->unknown_at = left;
     for (size_t k = 0; k < join->n_using_clause; k++)
         for (size_t i = 0; i < left_count; i++)
             if (is_named(before[i], expression_string(join->using_clause[k]))) {
@@ -325,6 +329,8 @@ join_alias(struct walk *walk, const PgQuery__JoinExpr *join, struct scope *scope
     }
     put_alias(walk, group, join->alias);
     scope->visible_count = first_visible;
+    if (scope->unknown_at > first_visible)
+        scope->unknown_at = first_visible;
     (void)scope_add_item(walk, scope, group);
 }
 

@@ -106,13 +106,15 @@ static unsigned
 unknown_name(struct walk *walk, struct parts parts, const struct scope *scope)
 {
     unsigned value = 0;
-    bool may_be_column = false;
+    bool may_be_column = false, is_item = false;
     for (; scope != NULL; scope = scope->parent)
         for (size_t i = 0; i < scope->item_count; i++) {
             const struct item *item = scope->items[i];
             if (parts.table == NULL && !item->is_hidden && item->name != NULL &&
                 strcmp(item->name, parts.column) == 0)
                 return item_value(item); // the whole row
+            is_item = is_item || (parts.table != NULL && item->name != NULL &&
+                                  strcmp(item->name, parts.table) == 0);
             if (!item->is_known) {
                 value |= item->value;
                 may_be_column = true;
@@ -123,7 +125,7 @@ unknown_name(struct walk *walk, struct parts parts, const struct scope *scope)
     const struct catalog_function *first;
     if (parts.table != NULL && catalog_functions_named(walk->catalog, parts.column, &first) > 0)
         value |= prove_function(walk, NULL, parts.column, 1, &(bool){false});
-    else if (parts.table != NULL && !may_be_column && !is_system_column(parts.column))
+    else if (is_item && !may_be_column && !is_system_column(parts.column))
         walk->needs_catalog = true;
     return value;
 }

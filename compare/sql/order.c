@@ -319,10 +319,12 @@ groups_are_total(struct walk *walk, const PgQuery__SelectStmt *select, struct sc
 {
     (void)order_is_total(walk, scope, select->n_sort_clause, select->sort_clause, 0, NULL);
     for (size_t i = 0; i < select->n_group_clause; i++) {
-        const PgQuery__Node *group = target_of(select->group_clause[i], scope);
-        const struct column *column = own_column(select->group_clause[i], scope);
-        if (column == NULL)
+        const PgQuery__Node *group = select->group_clause[i];
+        const struct column *column = own_column(group, scope);
+        if (column == NULL) {
+            group = target_of(group, scope);
             column = own_column(group, scope);
+        }
         bool is_known = column != NULL && column->is_determined;
         for (size_t k = 0; k < select->n_sort_clause && !is_known; k++)
             is_known =

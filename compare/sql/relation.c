@@ -88,6 +88,7 @@ look_at(struct walk *walk, const struct catalog_relation *relation)
         return NULL;
     bool is_system = relation->oid < CATALOG_FIRST_USER_OID;
     int table = walk_table(walk, relation->full_name, walk->is_old ? relation->oid : 0);
+    item->name = relation->name;
     item->schema = relation->schema;
     item->is_known = true;
     item->is_relation = true;

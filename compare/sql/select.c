@@ -96,8 +96,11 @@ add_star(struct walk *walk, struct output *output, const PgQuery__ColumnRef *sta
 {
     size_t count = star->n_fields;
     if (count == 1) {
-        for (size_t i = 0; i < scope->visible_count; i++)
+        for (size_t i = 0; i < scope->visible_count; i++) {
+            output->is_shifted =
+                output->is_shifted || (scope->has_unknown && i >= scope->unknown_at);
             add(walk, output, *scope->visible[i], NULL);
+        }
         unsigned value = 0;
         for (size_t i = 0; i < scope->item_count; i++)
             value |= scope->items[i]->value;

@@ -65,8 +65,8 @@ look_at_explain(struct walk *walk, const PgQuery__Node *node, struct statement *
     case PG_QUERY__NODE__NODE_UPDATE_STMT:
     case PG_QUERY__NODE__NODE_DELETE_STMT:
     case PG_QUERY__NODE__NODE_MERGE_STMT:
-        walk->is_unproven = true;
-        walk->is_harmful = walk->is_harmful || is_analyze(explain); // a plan alone writes nothing
+        if (is_analyze(explain)) // a plan alone writes nothing
+            walk_refuse(walk);
         break;
     default: // EXECUTE: what was prepared is not looked at
         walk_refuse(walk);

@@ -89,7 +89,8 @@ struct scope {
     size_t item_count, item_capacity;
     const struct column **visible; // what a star shows, in order
     size_t visible_count, visible_capacity;
-    bool has_unknown; // a star shows more than that
+    bool has_unknown;  // a star shows more than that,
+    size_t unknown_at; // from there on
     struct equality *equalities;
     size_t equality_count, equality_capacity;
     bool has_aggregate; // one of this level was called

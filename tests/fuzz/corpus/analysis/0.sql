@@ -1,0 +1,1 @@
+SELECT t.a, v.b, f(t.a) FROM t JOIN v USING (a) WHERE t.b = 'x' ORDER BY 1 LIMIT 5

@@ -1,0 +1,1 @@
+SELECT (t).a, t.vol, ARRAY(SELECT a FROM t), CASE a WHEN 1 THEN b END, ROW(1, 2), a::int[], (ARRAY[1])[1:2] FROM t

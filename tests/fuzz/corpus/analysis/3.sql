@@ -1,0 +1,1 @@
+SELECT * FROM (t a JOIN t b ON a.a = b.a) j (x), LATERAL (SELECT j.x) l NATURAL LEFT JOIN v

@@ -1,0 +1,1 @@
+SELECT * FROM ROWS FROM (f(1), generate_series(1, 2)) WITH ORDINALITY AS r (p, q), xmltable('/a' PASSING b COLUMNS c int PATH 'd') x

@@ -1,0 +1,1 @@
+SELECT a, array_agg(b ORDER BY a) FILTER (WHERE a > 1) FROM t GROUP BY ROLLUP (a), GROUPING SETS ((a), ()) HAVING count(*) > 1

@@ -1,0 +1,1 @@
+select $$a;b$$, $t$ $$ $t$; /* a /* b */ */ select 1

@@ -1,0 +1,1 @@
+select "a""b", $1, 1.5e-3, .5 from t where a @-1 in (1, 2)

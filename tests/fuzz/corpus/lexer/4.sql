@@ -1,0 +1,1 @@
+select cast('a' as text), 'b'::text, timestamp 'now' from t group by 1 order by 2 limit 3

@@ -1,0 +1,1 @@
+explain (costs off) select 1

@@ -1,0 +1,206 @@
+// Output columns are traced to tables, and the order of a result is total only where it is.
+#include "compare/sql/analysis.h"
+#include "sql_catalog.h"
+#include <stdio.h>
+
+static struct analysis *
+analyse(const struct catalog *catalog, const char *sql)
+{
+    struct analysis_context context = {.old_catalog = catalog, .new_catalog = catalog};
+    struct analysis *analysis = analysis_new(sql, strlen(sql), &context);
+    cr_assert_not_null(analysis);
+    return analysis;
+}
+
+static const struct {
+    const char *sql, *columns;
+} column_cases[] = {
+    {"SELECT * FROM orders", "orders.id orders.customer_id orders.total orders.at "},
+    {"SELECT o.id AS x, name FROM orders o, customers c", "orders.id customers.name "},
+    {"SELECT c.*, 1 FROM orders o JOIN customers c ON true", "customers.id customers.name - "},
+    {"SELECT * FROM orders JOIN customers USING (id)",
+     "orders.id orders.customer_id orders.total orders.at customers.name "},
+    {"SELECT * FROM items i NATURAL JOIN (SELECT line, order_id FROM items) x",
+     "items.order_id items.line items.qty "},
+    {"SELECT * FROM (orders o JOIN customers c ON true) j (a, b)",
+     "orders.id orders.customer_id orders.total orders.at customers.id customers.name "},
+    {"SELECT j.b FROM (orders o JOIN customers c ON true) j (a, b)", "orders.customer_id "},
+    {"SELECT s.y FROM (SELECT total AS y, id FROM orders) s", "orders.total "},
+    {"SELECT * FROM (SELECT total, id FROM orders) s (a)", "orders.total orders.id "},
+    {"WITH c (a) AS (SELECT name FROM customers) SELECT a, c.* FROM c",
+     "customers.name customers.name "},
+    {"SELECT amount FROM v_ok", "orders.total "},
+    {"SELECT id FROM orders UNION ALL SELECT id FROM orders", "orders.id "},
+    {"SELECT id FROM orders UNION ALL SELECT id FROM customers", "- "},
+    {"SELECT id + 1, total FROM orders", "- orders.total "},
+    {"SELECT (SELECT name FROM customers LIMIT 1), id FROM orders", "- orders.id "},
+    {"SELECT g, o.id FROM generate_series(1, 2) g, orders o", "- orders.id "},
+    {"SELECT *, 1 FROM generate_series(1, 2) g", ""},
+    {"VALUES (1, 2)", "- - "},
+    {"SELECT", ""},
+};
+
+Test(analysis_columns, come_from_their_tables)
+{
+    struct catalog *catalog = shop_catalog();
+    for (size_t i = 0; i < sizeof(column_cases) / sizeof(column_cases[0]); i++) {
+        struct analysis *analysis = analyse(catalog, column_cases[i].sql);
+        char found[512] = "";
+        for (size_t c = 0; c < analysis->column_count; c++) {
+            const struct analysis_column *column = &analysis->columns[c];
+            if (column->table < 0)
+                (void)strcat(found, "- ");
+            else
+                (void)snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s.%s ",
+                               strchr(analysis->tables[column->table].name, '.') + 1,
+                               column->column);
+        }
+        cr_expect_str_eq(found, column_cases[i].columns, "%s: %s", column_cases[i].sql, found);
+        analysis_unref(&analysis);
+    }
+    catalog_unref(&catalog);
+}
+
+Test(analysis_columns, tables_carry_olds_oid)
+{
+    struct catalog *catalog = shop_catalog();
+    struct analysis *analysis = analyse(catalog, "SELECT * FROM v_ok, nowhere.x");
+    cr_assert_eq(analysis->table_count, 3);
+    cr_expect_str_eq(analysis->tables[0].name, "public.v_ok");
+    cr_expect_eq(analysis->tables[0].old_table, V_OK);
+    cr_expect_str_eq(analysis->tables[1].name, "public.orders");
+    cr_expect_eq(analysis->tables[1].old_table, ORDERS);
+    cr_expect_str_eq(analysis->tables[2].name, "nowhere.x");
+    cr_expect_eq(analysis->tables[2].old_table, 0);
+    analysis_unref(&analysis);
+    catalog_unref(&catalog);
+}
+
+// n, v or h for the order, then its keys, then T for total, L for limited, O for open values.
+static const struct {
+    const char *sql, *order;
+} order_cases[] = {
+    {"SELECT id FROM orders", "n"},
+    {"SELECT id FROM orders ORDER BY id", "v0T"},
+    {"SELECT total, id FROM orders ORDER BY 2", "v1T"},
+    {"SELECT total AS x FROM orders ORDER BY x", "v0T"}, // ties are equal rows
+    {"SELECT total AS x, at FROM orders ORDER BY x", "v0"},
+    {"SELECT total AS x, at FROM orders ORDER BY x LIMIT 5", "v0L"},
+    {"SELECT total FROM orders ORDER BY id LIMIT 5", "hTL"},
+    {"SELECT total FROM orders ORDER BY at LIMIT 5", "hL"},
+    {"SELECT * FROM orders ORDER BY at DESC, id LIMIT 5", "v30TL"},
+    {"SELECT o.* FROM orders o ORDER BY o.at, o.id OFFSET 5", "v30TL"},
+    {"SELECT id AS total, total AS id FROM orders ORDER BY id", "v1"},
+    {"SELECT lower(name), id FROM customers ORDER BY lower(name)", "v0"},
+    {"SELECT id + 1, id FROM orders ORDER BY id + 1", "v0"},
+    {"SELECT id FROM orders LIMIT 5", "nL"},
+    {"SELECT id FROM orders LIMIT ALL", "n"},
+    {"SELECT id FROM orders LIMIT NULL", "n"},
+    {"SELECT id FROM orders FETCH FIRST ROW ONLY", "nL"},
+    {"SELECT * FROM orders WHERE id = $1", "nT"},
+    {"SELECT * FROM orders WHERE id = $1 AND total > 1 LIMIT 1", "nTL"},
+    {"SELECT * FROM orders WHERE id = $1 OR total > 1 LIMIT 1", "nL"},
+    {"SELECT o.id, c.name FROM orders o JOIN customers c ON c.id = o.customer_id ORDER BY o.id "
+     "LIMIT 3",
+     "v0TL"},
+    {"SELECT o.id, c.name FROM orders o, customers c WHERE c.id = o.customer_id ORDER BY o.id "
+     "LIMIT 3",
+     "v0TL"},
+    {"SELECT o.id, c.name FROM orders o LEFT JOIN customers c ON o.customer_id = c.id ORDER BY 1 "
+     "LIMIT 3",
+     "v0TL"},
+    {"SELECT c.id, o.id FROM orders o LEFT JOIN customers c ON o.customer_id = c.id ORDER BY c.id "
+     "LIMIT 3",
+     "v0L"},
+    {"SELECT c.id, c.name FROM customers c RIGHT JOIN orders o ON o.id = c.id ORDER BY c.id "
+     "LIMIT 3",
+     "v0L"},
+    {"SELECT o.id, i.qty FROM orders o JOIN items i ON i.order_id = o.id ORDER BY o.id LIMIT 3",
+     "v0L"},
+    {"SELECT o.id, i.qty, i.line FROM orders o JOIN items i ON i.order_id = o.id ORDER BY 1, 3 "
+     "LIMIT 3",
+     "v02TL"},
+    {"SELECT customer_id, count(*) FROM orders GROUP BY customer_id ORDER BY customer_id", "v0T"},
+    {"SELECT customer_id, count(*) AS n FROM orders GROUP BY 1 ORDER BY n DESC LIMIT 3", "v1L"},
+    {"SELECT customer_id, count(*) AS n FROM orders GROUP BY 1 ORDER BY n, 1 LIMIT 3", "v10TL"},
+    {"SELECT lower(name) AS l, count(*) FROM customers GROUP BY lower(name) ORDER BY l", "v0T"},
+    {"SELECT lower(name) AS name, count(*) FROM customers GROUP BY name ORDER BY name", "v0"},
+    {"SELECT count(*) FROM orders", "nT"},
+    {"SELECT count(*) FROM orders LIMIT 1", "nTL"},
+    {"SELECT DISTINCT customer_id, total FROM orders ORDER BY customer_id, total", "v01T"},
+    {"SELECT DISTINCT customer_id, total FROM orders ORDER BY customer_id LIMIT 3", "v0L"},
+    {"SELECT DISTINCT ON (customer_id) customer_id, id, at FROM orders ORDER BY 1", "v0L"},
+    {"SELECT DISTINCT ON (customer_id) customer_id, id, at FROM orders ORDER BY 1, 2", "v01TL"},
+    {"SELECT id FROM orders UNION SELECT id FROM customers ORDER BY id LIMIT 1", "v0TL"},
+    {"SELECT id, total FROM orders UNION ALL SELECT 1, 2 ORDER BY id LIMIT 1", "v0L"},
+    {"SELECT *, id FROM generate_series(1, 2) g, orders ORDER BY at LIMIT 1", "hL"},
+    {"SELECT unnest(ARRAY[1]), id FROM orders ORDER BY id LIMIT 1", "v1L"},
+    {"SELECT x.id FROM (SELECT id FROM orders) x ORDER BY x.id LIMIT 3", "v0TL"},
+    {"SELECT id, amount FROM v_ok ORDER BY id LIMIT 3", "v0TL"},
+    {"SELECT array_agg(id) FROM orders", "nTO"},
+    {"SELECT array_agg(id ORDER BY id) FROM orders", "nT"},
+    {"SELECT array_agg(DISTINCT total) FROM orders", "nT"},
+    {"SELECT string_agg(name, ',' ORDER BY name) FROM customers", "nT"},
+    {"SELECT string_agg(name, ',' ORDER BY length) FROM customers", "nTO"},
+    {"SELECT customer_id, array_agg(total ORDER BY at) FROM orders GROUP BY 1", "nO"},
+    {"SELECT customer_id, array_agg(total ORDER BY at, id) FROM orders GROUP BY 1", "n"},
+    {"SELECT count(a) FROM (SELECT array_agg(id) AS a FROM orders) s", "nT"},
+    {"SELECT id, row_number() OVER (ORDER BY id) FROM orders", "n"},
+    {"SELECT id, row_number() OVER (ORDER BY at) FROM orders", "nO"},
+    {"SELECT id, row_number() OVER () FROM orders", "nO"},
+    {"SELECT id, rank() OVER (ORDER BY at) FROM orders", "n"},
+    {"SELECT id, sum(total) OVER (ORDER BY at) FROM orders", "n"},
+    {"SELECT id, sum(total) OVER (ORDER BY at ROWS 2 PRECEDING) FROM orders", "nO"},
+    {"SELECT id, row_number() OVER w FROM orders WINDOW w AS (ORDER BY at, id)", "n"},
+    {"SELECT id AS k, row_number() OVER (ORDER BY customer_id) FROM orders", "nO"},
+    {"SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY customer_id ORDER BY at) AS n "
+     "FROM orders) s WHERE n = 1",
+     "nO"},
+    {"SELECT id FROM orders WHERE id IN (SELECT order_id FROM items LIMIT 5)", "nO"},
+    {"SELECT * FROM (SELECT id FROM orders LIMIT 5) s", "nO"},
+    {"SELECT * FROM (SELECT id FROM orders ORDER BY id LIMIT 5) s", "n"},
+    {"SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM items LIMIT 1)", "n"},
+    {"SELECT id, (SELECT name FROM customers c WHERE c.id = customer_id LIMIT 1) FROM orders", "n"},
+    {"SELECT id, (SELECT qty FROM items i WHERE i.order_id = o.id LIMIT 1) FROM orders o", "nO"},
+    {"SELECT ARRAY(SELECT id FROM orders)", "nTO"},
+    {"SELECT ARRAY(SELECT id FROM orders ORDER BY id)", "nT"},
+};
+
+Test(analysis_columns, tell_whether_the_order_is_total)
+{
+    struct catalog *catalog = shop_catalog();
+    for (size_t i = 0; i < sizeof(order_cases) / sizeof(order_cases[0]); i++) {
+        struct analysis *analysis = analyse(catalog, order_cases[i].sql);
+        const struct determinacy *determinacy = &analysis->determinacy;
+        char found[64] = {"nvh"[determinacy->order]};
+        for (size_t k = 0; k < determinacy->key_count; k++)
+            (void)snprintf(found + strlen(found), sizeof(found) - strlen(found), "%d",
+                           determinacy->keys[k]);
+        (void)strcat(found, determinacy->is_total ? "T" : "");
+        (void)strcat(found, determinacy->is_limited ? "L" : "");
+        (void)strcat(found, determinacy->has_open_values ? "O" : "");
+        cr_expect_str_eq(found, order_cases[i].order, "%s: %s", order_cases[i].sql, found);
+        bool is_open =
+            determinacy->has_open_values || (determinacy->is_limited && !determinacy->is_total);
+        cr_expect_eq(determinacy->open_because != NULL, is_open, "%s", order_cases[i].sql);
+        analysis_unref(&analysis);
+    }
+    catalog_unref(&catalog);
+}
+
+Test(analysis_columns, catalog_names_and_stand_ins)
+{
+    struct catalog *catalog = shop_catalog();
+    cr_expect_str_eq(catalog_table_name(catalog, ITEMS), "public.items");
+    cr_expect_str_eq(catalog_column_name(catalog, ITEMS, 2), "line");
+    cr_expect_null(catalog_column_name(catalog, ITEMS, 9));
+    cr_expect_null(catalog_table_name(catalog, 1));
+    cr_expect_str_eq(catalog_type_name(catalog, MOOD), "mood");
+    struct type_resolver resolver = catalog_type_resolver(catalog);
+    uint32_t stand_in = 0;
+    cr_expect(resolver.resolve(resolver.context, MOOD, &stand_in) && stand_in == TEXT);
+    cr_expect(resolver.resolve(resolver.context, MOOD_ARRAY, &stand_in) && stand_in == 1009);
+    cr_expect(resolver.resolve(resolver.context, GOOD_DOMAIN, &stand_in) && stand_in == INT4);
+    cr_expect_not(resolver.resolve(resolver.context, 31000, &stand_in));
+    catalog_unref(&catalog);
+}

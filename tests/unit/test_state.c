@@ -1,0 +1,311 @@
+// A session's state follows what old accepted, through transactions and savepoints, and its snapshots
+// replay it.
+#include "compare/sql/effect.h"
+#include "compare/sql/state.h"
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[] = {[EFFECT_NONE] = "none",
+                                    [EFFECT_SET] = "set",
+                                    [EFFECT_SET_LOCAL] = "local",
+                                    [EFFECT_RESET] = "reset",
+                                    [EFFECT_RESET_ALL] = "reset_all",
+                                    [EFFECT_DISCARD_ALL] = "discard_all",
+                                    [EFFECT_DISCARD_TEMP] = "discard_temp",
+                                    [EFFECT_DISCARD_PLANS] = "discard_plans",
+                                    [EFFECT_SET_ROLE] = "role",
+                                    [EFFECT_BEGIN] = "begin",
+                                    [EFFECT_COMMIT] = "commit",
+                                    [EFFECT_ROLLBACK] = "rollback",
+                                    [EFFECT_SAVEPOINT] = "savepoint",
+                                    [EFFECT_RELEASE] = "release",
+                                    [EFFECT_ROLLBACK_TO] = "rollback_to",
+                                    [EFFECT_PREPARE] = "prepare",
+                                    [EFFECT_EXECUTE] = "execute",
+                                    [EFFECT_DEALLOCATE] = "deallocate",
+                                    [EFFECT_DEALLOCATE_ALL] = "deallocate_all",
+                                    [EFFECT_TEMPORARY] = "temporary",
+                                    [EFFECT_TAINT] = "taint"};
+
+// kind[+local][+chain] name [sql], one a line.
+static const struct {
+    const char *sql, *effects;
+} effect_cases[] = {
+    {"SET DateStyle = 'ISO, MDY'", "set datestyle SET \"datestyle\" TO 'ISO, MDY'|"},
+    {"SET search_path TO a, \"B\", 'c''d'",
+     "set search_path SET \"search_path\" TO 'a', 'B', 'c''d'|"},
+    {"SET SESSION x.y = 1", "set x.y SET \"x\".\"y\" TO 1|"},
+    {"SET extra_float_digits TO -3", "set extra_float_digits SET \"extra_float_digits\" TO -3|"},
+    {"SET LOCAL TimeZone = 'UTC'", "local+local timezone SET \"timezone\" TO 'UTC'|"},
+    {"SET TIME ZONE 'Europe/Berlin'", "set timezone SET \"timezone\" TO 'Europe/Berlin'|"},
+    {"SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE",
+     "set timezone SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE|"},
+    {"SET x TO DEFAULT", "reset x|"},
+    {"RESET x", "reset x|"},
+    {"RESET ALL", "reset_all|"},
+    {"SET a = 'b\\c'", "set a SET \"a\" TO  E'b\\\\c'|"},
+    {"SET statement_timeout = 5", ""},
+    {"SET application_name = 'x'", ""},
+    {"SET lock_timeout = 5", ""},
+    {"SET x FROM CURRENT", ""},
+    {"SET TRANSACTION READ ONLY", ""},
+    {"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+     "set default_transaction_isolation SET \"default_transaction_isolation\" TO 'serializable'|"},
+    {"SET TRANSACTION SNAPSHOT 'x'", "taint+local snapshot|"},
+    {"SET ROLE bob", "role role SET ROLE 'bob'|"},
+    {"SET ROLE NONE", "role role SET ROLE NONE|"},
+    {"SET LOCAL ROLE bob", "role+local role SET ROLE 'bob'|"},
+    {"RESET ROLE", "reset role|"},
+    {"SET SESSION AUTHORIZATION 'bo''b'",
+     "role session_authorization SET SESSION AUTHORIZATION 'bo''b'|"},
+    {"SELECT set_config('a.b', 'c''d', false)",
+     "set a.b SELECT pg_catalog.set_config('a.b', 'c''d', false)|"},
+    {"SELECT set_config('a.b', 'c', true), set_config('d', 'e', false)",
+     "local+local a.b SELECT pg_catalog.set_config('a.b', 'c', false)|"
+     "set d SELECT pg_catalog.set_config('d', 'e', false)|"},
+    {"SELECT set_config('a', $1, true)", "taint+local set_config|"},
+    {"SELECT set_config('a', lower('B'), false)", "taint set_config|"},
+    {"SELECT set_config('a', 'b', false) FROM t", "taint set_config|"},
+    {"SELECT CASE WHEN x() THEN set_config('a', 'b', false) END", "taint set_config|"},
+    {"SELECT 1 WHERE SET_CONFIG('a', 'b', false) = ''", "taint set_config|"},
+    {"SELECT set_config('application_name', 'b', false)", ""},
+    {"SELECT 'set_config'", ""},
+    {"BEGIN", "begin|"},
+    {"START TRANSACTION READ ONLY", "begin|"},
+    {"COMMIT", "commit|"},
+    {"END", "commit|"},
+    {"COMMIT AND CHAIN", "commit+chain|"},
+    {"ROLLBACK", "rollback|"},
+    {"ABORT", "rollback|"},
+    {"SAVEPOINT a", "savepoint a|"},
+    {"RELEASE a", "release a|"},
+    {"ROLLBACK TO a", "rollback_to a|"},
+    {"PREPARE p AS SELECT 1", "prepare p SELECT 1|"},
+    {"PREPARE p (int, numeric(1,2)) AS SELECT $1", "prepare p SELECT $1|"},
+    {"EXECUTE p(1)", "execute p|"},
+    {"DEALLOCATE p", "deallocate p|"},
+    {"DEALLOCATE ALL", "deallocate_all|"},
+    {"DISCARD ALL", "discard_all|"},
+    {"DISCARD TEMP", "discard_temp|"},
+    {"DISCARD PLANS", "discard_plans|"},
+    {"DISCARD SEQUENCES", ""},
+    {"CREATE TEMP TABLE t (a int)", "temporary t|"},
+    {"CREATE TABLE pg_temp.t (a int)", "temporary t|"},
+    {"CREATE TABLE t (a int)", ""},
+    {"CREATE TEMP VIEW v AS SELECT 1", "temporary v|"},
+    {"CREATE TEMP SEQUENCE s", "temporary s|"},
+    {"SELECT 1 INTO TEMP t", "temporary t|"},
+    {"CREATE TEMP TABLE t AS SELECT 1", "temporary t|"},
+    {"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+     "taint temporary object|"},
+    {"LISTEN a", ""},
+    {"LOAD 'x'", "taint load|"},
+    {"SELECT 1", ""},
+    {"not sql", ""},
+};
+
+Test(effect, is_read_from_the_text)
+{
+    for (size_t i = 0; i < sizeof(effect_cases) / sizeof(effect_cases[0]); i++) {
+        struct effect *effects;
+        size_t count;
+        char found[512] = "";
+        cr_assert(effects_of(effect_cases[i].sql, strlen(effect_cases[i].sql), &effects, &count));
+        for (size_t k = 0; k < count; k++)
+            (void)snprintf(
+                found + strlen(found), sizeof(found) - strlen(found), "%s%s%s%s%s%s%s|",
+                names[effects[k].kind], effects[k].is_local ? "+local" : "",
+                effects[k].is_chained ? "+chain" : "", effects[k].name == NULL ? "" : " ",
+                effects[k].name == NULL ? "" : effects[k].name, effects[k].sql == NULL ? "" : " ",
+                effects[k].sql == NULL ? "" : effects[k].sql);
+        cr_expect_str_eq(found, effect_cases[i].effects, "%s: %s", effect_cases[i].sql, found);
+        effects_free(&effects, count);
+    }
+}
+
+// Applies a script: statements, each a unit of its own unless units hold several by ';'. A unit that
+// starts with '!' fails at its end.
+static void
+play(struct state *state, const char *const *units, char *status)
+{
+    for (size_t i = 0; units[i] != NULL; i++) {
+        bool failed = units[i][0] == '!';
+        char *copy = strdup(units[i] + (failed ? 1 : 0)), *rest = copy, *sql;
+        while ((sql = strsep(&rest, ";")) != NULL) {
+            struct effect *effects;
+            size_t count;
+            cr_assert(effects_of(sql, strlen(sql), &effects, &count));
+            for (size_t k = 0; k < count; k++) {
+                cr_assert(state_apply(state, &effects[k]));
+                if (effects[k].kind == EFFECT_BEGIN || effects[k].is_chained)
+                    *status = 'T';
+                else if (effects[k].kind == EFFECT_COMMIT || effects[k].kind == EFFECT_ROLLBACK)
+                    *status = 'I';
+                else if (effects[k].kind == EFFECT_ROLLBACK_TO)
+                    *status = 'T';
+            }
+            effects_free(&effects, count);
+        }
+        free(copy);
+        if (failed && *status == 'T')
+            *status = 'E';
+        state_end_unit(state, *status, failed);
+    }
+}
+
+static const struct {
+    const char *units[10];
+    const char *replay;
+} state_cases[] = {
+    {{"SET a = 1"}, "SET \"a\" TO 1"},
+    {{"SET a = 1", "SET a = 2"}, "SET \"a\" TO 2"},
+    {{"SET a = 1", "RESET a"}, ""},
+    {{"SET b = 1", "SET a = 2"}, "SET \"a\" TO 2; SET \"b\" TO 1"},
+    {{"SET a = 1", "SET ROLE x", "SET SESSION AUTHORIZATION y", "SET ROLE z"},
+     "SET SESSION AUTHORIZATION 'y'; SET ROLE 'z'; SET \"a\" TO 1"},
+    {{"SET ROLE x", "SET SESSION AUTHORIZATION y"}, "SET SESSION AUTHORIZATION 'y'"},
+    {{"SET LOCAL a = 1"}, ""},
+    {{"BEGIN", "SET LOCAL a = 1"}, "SET \"a\" TO 1"},
+    {{"BEGIN", "SET LOCAL a = 1", "COMMIT"}, ""},
+    {{"BEGIN", "SET a = 1", "COMMIT"}, "SET \"a\" TO 1"},
+    {{"BEGIN", "SET a = 1", "ROLLBACK"}, ""},
+    {{"SET a = 0", "BEGIN", "SET a = 1", "SET LOCAL a = 2"}, "SET \"a\" TO 2"},
+    {{"SET a = 0", "BEGIN", "SET a = 1", "SET LOCAL a = 2", "COMMIT"}, "SET \"a\" TO 1"},
+    {{"SET a = 0", "BEGIN", "SET a = 1", "SET LOCAL a = 2", "ROLLBACK"}, "SET \"a\" TO 0"},
+    {{"BEGIN", "SET a = 1", "SAVEPOINT s", "SET a = 2", "ROLLBACK TO s"}, "SET \"a\" TO 1"},
+    {{"BEGIN", "SET a = 1", "SAVEPOINT s", "SET a = 2", "RELEASE s", "COMMIT"}, "SET \"a\" TO 2"},
+    {{"BEGIN", "SAVEPOINT s", "SET a = 2", "RELEASE s", "ROLLBACK"}, ""},
+    {{"BEGIN", "SAVEPOINT s", "SET a = 1", "SAVEPOINT s", "SET a = 2", "ROLLBACK TO s",
+      "ROLLBACK TO s", "COMMIT"},
+     "SET \"a\" TO 1"},
+    {{"BEGIN", "SET a = 1", "!SELECT 1", "COMMIT"}, ""},
+    {{"BEGIN", "SAVEPOINT s", "SET a = 1", "!SELECT 1", "ROLLBACK TO s", "SET b = 1", "COMMIT"},
+     "SET \"b\" TO 1"},
+    {{"!SET a = 1; SELECT 1"}, ""},
+    {{"SET a = 1; SELECT 1"}, "SET \"a\" TO 1"},
+    {{"SET a = 1; BEGIN", "ROLLBACK"}, ""},
+    {{"BEGIN", "SET LOCAL a = 1", "COMMIT AND CHAIN", "SET LOCAL b = 1"}, "SET \"b\" TO 1"},
+    {{"BEGIN; SET LOCAL a = 1; COMMIT; SET b = 2"}, "SET \"b\" TO 2"},
+    {{"SET a = 1", "SET ROLE x", "RESET ALL"}, "SET ROLE 'x'"},
+    {{"SET a = 1", "SET ROLE x", "DISCARD ALL"}, ""},
+    {{"SET A = 1", "SET a = 2"}, "SET \"a\" TO 2"},
+    {{"SET LOCAL a = 1; SELECT 1"}, ""},
+};
+
+Test(state, follows_transactions)
+{
+    for (size_t i = 0; i < sizeof(state_cases) / sizeof(state_cases[0]); i++) {
+        struct state *state = state_new(NULL, 0);
+        char status = 'I';
+        play(state, state_cases[i].units, &status);
+        struct state_snapshot *snapshot = state_snapshot(state);
+        cr_expect_str_eq(snapshot->replay, state_cases[i].replay, "case %zu: %s", i,
+                         snapshot->replay);
+        state_snapshot_unref(&snapshot);
+        state_free(&state);
+    }
+}
+
+Test(state, starts_with_startup_parameters_and_resets_to_them)
+{
+    const char *const parameters[] = {"user", "bob",      "search_path", "a, b", "application_name",
+                                      "x",    "TimeZone", "UTC"};
+    struct state *state = state_new(parameters, 4);
+    static const char replay[] = "SELECT pg_catalog.set_config('search_path', 'a, b', false); "
+                                 "SELECT pg_catalog.set_config('TimeZone', 'UTC', false)";
+    struct state_snapshot *first = state_snapshot(state);
+    cr_expect_str_eq(first->replay, replay, "%s", first->replay);
+    char status = 'I';
+    play(state, (const char *const[]){"SET search_path = c", NULL}, &status);
+    struct state_snapshot *second = state_snapshot(state);
+    cr_expect_neq(first->digest, second->digest);
+    cr_expect_neq(first->names_digest, second->names_digest);
+    play(state, (const char *const[]){"RESET search_path", NULL}, &status);
+    struct state_snapshot *third = state_snapshot(state);
+    cr_expect_eq(first->digest, third->digest);
+    cr_expect_str_eq(third->replay, replay);
+    state_snapshot_unref(&first);
+    state_snapshot_unref(&second);
+    state_snapshot_unref(&third);
+    state_free(&state);
+}
+
+Test(state, gives_the_same_snapshot_while_nothing_changes)
+{
+    struct state *state = state_new(NULL, 0);
+    char status = 'I';
+    struct state_snapshot *first = state_snapshot(state);
+    play(state,
+         (const char *const[]){"BEGIN", "SELECT 1", "COMMIT", "SET statement_timeout = 1", "BEGIN",
+                               "SET LOCAL a = 1", "ROLLBACK", NULL},
+         &status);
+    struct state_snapshot *second = state_snapshot(state);
+    cr_expect_eq(first, second);
+    state_snapshot_unref(&first);
+    state_free(&state);
+    cr_expect_str_eq(second->replay, ""); // outlives its state
+    state_snapshot_unref(&second);
+}
+
+Test(state, takes_what_old_reports)
+{
+    struct state *state = state_new(NULL, 0);
+    char status = 'I';
+    play(state, (const char *const[]){"SET timezone = 'localtime'", NULL}, &status);
+    cr_assert(state_reported(state, "TimeZone", "Europe/Ber'lin"));
+    cr_assert(state_reported(state, "application_name", "x"));
+    struct state_snapshot *snapshot = state_snapshot(state);
+    cr_expect_str_eq(snapshot->replay, "SET TimeZone TO 'Europe/Ber''lin'");
+    state_snapshot_unref(&snapshot);
+    const char *what;
+    cr_expect_not(state_is_tainted(state, &what));
+    cr_assert(state_reported(state, "standard_conforming_strings", "off"));
+    cr_expect(state_is_tainted(state, &what));
+    cr_assert(state_reported(state, "standard_conforming_strings", "on"));
+    cr_expect_not(state_is_tainted(state, &what));
+    state_free(&state);
+}
+
+Test(state, knows_what_cannot_be_replayed)
+{
+    struct state *state = state_new(NULL, 0);
+    char status = 'I';
+    const char *what = "";
+    play(state,
+         (const char *const[]){"CREATE TEMP TABLE t (a int)", "BEGIN",
+                               "CREATE TEMP TABLE u (a int)", NULL},
+         &status);
+    cr_expect(state_has_temporary(state, "t"));
+    cr_expect(state_has_temporary(state, "u"));
+    cr_expect_not(state_is_tainted(state, &what));
+    play(state, (const char *const[]){"SELECT set_config('a', $1, true)", NULL}, &status);
+    cr_expect(state_is_tainted(state, &what));
+    cr_expect_str_eq(what, "set_config");
+    play(state, (const char *const[]){"ROLLBACK", NULL}, &status);
+    cr_expect_not(state_is_tainted(state, &what));
+    cr_expect_not(state_has_temporary(state, "u"));
+    cr_expect(state_has_temporary(state, "t"));
+    play(state, (const char *const[]){"DISCARD TEMP", "LOAD 'x'", NULL}, &status);
+    cr_expect_not(state_has_temporary(state, "t"));
+    cr_expect(state_is_tainted(state, &what));
+    state_free(&state);
+}
+
+Test(state, keeps_prepared_statements_over_a_rollback)
+{
+    struct state *state = state_new(NULL, 0);
+    char status = 'I';
+    play(state,
+         (const char *const[]){"BEGIN", "PREPARE p AS SELECT 1", "PREPARE q AS SELECT 2",
+                               "ROLLBACK", NULL},
+         &status);
+    cr_expect_str_eq(state_prepared(state, "p"), "SELECT 1");
+    play(state, (const char *const[]){"DEALLOCATE p", NULL}, &status);
+    cr_expect_null(state_prepared(state, "p"));
+    cr_expect_not_null(state_prepared(state, "q"));
+    play(state, (const char *const[]){"DISCARD ALL", NULL}, &status);
+    cr_expect_null(state_prepared(state, "q"));
+    state_free(&state);
+}
