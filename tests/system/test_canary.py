@@ -1,0 +1,173 @@
+"""The canary: whose reads new serves, and how they come back to old."""
+
+import psycopg
+import pytest
+
+from proxy import wait_until
+
+CANARY = {"canary": {"quarantine": False, "after_write": "1h", "patience": "5s"}, "shadow": {"percent": 0}}
+NAME_OF_ONE = "SELECT name FROM items WHERE id = 1"
+
+
+def mark_new(pair, shop):
+    """From here on the answer tells which side gave it."""
+    pair.new.psql("UPDATE items SET name = 'from new' WHERE id = 1", shop)
+
+
+def who_serves(proxy, shop, **more):
+    with proxy.connect(shop, **more) as connection:
+        connection.execute(NAME_OF_ONE)  # the shape is known from its second time on
+        wait_until(lambda: proxy.status(shop)["in_flight"] == "0")
+        name = connection.execute(NAME_OF_ONE).fetchone()[0]
+    return {"from new": "new", "item 1": "old"}[name]
+
+
+def test_at_0_percent_old_serves_and_at_100_new(start, pair, shop):
+    mark_new(pair, shop)
+    proxy = start(shop, CANARY)
+    assert who_serves(proxy, shop) == "old"
+    proxy.console(f"ALTER DATABASE {shop} SET canary_percent = 100")
+    assert who_serves(proxy, shop) == "new"
+    status = proxy.settled(shop, 4)
+    assert status["served_new"] >= 1
+    proxy.console("SET canary_percent = 0")
+    assert who_serves(proxy, shop) == "old"
+
+
+def test_canary_reads_are_mirrored_to_old_whatever_the_shadow_percent(start, pair, shop):
+    mark_new(pair, shop)
+    proxy = start(shop, {**CANARY, "canary": {**CANARY["canary"], "percent": 100}})
+    assert who_serves(proxy, shop) == "new"
+    status = proxy.settled(shop, 2)
+    assert status["mismatch"] >= 1 and proxy.tables(shop) == {("items", "name", "value")}
+    assert "new" in {row["served"] for row in proxy.console("SHOW MISMATCHES")}
+
+
+def test_the_cohort_is_sticky_and_monotone(start, pair, shop):
+    mark_new(pair, shop)
+    proxy = start(shop, {**CANARY, "canary": {**CANARY["canary"], "key": "application_name", "exclude": ["till 3"],
+                                              "include": ["till 4"]}})
+    who_serves(proxy, shop)
+    cohorts = []
+    for percent in (0, 30, 30, 70, 100):
+        proxy.console(f"SET canary_percent = {percent}")
+        cohorts.append({name for name in (f"till {i}" for i in range(30))
+                        if who_serves(proxy, shop, application_name=name) == "new"})
+    assert "till 4" in cohorts[1] and not any("till 3" in cohort for cohort in cohorts)
+    assert cohorts[1] == cohorts[2] <= cohorts[3] <= cohorts[4]
+    assert len(cohorts[4]) == 29 and 1 < len(cohorts[1]) < len(cohorts[3]) < 29
+
+
+def test_after_its_write_a_session_reads_what_it_wrote(start, pair, shop):
+    proxy = start(shop, {**CANARY, "canary": {**CANARY["canary"], "percent": 100}})
+    with proxy.connect(shop) as connection:
+        for i in range(20):
+            connection.execute("UPDATE items SET note = %s WHERE id = 2", (str(i),))
+            assert connection.execute("SELECT note FROM items WHERE id = 2").fetchone() == (str(i),)
+
+
+@pytest.mark.parametrize("protocol", ["simple", "extended"])
+def test_when_new_fails_old_answers_unseen(start, pair, shop, protocol):
+    pair.new.psql("DROP TABLE parts", shop)
+    proxy = start(shop, {**CANARY, "canary": {**CANARY["canary"], "percent": 100}})
+    with proxy.connect(shop) as connection:
+        for i in range(1, 21):
+            found = connection.execute(f"SELECT what FROM parts WHERE item_id = {i} AND line = 1",
+                                       prepare=protocol == "extended").fetchone()
+            assert found == (f"part 1 of {i}",)
+    status = proxy.settled(shop, 20)
+    assert status["served_old"] + status["served_new"] == 20 and status["served_new"] == 0
+
+
+@pytest.mark.parametrize("illness", ["stop", "freeze"])
+def test_when_new_goes_away_old_answers_unseen(start, pair, shop, illness):
+    proxy = start(shop, {**CANARY, "canary": {**CANARY["canary"], "percent": 100, "patience": "200ms"},
+                         "shadow": {"timeout": "1s"}})
+    assert who_serves(proxy, shop) == "old"  # equal contents: the name is item 1 on both
+    with proxy.connect(shop) as connection:
+        def read(first, last):
+            for i in range(first, last):
+                found = connection.execute("SELECT name FROM items WHERE id = %s", (i,), prepare=True).fetchone()
+                assert found == (f"item {i}",)
+        read(1, 50)
+        assert int(proxy.status(shop)["served_new"]) > 0
+        getattr(pair.new, illness)()
+        try:
+            read(50, 200)
+        finally:
+            pair.new.start() if illness == "stop" else pair.new.thaw()
+        read(200, 300)
+    status = proxy.settled(shop, 300)
+    assert status["mismatch"] == 0 and status["fallbacks"] > 0
+
+
+def test_writes_and_what_may_write_never_go_to_new(start, pair, shop):
+    pair.new.psql("ALTER SYSTEM SET log_statement = 'all'")
+    pair.new.psql("SELECT pg_reload_conf()")
+    offset = pair.new.log_size()
+    proxy = start(shop, {**CANARY, "canary": {**CANARY["canary"], "percent": 100}})
+    for _ in range(3):
+        with proxy.connect(shop) as connection:
+            connection.execute("INSERT INTO parts VALUES (9000, (SELECT count(*) FROM parts), 'a_mark_')")
+        with proxy.connect(shop) as connection:
+            connection.execute("SELECT id, pg_advisory_xact_lock(1) /* a_mark_ */ FROM items WHERE id = 1")
+        with proxy.connect(shop) as connection:
+            connection.execute("SELECT id /* a_mark_ */ FROM items WHERE id = 1 FOR UPDATE")
+    pair.new.psql("ALTER SYSTEM RESET log_statement")
+    pair.new.psql("SELECT pg_reload_conf()")
+    assert "a_mark_" not in pair.new.said(offset)
+
+
+def test_clients_see_olds_types(start, pair):
+    old = """CREATE TYPE mood AS ENUM ('sad', 'glad');
+        CREATE TABLE t (id int PRIMARY KEY, n int, s varchar(10), j json, m mood);
+        INSERT INTO t SELECT i, i, 'x', '{"a": 1}', 'glad' FROM generate_series(1, 10) i"""
+    new = """CREATE TYPE other AS ENUM ('x'); CREATE TYPE mood AS ENUM ('sad', 'glad');
+        CREATE TABLE t (id bigint PRIMARY KEY, n numeric, s text, j jsonb, m mood);
+        INSERT INTO t SELECT i, i, 'x', '{"a": 1}', 'glad' FROM generate_series(1, 10) i"""
+    name = pair.database(old, new)
+    proxy = start(name, {**CANARY, "canary": {**CANARY["canary"], "percent": 100}})
+    sql = "SELECT id, n, s, j, m FROM t ORDER BY id"
+    for binary in (False, True):
+        with pair.old.connect(name) as direct:
+            wanted = direct.execute(sql, binary=binary)
+            types, rows = [column.type_code for column in wanted.description], wanted.fetchall()
+        with proxy.connect(name) as connection:
+            for _ in range(5):
+                found = connection.execute(sql, binary=binary)
+                assert [column.type_code for column in found.description] == types
+                assert found.fetchall() == rows
+    status = proxy.settled(name, 10)
+    assert status["mismatch"] == 0 and status["served_new"] + status["fallbacks"] > 0
+    proxy.stop()
+    pair.forget(name)
+
+
+def test_a_rollback_is_latched_until_it_is_armed_again(start, pair, shop):
+    proxy = start(shop, CANARY)
+    proxy.console("SET canary_percent = 50")
+    proxy.console(f"ROLLBACK CANARY {shop} REASON 'it''s late'")
+    status = proxy.status(shop)
+    assert (float(status["canary_percent"]), status["canary_state"]) == (0, "latched")
+    with pytest.raises(psycopg.Error):
+        proxy.console("SET canary_percent = 10")
+    assert float(proxy.status(shop)["canary_percent"]) == 0
+    assert any("it's late" in row["detail"] for row in proxy.console("SHOW EVENTS"))
+    proxy.console(f"ARM CANARY {shop}")
+    proxy.console("SET canary_percent = 10")
+    status = proxy.status(shop)
+    assert (float(status["canary_percent"]), status["canary_state"]) == (10, "armed")
+
+
+@pytest.mark.parametrize("latch", [False, True])
+def test_percent_and_latch_outlive_a_restart(start, shop, latch):
+    proxy = start(shop, CANARY)
+    proxy.console("SET canary_percent = 12.34")
+    if latch:
+        proxy.console("ROLLBACK CANARY")
+    before = proxy.status(shop)
+    proxy.stop()
+    proxy.start()
+    after = proxy.status(shop)
+    assert (before["canary_percent"], before["canary_state"]) == (after["canary_percent"], after["canary_state"])
+    assert float(after["canary_percent"]) == (0 if latch else 12.34)
