@@ -286,6 +286,16 @@ rows_digest(struct rows *rows, size_t side, size_t row)
 }
 
 uint64_t
+rows_full_digest(struct rows *rows, size_t side, size_t row)
+{
+    struct writer *form = &rows->forms[0];
+    writer_clear(form);
+    for (size_t i = 0; i < rows->column_count; i++)
+        append(rows, side, row, i, form);
+    return XXH3_64bits(form->bytes, form->failed ? 0 : form->length);
+}
+
+uint64_t
 rows_column_digest(struct rows *rows, size_t side, size_t row, size_t column)
 {
     struct writer *form = &rows->forms[0];

@@ -40,6 +40,7 @@ bool rows_column_equal(struct rows *rows, size_t column, size_t old_row, size_t 
 bool rows_equal(struct rows *rows, size_t old_row, size_t new_row);
 // Of all exact columns: equal rows have equal digests.
 uint64_t rows_digest(struct rows *rows, size_t side, size_t row);
+uint64_t rows_full_digest(struct rows *rows, size_t side, size_t row); // of all columns, to the bit
 uint64_t rows_column_digest(struct rows *rows, size_t side, size_t row, size_t column);
 // The number in the first inexact column, for sorting; -INFINITY for NULL, 0 without such a column.
 double rows_approximate(struct rows *rows, size_t side, size_t row);

@@ -5,12 +5,15 @@
 //     the statement leaves open what differs .......... unstable
 //     old stood still, new differs, and both are as
 //       they were in the rounds before: one more ...... mismatch, once there are `rounds` of them
+//     the same, of rows that stood still beside others
+//       that moved (rounds_standing.c) ................ mismatch, as well
 //     anything moved .................................. the count begins again with this round
 //     `attempts` used up .............................. unstable
 //
 // Readings of one side are held against each other with the same rules as the two sides are, so that
 // what the rules don't see is no movement. Pure; runs on a shadow thread.
 #include "compare/rounds.h"
+#include "compare/rounds_standing.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +33,7 @@ rounds_fini(struct rounds *rounds)
 {
     result_fini(&rounds->old_result);
     result_fini(&rounds->new_result);
+    standing_fini(&rounds->standing);
 }
 
 bool
@@ -149,11 +153,37 @@ compare_with_kept(const struct rounds *rounds, const struct result *old_result,
     return compare_new(rounds, &rounds->new_result, new_result);
 }
 
+// Something moved in this or an earlier round, but there may be rows that did not.
+static bool
+settle_standing(struct rounds *rounds, const struct result *old_result,
+                const struct result *new_result)
+{
+    struct result kept[2];
+    if (rounds->standing.rounds < rounds->settings.rounds ||
+        !standing_take(&rounds->standing, rounds, old_result, new_result, kept))
+        return false;
+    struct difference difference;
+    if (!difference_find(&kept[0], &kept[1], rounds->determinacy, rounds->rules, &difference) ||
+        difference.class == DIFFERENCE_NONE) {
+        result_fini(&kept[0]);
+        result_fini(&kept[1]);
+        return false;
+    }
+    rounds->difference = difference;
+    keep(&rounds->old_result, &kept[0]); // the samples borrow from these
+    keep(&rounds->new_result, &kept[1]);
+    settle(rounds, VERDICT_MISMATCH, NULL);
+    return true;
+}
+
+// `old_result`, `new_result`: this round's.
 static enum rounds_step
-go_on(struct rounds *rounds)
+go_on(struct rounds *rounds, const struct result *old_result, const struct result *new_result)
 {
     if (rounds->consecutive >= rounds->settings.rounds)
         return settle(rounds, VERDICT_MISMATCH, NULL);
+    if (settle_standing(rounds, old_result, new_result))
+        return ROUNDS_SETTLED;
     if (rounds->attempts >= rounds->settings.attempts)
         return settle(rounds, VERDICT_UNSTABLE, "the result kept moving");
     return ROUNDS_AGAIN;
@@ -188,9 +218,11 @@ rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_r
         keep(&rounds->new_result, new_result);
         return settle_open(rounds);
     }
+    if (!standing_add(&rounds->standing, rounds, old_first, new_result, old_second))
+        return settle(rounds, VERDICT_UNVERIFIED, no_memory);
     if (old_side != SAME || difference.class == DIFFERENCE_NONE) {
         rounds->consecutive = 0;
-        return go_on(rounds);
+        return go_on(rounds, old_second, new_result);
     }
     enum comparison before = compare_with_kept(rounds, old_second, new_result);
     if (before == UNKNOWN)
@@ -199,11 +231,11 @@ rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_r
         return settle_open(rounds);
     if (before == SAME) {
         rounds->consecutive++;
-        return go_on(rounds);
+        return go_on(rounds, old_second, new_result);
     }
     rounds->consecutive = 1;
     rounds->difference = difference;
     keep(&rounds->old_result, old_second);
     keep(&rounds->new_result, new_result);
-    return go_on(rounds);
+    return go_on(rounds, &rounds->old_result, &rounds->new_result);
 }

@@ -13,13 +13,23 @@ struct rounds_settings {
 
 enum rounds_step { ROUNDS_AGAIN, ROUNDS_SETTLED };
 
+// Rows that have stood still and had no partner through the last rounds, whatever moved beside them,
+// so that one hot row does not hide a faulty cold one. By digest, sorted; owned.
+struct standing {
+    uint64_t *digests[2]; // [0] in every reading of old and in none of new, [1] the other way
+    size_t count[2];
+    unsigned rounds; // consecutive ones
+};
+
 struct rounds {
     struct rounds_settings settings;
     const struct determinacy *determinacy; // borrowed
     const struct difference_rules *rules;  // borrowed
+    struct standing standing;
     unsigned consecutive; // rounds so far in which both sides stood still and differed
     unsigned attempts;
-    struct result old_result, new_result; // of the first of the consecutive rounds; owned
+    // Of the first of the consecutive rounds, or of them the rows that stood still; owned.
+    struct result old_result, new_result;
     struct difference difference;         // between these two
     enum verdict verdict;                 // once settled
     const char *because;                  // a few words, or NULL

@@ -20,6 +20,8 @@ reading(const char *rows)
     return table("id int4, v text", rows);
 }
 
+static enum difference_class expect_class; // DIFFERENCE_NONE: any
+
 static void
 settle(const struct sequence *sequence)
 {
@@ -47,6 +49,8 @@ settle(const struct sequence *sequence)
     cr_expect_eq(taken, sequence->rounds_taken, "%s: %u rounds", sequence->what, taken);
     if (rounds.verdict == VERDICT_MISMATCH) {
         cr_expect_neq(rounds.difference.class, DIFFERENCE_NONE, "%s", sequence->what);
+        cr_expect(expect_class == DIFFERENCE_NONE || rounds.difference.class == expect_class,
+                  "%s: %s", sequence->what, difference_class_name(rounds.difference.class));
         cr_expect(rounds.old_result.kind != RESULT_OPEN && rounds.new_result.kind != RESULT_OPEN);
     } else if (rounds.verdict != VERDICT_LAGGING) {
         cr_expect(rounds.because != NULL, "%s", sequence->what);
@@ -93,6 +97,85 @@ Test(rounds, verdicts)
     };
     for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++)
         settle(&sequences[i]);
+}
+
+#define HOT(number) "9|hot" #number "\n"
+
+// One row is written all the time; is the one beside it judged all the same?
+Test(rounds, a_hot_row_hides_no_cold_one)
+{
+    static const struct {
+        struct sequence sequence;
+        enum difference_class class;
+    } cases[] = {
+        {{"a wrong value",
+          "",
+          {{A HOT(1), B HOT(1), A HOT(2)},
+           {A HOT(2), B HOT(3), A HOT(4)},
+           {A HOT(5), B HOT(5), A HOT(6)}},
+          VERDICT_MISMATCH,
+          3},
+         DIFFERENCE_VALUE},
+        {{"a missing row",
+          "",
+          {{A C HOT(1), A HOT(1), A C HOT(2)},
+           {A C HOT(2), A HOT(3), A C HOT(4)},
+           {A C HOT(5), A HOT(5), A C HOT(6)}},
+          VERDICT_MISMATCH,
+          3},
+         DIFFERENCE_MISSING_ROWS},
+        {{"an extra row",
+          "",
+          {{A HOT(1), A C HOT(2), A HOT(3)},
+           {A HOT(4), A C HOT(5), A HOT(6)},
+           {A HOT(7), A C HOT(8), A HOT(9)}},
+          VERDICT_MISMATCH,
+          3},
+         DIFFERENCE_EXTRA_ROWS},
+        {{"rows are inserted",
+          "",
+          {{A, B, A HOT(1)},
+           {A HOT(1), B HOT(1), A HOT(1) HOT(2)},
+           {A HOT(1) HOT(2), B HOT(1) HOT(2), A HOT(1) HOT(2) HOT(3)}},
+          VERDICT_MISMATCH,
+          3},
+         DIFFERENCE_VALUE},
+        {{"the hot row alone",
+          "",
+          {{A HOT(1), A HOT(2), A HOT(3)},
+           {A HOT(4), A HOT(5), A HOT(6)},
+           {A HOT(7), A HOT(8), A HOT(9)},
+           {A HOT(10), A HOT(11), A HOT(12)},
+           {A HOT(13), A HOT(14), A HOT(15)},
+           {A HOT(16), A HOT(17), A HOT(18)}},
+          VERDICT_UNSTABLE,
+          6},
+         DIFFERENCE_NONE},
+        {{"a value that moves on new",
+          "",
+          {{A HOT(1), B HOT(1), A HOT(2)},
+           {A HOT(2), C HOT(3), A HOT(4)},
+           {A HOT(5), D HOT(5), A HOT(6)},
+           {A HOT(7), B HOT(8), A HOT(9)},
+           {A HOT(10), C HOT(11), A HOT(12)},
+           {A HOT(13), D HOT(14), A HOT(15)}},
+          VERDICT_UNSTABLE,
+          6},
+         DIFFERENCE_NONE},
+        {{"a row that is mended",
+          "",
+          {{A HOT(1), B HOT(1), A HOT(2)},
+           {A HOT(2), B HOT(3), A HOT(4)},
+           {A HOT(5), A HOT(5), A HOT(6)},
+           {A HOT(7), A HOT(7), A HOT(7)}},
+          VERDICT_LAGGING,
+          4},
+         DIFFERENCE_NONE},
+        {{"under LIMIT", "limit", {{A HOT(1), B HOT(1), A HOT(2)}}, VERDICT_UNSTABLE, 1},
+         DIFFERENCE_NONE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_class = cases[i].class, settle(&cases[i].sequence);
 }
 
 Test(rounds, circumstances)
