@@ -4,6 +4,7 @@
 //   catalogs and lag, shapes                   per database, as it is made
 //   reporter                                   brings the kept percentages back
 //   shadows
+//   HTTP                                       reads, and changes by way of the reporter
 //   workers                                    the first clients come
 //
 // The stop runs the other way: when the last client has gone the workers end, then the shadows drop what
@@ -11,6 +12,7 @@
 // take signals.
 #include "proxy/serve.h"
 #include "proxy/control.h"
+#include "proxy/http.h"
 #include "proxy/instance.h"
 #include "proxy/log.h"
 #include "proxy/reporter.h"
@@ -164,6 +166,7 @@ static bool
 run_threads(struct serve *serve, char *error, size_t error_size)
 {
     struct instance *instance = &serve->instance;
+    struct http *http = NULL;
     bool is_fine = false;
     databases_on_made(instance->databases, start_database, NULL);
     instance->reporter = reporter_start(instance, error, error_size);
@@ -175,6 +178,9 @@ run_threads(struct serve *serve, char *error, size_t error_size)
         snprintf(error, error_size, "cannot start the shadow threads");
         goto no_shadows;
     }
+    if (!http_start(instance, &http, error, error_size)) {
+        goto no_http;
+    }
     if (!workers_start(instance, workers_have_ended, serve, error, error_size)) {
         goto no_workers;
     }
@@ -182,6 +188,8 @@ run_threads(struct serve *serve, char *error, size_t error_size)
     is_fine = true;
     workers_free(&instance->workers);
 no_workers:
+    http_stop(&http);
+no_http:
     shadows_stop(&instance->shadows);
 no_shadows:
     reporter_stop(&instance->reporter);
