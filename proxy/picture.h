@@ -7,6 +7,9 @@
 #include "proxy/figures.h"
 #include "proxy/instance.h"
 
+// Of a percentage that nobody has SET, in a picture out of the store: the configuration says it.
+enum { PICTURE_UNSET = 10001 };
+
 struct picture {
     char *database; // its name; owned
     struct books_page books;
@@ -15,7 +18,7 @@ struct picture {
     size_t figure_count;
     struct figures_mismatch *evidence; // newest first; owned
     size_t evidence_count;
-    unsigned canary_percent, shadow_percent; // hundredths
+    unsigned canary_percent, shadow_percent; // hundredths, or PICTURE_UNSET
     enum canary_state canary_state;
     // Of the running proxy alone; else NaN, false and 0.
     bool is_live, is_paused, is_up[2];

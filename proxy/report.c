@@ -7,6 +7,8 @@
 
 enum { COULD_NOT = 2 };
 
+static const int64_t MINUTE = 60 * (int64_t)1000000;
+
 static const struct format {
     const char *name;
     bool (*write)(FILE *out, const struct report_facts *facts, const struct pictures *pictures);
@@ -39,7 +41,9 @@ read_since(const char *text, int64_t now, int64_t *since)
                 text);
         return false;
     }
+    // The store knows the figures by the minute: from the beginning of that one on.
     *since = now - (int64_t)(nanoseconds / 1000);
+    *since -= *since % MINUTE;
     if (*since < 1)
         *since = 1;
     return true;
@@ -77,9 +81,24 @@ narrow(struct picture *picture, const char *fingerprint)
     return figures > 0 || evidence > 0;
 }
 
+// What nobody has SET is as the configuration says.
+static void
+set_percentages(struct picture *picture, const struct configuration *configuration)
+{
+    const struct configuration_database *entry =
+        configuration_database(configuration, picture->database);
+
+    if (picture->canary_percent == PICTURE_UNSET)
+        picture->canary_percent =
+            entry == NULL || picture->canary_state == CANARY_LATCHED ? 0 : entry->canary.percent;
+    if (picture->shadow_percent == PICTURE_UNSET)
+        picture->shadow_percent = entry == NULL ? 0 : entry->shadow.percent;
+}
+
 static int
 write_report(const struct format *format, const struct report_facts *facts,
-             const struct report_options *options, struct store *store)
+             const struct report_options *options, const struct configuration *configuration,
+             struct store *store)
 {
     struct pictures pictures;
     bool is_found = options->fingerprint == NULL;
@@ -104,6 +123,9 @@ write_report(const struct format *format, const struct report_facts *facts,
         pictures_fini(&pictures);
         return COULD_NOT;
     }
+
+    for (size_t i = 0; i < pictures.count; i++)
+        set_percentages(&pictures.list[i], configuration);
 
     bool ok = format->write(stdout, facts, &pictures) && fflush(stdout) == 0;
 
@@ -140,7 +162,7 @@ report_run(const char *configuration_path, const struct report_options *options)
                 "path counts from the directory that it runs in\n",
                 error);
     else
-        status = write_report(format, &facts, options, store);
+        status = write_report(format, &facts, options, configuration, store);
     store_close(&store);
     configuration_unref(&configuration);
     return status;

@@ -16,10 +16,13 @@ struct report_options { // NULL: not given
 // To stdout; errors to stderr. The exit status: 0, or 2 when there is nothing that it could report from.
 int report_run(const char *configuration_path, const struct report_options *options);
 
+// The same, from the command line; argv[0] is "report".
+int report_command(int argc, char **argv);
+
 struct report_facts { // what stands above the databases
     const char *store;
     int64_t generated_at; // microseconds since 1970
-    int64_t since;        // 0: all that the store holds
+    int64_t since;        // 0: all that the store holds; else the beginning of a minute
 };
 // False: could not be written (no memory, or the stream failed).
 bool report_text(FILE *out, const struct report_facts *facts, const struct pictures *pictures);

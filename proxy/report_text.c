@@ -4,7 +4,7 @@
 #include "proxy/report.h"
 #include "proxy/report_table.h"
 #include "proxy/view.h"
-#include <math.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +59,8 @@ headline(FILE *out, const struct picture *picture)
                                                     : "armed",
             shadow);
     if (books->accepted > 0)
-        fprintf(out, "  accepted    %llu of the mismatches are known, and not in the rate\n",
-                (unsigned long long)books->accepted);
+        fprintf(out, "  accepted    %" PRIu64 " of the mismatches are known, and not in the rate\n",
+                books->accepted);
 }
 
 static const struct answer_column place_columns[] = {
@@ -83,6 +83,13 @@ example_of(const struct picture *picture, const char *table, const char *column,
     return NULL;
 }
 
+// '' is to be told from nothing.
+static const char *
+shown(const char *value)
+{
+    return value != NULL && value[0] == '\0' ? "''" : value;
+}
+
 static void
 fill_example(struct answer *answer, const struct figures_mismatch *example)
 {
@@ -92,9 +99,9 @@ fill_example(struct answer *answer, const struct figures_mismatch *example)
         answer_text(answer, "");
         answer_text(answer, "");
     } else {
-        answer_text(answer, example->old_value);
-        answer_text(answer, example->new_value);
-        snprintf(text, sizeof text, "#%llu", (unsigned long long)example->id);
+        answer_text(answer, shown(example->old_value));
+        answer_text(answer, shown(example->new_value));
+        snprintf(text, sizeof text, "#%" PRIu64, example->id);
     }
     answer_text(answer, text);
 }
@@ -104,33 +111,33 @@ where(FILE *out, const struct picture *picture)
 {
     struct picture copy = *picture;
     struct pictures one = {.list = &copy, .count = 1};
-    struct answer tables, shown;
+    struct answer tables, places;
     bool ok = true;
 
     answer_init(&tables, &view_tables.shape);
-    answer_init(&shown, &place_shape);
+    answer_init(&places, &place_shape);
     view_tables.fill(&tables, &one);
     // database, table, column, class, mismatches, fingerprints, last_seen
     for (size_t row = 0; !tables.failed && row < answer_rows(&tables); row++) {
         const struct answer_cell *cells = answer_row(&tables, row);
 
-        answer_text(&shown, cells[1].text);
-        answer_text(&shown, cells[2].text);
-        answer_text(&shown, cells[3].text);
-        answer_integer(&shown, (uint64_t)cells[4].integer);
-        answer_integer(&shown, (uint64_t)cells[5].integer);
-        answer_time(&shown, cells[6].integer);
-        fill_example(&shown, example_of(picture, cells[1].text, cells[2].text, cells[3].text));
+        answer_text(&places, cells[1].text);
+        answer_text(&places, cells[2].text);
+        answer_text(&places, cells[3].text);
+        answer_integer(&places, (uint64_t)cells[4].integer);
+        answer_integer(&places, (uint64_t)cells[5].integer);
+        answer_time(&places, cells[6].integer);
+        fill_example(&places, example_of(picture, cells[1].text, cells[2].text, cells[3].text));
     }
     ok = !tables.failed;
     answer_fini(&tables);
-    if (answer_rows(&shown) == 0) {
-        answer_fini(&shown);
+    if (answer_rows(&places) == 0) {
+        answer_fini(&places);
         fputs("\n  No confirmed mismatch.\n", out);
         return ok;
     }
     title(out, "Where the sides differ");
-    finish_table(out, &shown, &ok);
+    finish_table(out, &places, &ok);
     return ok;
 }
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MISMATCH_BLOCK = 100000, THIN_EVERY = 3600 };
+enum { MISMATCH_BLOCK = 10000, THIN_EVERY = 3600 };
 
 void
 reporter_event(struct reporter *reporter, const struct database *database, const char *kind,
@@ -224,11 +224,18 @@ write_database(struct store *store, int64_t now, struct watch *next)
     return write_figures(store, now, next) && write_evidence(store, next);
 }
 
+// Ids are reserved in blocks, so that a crash makes a gap and never the same id twice; an orderly end gives back
+// what is left.
 static bool
 reserve_mismatches(struct reporter *reporter, uint64_t *reserved)
 {
     uint64_t next = atomic_load(&reporter->next_mismatch);
     char text[24];
+
+    if (reporter->is_last) {
+        snprintf(text, sizeof text, "%" PRIu64, next);
+        return store_write_setting(reporter->store, "", "next_mismatch", text, "pgrehearse");
+    }
 
     *reserved = reporter->reserved_mismatches;
     if (next + MISMATCH_BLOCK / 2 < *reserved)
@@ -335,6 +342,7 @@ run(void *context)
         free(task);
         if (!stopping && !has_come(&until))
             continue;
+        reporter->is_last = stopping;
         tick(reporter);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;

@@ -35,6 +35,7 @@ struct reporter {
     struct watch *watches;
     size_t watch_count;
     unsigned ticks;
+    bool is_last; // the flush under way: the thread stops
 };
 
 // Everything that the store keeps of earlier runs, into databases and reporter. Before the thread starts.

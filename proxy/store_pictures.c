@@ -324,9 +324,12 @@ read_names(struct store *store, const char *database, struct pictures *pictures)
     bool ok = true;
 
     while (store_step(row, &ok))
-        if ((database == NULL || strcmp(store_text(row, 0), database) == 0) &&
-            pictures_add(pictures, store_text(row, 0)) == NULL)
-            ok = false;
+        if (database == NULL || strcmp(store_text(row, 0), database) == 0) {
+            struct picture *picture = pictures_add(pictures, store_text(row, 0));
+
+            if (picture != NULL)
+                picture->canary_percent = picture->shadow_percent = PICTURE_UNSET;
+        }
     return ok && !pictures->failed;
 }
 
