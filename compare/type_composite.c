@@ -37,7 +37,8 @@ end_range(uint8_t flags, size_t container, struct writer *form)
 
 // One bound up to `end`, or the bound's delimiter; quotes are doubled or escaped.
 static bool
-take_bound(const uint8_t **at, const uint8_t *end, struct writer *bound, bool *is_infinite)
+take_bound(const uint8_t **at, const uint8_t *end, struct writer *bound, bool *is_infinite,
+           struct writer *form)
 {
     bool is_quoted = false;
     *is_infinite = *at < end && strchr(",])", **at) != NULL && **at != 0;
@@ -54,6 +55,7 @@ take_bound(const uint8_t **at, const uint8_t *end, struct writer *bound, bool *i
             else
                 is_quoted = !is_quoted;
         } else if (!is_quoted && (byte == ',' || byte == ']' || byte == ')')) {
+            form->failed |= bound->failed;
             return true;
         } else {
             writer_u8(bound, byte);
@@ -77,13 +79,13 @@ read_range(const struct type_reading *element, const uint8_t *at, const uint8_t 
         return false;
     if (*at++ == '[')
         flags |= RANGE_LOWER_INCLUSIVE;
-    if (!take_bound(&at, end, bound, &is_infinite) || *at++ != ',')
+    if (!take_bound(&at, end, bound, &is_infinite, form) || *at++ != ',')
         return false;
     if (is_infinite)
         flags |= RANGE_LOWER_INFINITE;
     else
         type_container_add(element, bound->bytes, bound->length, 0, form);
-    if (!take_bound(&at, end, bound, &is_infinite) || *at == ',')
+    if (!take_bound(&at, end, bound, &is_infinite, form) || *at == ',')
         return false;
     if (is_infinite)
         flags |= RANGE_UPPER_INFINITE;
@@ -103,9 +105,8 @@ type_read_range(const struct type_reading *reading, const uint8_t *bytes, size_t
     struct writer bound;
     writer_init(&bound);
     writer_u8(&bound, 0); // so that an empty bound has bytes too
+    form->failed |= bound.failed;
     bool is_read = read_range(&element, bytes, bytes + length, &bound, form);
-    if (bound.failed)
-        form->failed = true;
     writer_fini(&bound);
     return is_read;
 }
