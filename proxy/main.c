@@ -1,6 +1,171 @@
-// The command line: finds the subcommand and runs it.
-int
-main(void)
+// The command line: finds the subcommand and runs it. Exit 0: fine; 1: the answer is no; 2: could not
+// run (bad usage, bad configuration, unreachable).
+#include "proxy/check.h"
+#include "proxy/report.h"
+#include "proxy/serve.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static int run_check(int argc, char **argv);
+static int run_report(int argc, char **argv);
+
+struct subcommand {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv); // argv[0] is the subcommand's name
+};
+
+static const struct subcommand subcommands[] = {
+    {"serve", "runs the proxy in the foreground", serve_run},
+    {"check", "validates the configuration, connects to both sides, names hazards", run_check},
+    {"report", "the mismatch report, from the store", run_report},
+};
+
+enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
+
+static const char check_help[] =
+    "Usage: pgrehearse check -c FILE\n"
+    "\n"
+    "Validates the configuration FILE, connects to both sides of each database, and prints what\n"
+    "would make the comparison wrong or incomplete.\n"
+    "\n"
+    "  -c, --config FILE  the configuration (YAML)\n"
+    "  -h, --help         shows this\n"
+    "\n"
+    "Exit: 0 fine, 1 something forbids to rely on the figures, 2 bad configuration or a side out\n"
+    "of reach.\n";
+
+static int
+run_check(int argc, char **argv)
 {
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    const char *path = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(check_help, stdout);
+            return 0;
+        }
+        if (option != 'c') {
+            fputs(check_help, stderr);
+            return 2;
+        }
+        path = optarg;
+    }
+    if (!path || optind != argc) {
+        fputs(check_help, stderr);
+        return 2;
+    }
+    return check_run(path);
+}
+
+static const char report_help[] =
+    "Usage: pgrehearse report -c FILE [OPTIONS]\n"
+    "\n"
+    "Prints the mismatch report from the store that the configuration FILE names. The proxy may "
+    "be\n"
+    "running or not.\n"
+    "\n"
+    "  -c, --config FILE     the configuration (YAML)\n"
+    "      --format FORMAT   text (the default) or json\n"
+    "      --since DURATION  only what is newer, e.g. 30m, 1h\n"
+    "      --database NAME   only this database\n"
+    "      --fingerprint F   only this query shape (16 hex digits)\n"
+    "  -h, --help            shows this\n"
+    "\n"
+    "Exit: 0 printed, 2 bad usage or configuration, or no store to report from.\n";
+
+static int
+run_report(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"format", required_argument, NULL, 'f'},
+        {"since", required_argument, NULL, 's'},
+        {"database", required_argument, NULL, 'd'},
+        {"fingerprint", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct report_options wanted = {0};
+    const char *path = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'f':
+            wanted.format = optarg;
+            break;
+        case 's':
+            wanted.since = optarg;
+            break;
+        case 'd':
+            wanted.database = optarg;
+            break;
+        case 'p':
+            wanted.fingerprint = optarg;
+            break;
+        case 'h':
+            fputs(report_help, stdout);
+            return 0;
+        default:
+            fputs(report_help, stderr);
+            return 2;
+        }
+    }
+    if (!path || optind != argc) {
+        fputs(report_help, stderr);
+        return 2;
+    }
+    return report_run(path, &wanted);
+}
+
+static void
+print_help(FILE *to)
+{
+    fputs("Usage: pgrehearse SUBCOMMAND [OPTIONS]\n"
+          "\n"
+          "A proxy for PostgreSQL migrations: it sends everything to the old representation, "
+          "replays\n"
+          "the reads against the new one, compares, and says how often and where they differ.\n"
+          "\n",
+          to);
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        fprintf(to, "  %-8s %s\n", subcommands[i].name, subcommands[i].summary);
+    }
+    fputs("\n"
+          "  --help     shows this; after a subcommand, its own\n"
+          "  --version  shows the version\n",
+          to);
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        puts("pgrehearse " PGREHEARSE_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        if (strcmp(name, subcommands[i].name) == 0) {
+            return subcommands[i].run(argc - 1, argv + 1);
+        }
+    }
+    if (name[0] != '\0') {
+        fprintf(stderr, "pgrehearse: there is no subcommand \"%s\"\n\n", name);
+    }
+    print_help(stderr);
     return 2;
 }

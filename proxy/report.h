@@ -16,9 +16,6 @@ struct report_options { // NULL: not given
 // To stdout; errors to stderr. The exit status: 0, or 2 when there is nothing that it could report from.
 int report_run(const char *configuration_path, const struct report_options *options);
 
-// The same, from the command line; argv[0] is "report".
-int report_command(int argc, char **argv);
-
 struct report_facts { // what stands above the databases
     const char *store;
     int64_t generated_at; // microseconds since 1970

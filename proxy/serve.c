@@ -15,6 +15,7 @@
 #include "proxy/http.h"
 #include "proxy/instance.h"
 #include "proxy/log.h"
+#include "proxy/masking.h"
 #include "proxy/reporter.h"
 #include "proxy/shadow.h"
 #include "proxy/shapes.h"
@@ -264,6 +265,10 @@ serve_run(int argc, char **argv)
     char error[CONFIGURATION_ERROR_SIZE] = "";
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    if (!masking_init()) {
+        fputs("pgrehearse: there is no randomness to make the key of masked values from\n", stderr);
+        return 2;
+    }
     if (!serve(path, error)) {
         fprintf(stderr, "pgrehearse: %s\n", error);
         return 2;

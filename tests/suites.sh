@@ -100,8 +100,8 @@ http: {listen: ""}
 store: "sqlite:$work/$1.db"
 databases:
   "*":
-    old: "host=127.0.0.1 port=$old_port"
-    new: "host=127.0.0.1 port=$new_port"
+    old: "host=127.0.0.1 port=$old_port user=postgres"
+    new: "host=127.0.0.1 port=$new_port user=postgres"
     lag: {probe: none}
     shadow: {percent: $3}
 EOF
