@@ -20,9 +20,9 @@ case ${1:-} in
 esac
 load_seconds=30 # at least; and until the three are found
 found_seconds=120 # at most
-planted='customers|phone|value
-order_items||missing_rows
-orders|note|value'
+planted='public.customers|phone|value
+public.order_items||missing_rows
+public.orders|note|value'
 
 step() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
 die() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
@@ -41,9 +41,9 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 build_it() {
-    PGREHEARSE=${PGREHEARSE:-build/pgrehearse}
-    [[ ! -x $PGREHEARSE ]] || return 0
-    step 'Building build/pgrehearse'
+    [[ -z ${PGREHEARSE:-} ]] || return 0
+    PGREHEARSE=build/pgrehearse
+    [[ -x $PGREHEARSE ]] || step 'Building build/pgrehearse (a minute)'
     { cmake --preset release && cmake --build build --target pgrehearse; } >"$dir/build.log" 2>&1 ||
         { tail -30 "$dir/build.log" >&2; die 'it does not build'; }
 }

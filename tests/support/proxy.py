@@ -180,7 +180,7 @@ class Proxy:
 
     def tables(self, dbname):
         """SHOW TABLES as a set of (table, column, class), a missing column as ''."""
-        return {(row["table"], row["column"] or "", row["class"]) for row in self.console("SHOW TABLES")
+        return {(row["table"].removeprefix("public."), row["column"] or "", row["class"]) for row in self.console("SHOW TABLES")
                 if row["database"] == dbname}
 
     def http(self, path, method="GET", body=None, token=TOKEN):
