@@ -49,6 +49,9 @@ struct database {
     atomic_uint canary_percent; // hundredths
     atomic_uint shadow_percent; // hundredths
     atomic_int canary_state;    // enum canary_state
+    // Canary reads that failed on new, in a row; after CANARY_FAILURES of them new is tried once a second.
+    atomic_uint canary_failures;
+    atomic_uint_fast64_t canary_probe_at; // uv_hrtime of the next try
     atomic_bool is_paused;
     struct books books;
     struct figures *figures;

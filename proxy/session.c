@@ -6,7 +6,7 @@
 #include "protocol/request.h"
 #include "proxy/cancel_errand.h"
 #include "proxy/log.h"
-#include "proxy/session_parts.h"
+#include "proxy/session_canary.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -76,6 +76,7 @@ session_free(struct session *session)
     unlink_session(session);
     session_held_fini(session);
     session_units_lose(session);
+    session_canary_fini(session);
     session_facts_end(session);
     session_login_fini(session);
     if (session->counts_in_database) {
@@ -87,6 +88,11 @@ session_free(struct session *session)
     database_settings_unref(&session->settings);
     session_view_unref(&session->view);
     pairing_fini(&session->pairing);
+    statements_clear(&session->statements);
+    if (session->own_password) {
+        explicit_bzero(session->own_password, strlen(session->own_password));
+        free(session->own_password);
+    }
     startup_fini(&session->startup);
     free(session->packet);
     free(session);
@@ -260,6 +266,7 @@ on_client_drained(void *context)
 {
     struct session *session = context;
     session->stalled_since = 0;
+    session_canary_drained(session);
     session_old_resume(session, PAUSE_OTHER_IS_FULL);
 }
 
@@ -327,7 +334,11 @@ on_old_bytes(void *context, struct chunk *chunk, size_t offset, size_t length)
         session_login_from_old(session, chunk, offset, length);
         break;
     case SESSION_RELAY:
-        session_relay_from_old(session, chunk, offset, length);
+        if (session->canary && session->canary->phase == CANARY_ASKING_OLD) {
+            session_canary_from_old(session, chunk, offset, length);
+        } else {
+            session_relay_from_old(session, chunk, offset, length);
+        }
         break;
     case SESSION_OPAQUE:
         if (!stream_write(session->client, chunk, offset, length)) {
@@ -465,7 +476,7 @@ session_tick(struct session *session, uint64_t now)
 bool
 session_cancel(struct session *session, unsigned origin, uint64_t cancel)
 {
-    if (!session->old || session_is_closing(session)) {
+    if (!session->old || session_is_closing(session) || session_canary_cancel(session)) {
         return false;
     }
     const struct registry_client *registered = &session->registered;

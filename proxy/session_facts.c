@@ -4,8 +4,10 @@
 #include "proxy/log.h"
 #include "proxy/session_parts.h"
 #include "proxy/shadow.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 // Adds a pair; takes both strings, which may be NULL for want of memory.
@@ -157,6 +159,12 @@ register_client(struct session *session)
     client->application_name = application ? application : "";
     client->address = session->address;
     client->port = session->port;
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random)) {
+        random = uv_hrtime() ^ (uint64_t)worker_random(session->worker) << 32;
+    }
+    snprintf(session->cohort_key, sizeof(session->cohort_key), "%016llx",
+             (unsigned long long)random);
     client->is_tls = stream_is_tls(session->client);
     client->connected_at = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
     registry_add(session->worker->instance->registry, client);
@@ -174,6 +182,7 @@ tell_shadow(struct session *session)
     }
     facts->view = session_view_ref(session->view);
     facts->password = session->password;
+    session->own_password = session->password ? strdup(session->password) : NULL;
     facts->backend_pid = session->registered.backend_pid;
     session->password = NULL;
     session->feed = shadows_feed(session->worker->instance->shadows, session->id);

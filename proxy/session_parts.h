@@ -7,6 +7,8 @@
 //   session_request.c  bytes from the client to old
 //   session_reply.c    bytes from old to the client
 //   session_pass.c     what both directions do alike
+//   session_canary*.c  reads that new serves
+//   session_statements.c  prepared statements, for those
 //   session_units.c    units: filled from the bytes that pass, given to the shadow
 //   session_hold.c     bytes of the client that wait: PAUSE, and the end of the login
 #ifndef PROXY_SESSION_PARTS_H
@@ -46,7 +48,10 @@ enum pause_reason {
     PAUSE_OTHER_IS_FULL = 1, // the other side's queue is over its high-water mark
     PAUSE_HELD = 2,          // bytes of it are held (session_hold.c)
     PAUSE_NOT_YET = 4,       // its phase has not come
+    PAUSE_CANARY = 8,        // a read is served by new
 };
+
+struct canary;
 
 struct held {            // bytes of the client's that wait
     struct chunk *chunk; // a reference, NULL: none
@@ -111,7 +116,16 @@ struct session {
     struct session_view *view;
     bool is_stray;              // first_unit is a ParameterStatus that came between units
     bool is_unfed;              // the shadow does not know of it: its reads are booked here
-    uint64_t stateful_sequence; // of the last unit that was not a canary read
+
+    // Canary.
+    struct canary *canary;      // a read is on its way, NULL: none
+    char cohort_key[17];        // random, for canary.key: session
+    char *own_password;         // as `password`, for reads on new; wiped at the end
+    void *statements;           // as old has them (proxy/statement.h)
+    uint64_t stateful_sequence; // of the last unit that is not known to leave no state behind
+    uint64_t last_write;        // uv_hrtime of the last unit that is not known to be harmless; 0: none
+    enum unit_route next_route; // of the unit that begins next
+    bool next_is_harmless;
     struct registry_client registered;
     bool is_registered;
     uint64_t began; // uv_hrtime
@@ -149,6 +163,8 @@ void session_facts_end(struct session *session);     // the session is
 
 void session_relay_from_client(struct session *session, struct chunk *chunk, size_t offset,
                                size_t length);
+void session_relay_to_old(struct session *session, struct chunk *chunk, size_t offset,
+                          size_t length); // the same, and never to new
 void session_relay_from_old(struct session *session, struct chunk *chunk, size_t offset,
                             size_t length);
 void session_relay_after_unit(struct session *session); // between units: what waited for that
@@ -161,7 +177,13 @@ void session_unit_reply(struct session *session, struct chunk *chunk, const uint
                         const uint8_t *to);
 void session_unit_join(struct session *session, unsigned units, bool reopens);
 void session_unit_end(struct session *session, uint64_t now);
+// The end of a unit that is in no list: books what is noted of it, and hands it over.
+void session_unit_settle(struct session *session, struct unit *unit);
+// ParameterStatus that came between units: a unit without a request.
+void session_unit_stray(struct session *session, const uint8_t *bytes, size_t length);
 void session_units_lose(struct session *session); // those that will not be answered
+void session_renew_settings(struct session *session);
+void session_statements_follow(struct session *session, const struct unit *unit);
 bool session_is_between_units(const struct session *session);
 
 // May the next unit begin? Holds the bytes if not.

@@ -1,6 +1,7 @@
 // The relay from the client to old. Each chunk that was read is framed and paired, its slices are captured
 // into units, and it is passed on whole, by reference. It stops before a message that may not pass now
 // (PAUSE; too much unanswered); the rest is held. Junk ends the session.
+#include "proxy/session_canary.h"
 #include "proxy/session_pass.h"
 #include <stdio.h>
 
@@ -50,10 +51,20 @@ must_stop_before(struct pass *pass, const uint8_t *at)
     return true;
 }
 
+// Prepares by name, or closes. A name that is not in this chunk counts as one.
+static bool
+names_statement(const struct frame_piece *piece)
+{
+    return piece->type == MESSAGE_CLIENT_CLOSE ||
+           (piece->type == MESSAGE_CLIENT_PARSE &&
+            (piece->body_length == 0 || piece->body[0] != '\0'));
+}
+
 // False: the session is closing.
 static bool
-begin_message(struct pass *pass, char type)
+begin_message(struct pass *pass, const struct frame_piece *piece)
 {
+    char type = piece->type;
     struct session *session = pass->session;
     struct pairing_place place;
     enum pairing_status status = pairing_request(&session->pairing, type, &place);
@@ -71,6 +82,9 @@ begin_message(struct pass *pass, char type)
     session->message_ends_unit = place.ends_unit;
     if (type == MESSAGE_CLIENT_TERMINATE) {
         session->client_has_terminated = true;
+    }
+    if (session->filling && names_statement(piece)) {
+        session->filling->has_statements = true;
     }
     if (is_uncaptured(type)) {
         capture(pass, pass->message);
@@ -116,7 +130,7 @@ scan(struct pass *pass)
             refuse_junk(session, 0);
             return pass->message;
         }
-        if (piece.first && !begin_message(pass, piece.type)) {
+        if (piece.first && !begin_message(pass, &piece)) {
             return pass->message;
         }
         if (is_uncaptured(piece.type)) {
@@ -132,6 +146,14 @@ scan(struct pass *pass)
 void
 session_relay_from_client(struct session *session, struct chunk *chunk, size_t offset,
                           size_t length)
+{
+    if (!session_canary_take(session, chunk, offset, length)) {
+        session_relay_to_old(session, chunk, offset, length);
+    }
+}
+
+void
+session_relay_to_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
 {
     struct pass pass;
     pass_init(&pass, session, &session->client_frame, chunk, offset, length);

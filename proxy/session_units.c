@@ -13,8 +13,8 @@ shadow_settings(const struct session *session)
     return &session->settings->entry->shadow;
 }
 
-static void
-renew_settings(struct session *session)
+void
+session_renew_settings(struct session *session)
 {
     uint64_t epoch = atomic_load_explicit(&session->database->settings_epoch, memory_order_relaxed);
     if (epoch != session->settings_epoch) {
@@ -35,7 +35,7 @@ is_sampled(struct session *session)
 struct unit *
 session_unit_begin(struct session *session, uint64_t now)
 {
-    renew_settings(session);
+    session_renew_settings(session);
     struct unit *unit =
         unit_new(session->id, ++session->sequence, session->pairing.transaction_status, now);
     if (!unit) {
@@ -43,6 +43,10 @@ session_unit_begin(struct session *session, uint64_t now)
         return NULL;
     }
     unit->is_unsampled = !is_sampled(session);
+    unit->route = session->next_route;
+    unit->is_harmless = session->next_is_harmless;
+    session->next_route = UNIT_ROUTE_OLD;
+    session->next_is_harmless = false;
     if (session->last_unit) {
         session->last_unit->next = unit;
     } else {
@@ -228,6 +232,30 @@ take_first(struct session *session)
 }
 
 void
+session_unit_settle(struct session *session, struct unit *unit)
+{
+    struct registry_client *registered = &session->registered;
+    uint64_t units = atomic_load_explicit(&registered->units, memory_order_relaxed);
+    atomic_store_explicit(&registered->units, units + 1, memory_order_relaxed);
+    atomic_store_explicit(&registered->route, (int)unit->route, memory_order_relaxed);
+    if (!session->first_unit) {
+        atomic_store_explicit(&registered->state,
+                              unit->status_after == 'T' || unit->status_after == 'E'
+                                  ? CLIENT_IN_TRANSACTION
+                                  : CLIENT_IDLE,
+                              memory_order_relaxed);
+    }
+    if (!unit->is_harmless) {
+        session->stateful_sequence = unit->sequence;
+        if (unit->request.length > 0) {
+            session->last_write = unit->ended;
+        }
+    }
+    session_statements_follow(session, unit);
+    hand_over(session, unit);
+}
+
+void
 session_unit_end(struct session *session, uint64_t now)
 {
     if (!session->first_unit) {
@@ -236,23 +264,25 @@ session_unit_end(struct session *session, uint64_t now)
     struct unit *unit = take_first(session);
     unit->ended = now;
     unit->status_after = session->pairing.transaction_status;
-    struct registry_client *registered = &session->registered;
-    atomic_store_explicit(&registered->units,
-                          atomic_load_explicit(&registered->units, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    atomic_store_explicit(&registered->route, (int)unit->route, memory_order_relaxed);
     if (session->first_unit) {
         // It was sent ahead; the status before it is known only now.
         session->first_unit->status_before = unit->status_after;
-    } else {
-        atomic_store_explicit(&registered->state,
-                              unit->status_after == 'I' ? CLIENT_IDLE : CLIENT_IN_TRANSACTION,
-                              memory_order_relaxed);
     }
-    if (unit->route != UNIT_ROUTE_NEW) {
-        session->stateful_sequence = unit->sequence;
+    session_unit_settle(session, unit);
+}
+
+void
+session_unit_stray(struct session *session, const uint8_t *bytes, size_t length)
+{
+    uint64_t now = uv_hrtime();
+    struct unit *unit =
+        unit_new(session->id, ++session->sequence, session->pairing.transaction_status, now);
+    if (unit) {
+        unit->is_reply_cut = !capture_copy(&unit->reply, bytes, length);
+        unit->answered = unit->ended = now;
+        unit->status_after = session->pairing.transaction_status;
+        session_unit_settle(session, unit);
     }
-    hand_over(session, unit);
 }
 
 void
@@ -269,5 +299,5 @@ session_units_lose(struct session *session)
 bool
 session_is_between_units(const struct session *session)
 {
-    return !session->first_unit && !session->pairing.unit_is_open;
+    return !session->first_unit && !session->pairing.unit_is_open && !session->canary;
 }

@@ -50,20 +50,35 @@ session_view_publish(struct session_view *view, uint64_t covers, struct state *s
     pthread_mutex_lock(&view->lock);
     struct state_snapshot *before = view->snapshot;
     view->snapshot = snapshot;
+    atomic_store_explicit(&view->is_plain, !state_has_temporaries(state), memory_order_relaxed);
     atomic_store_explicit(&view->covers, covers, memory_order_relaxed);
     atomic_store_explicit(&view->is_usable, snapshot != NULL, memory_order_relaxed);
     pthread_mutex_unlock(&view->lock);
     state_snapshot_unref(&before);
 }
 
-struct state_snapshot *
-session_view_at(struct session_view *view, uint64_t sequence)
+static struct state_snapshot *
+snapshot_of(struct session_view *view, uint64_t sequence, bool must_be_plain)
 {
     struct state_snapshot *snapshot = NULL;
     pthread_mutex_lock(&view->lock);
-    if (view->snapshot && atomic_load_explicit(&view->covers, memory_order_relaxed) >= sequence) {
+    if (view->snapshot && atomic_load_explicit(&view->is_usable, memory_order_relaxed) &&
+        (!must_be_plain || atomic_load_explicit(&view->is_plain, memory_order_relaxed)) &&
+        atomic_load_explicit(&view->covers, memory_order_relaxed) >= sequence) {
         snapshot = state_snapshot_ref(view->snapshot);
     }
     pthread_mutex_unlock(&view->lock);
     return snapshot;
+}
+
+struct state_snapshot *
+session_view_latest(struct session_view *view)
+{
+    return snapshot_of(view, 0, false);
+}
+
+struct state_snapshot *
+session_view_at(struct session_view *view, uint64_t sequence)
+{
+    return snapshot_of(view, sequence, true);
 }

@@ -5,6 +5,7 @@
 #include "proxy/cancel.h"
 #include "proxy/cancel_errand.h"
 #include "proxy/log.h"
+#include "proxy/own_session.h"
 #include "proxy/session.h"
 #include "proxy/workers.h"
 #include <assert.h>
@@ -24,10 +25,36 @@ each_session(struct worker *worker, void (*act)(struct session *session))
     }
 }
 
+static void end_if_idle(struct worker *worker);
+
+static void
+on_pool_stopped(void *context)
+{
+    struct worker *worker = context;
+    own_pool_free(&worker->pool);
+    end_if_idle(worker);
+}
+
+struct own_pool *
+worker_pool(struct worker *worker)
+{
+    if (!worker->pool && !worker->is_pool_stopping) {
+        worker->pool = own_pool_new(&worker->loop);
+    }
+    return worker->pool;
+}
+
 static void
 end_if_idle(struct worker *worker)
 {
     if (!worker->is_stopping || worker->is_closing || worker->session_count > 0) {
+        return;
+    }
+    if (worker->pool) {
+        if (!worker->is_pool_stopping) {
+            worker->is_pool_stopping = true;
+            own_pool_stop(worker->pool, on_pool_stopped, worker);
+        }
         return;
     }
     worker->is_closing = true;
@@ -36,6 +63,7 @@ end_if_idle(struct worker *worker)
     uv_close((uv_handle_t *)&worker->turn_end, NULL);
     uv_close((uv_handle_t *)&worker->flush, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
+    uv_close((uv_handle_t *)&worker->patience, NULL);
 }
 
 void
@@ -317,10 +345,12 @@ worker_init(struct worker *worker, struct workers *workers, unsigned index)
     uv_check_init(&worker->loop, &worker->turn_end);
     uv_timer_init(&worker->loop, &worker->flush);
     uv_timer_init(&worker->loop, &worker->tick);
+    uv_timer_init(&worker->loop, &worker->patience);
     worker->mailbox.data = worker;
     worker->turn_end.data = worker;
     worker->flush.data = worker;
     worker->tick.data = worker;
+    worker->patience.data = worker;
     uv_check_start(&worker->turn_end, on_turn_end);
     uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
     return true;

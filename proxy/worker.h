@@ -13,6 +13,8 @@ struct workers;
 struct session;
 struct cancel;
 struct cancel_errand;
+struct canary;
+struct own_pool;
 
 enum { WORKER_FEEDS = 16 }; // more shadow threads than this there are never
 
@@ -53,6 +55,10 @@ struct worker {
     struct cancel *cancels;
     struct cancel_errand *errands;
     uint64_t last_cancel;   // ids of cancels
+    struct own_pool *pool;     // for reads on new; NULL until the first
+    bool is_pool_stopping;
+    struct canary *canaries;   // reads on new whose patience counts
+    uv_timer_t patience;
     unsigned session_count; // sessions, console sessions and cancels
     unsigned held_count;    // sessions held by PAUSE
     bool is_stopping;
@@ -81,6 +87,7 @@ void worker_accepted(struct worker *worker, int fd, bool is_local);
 void worker_note_feed(struct worker *worker, struct feed *feed, bool is_urgent);
 // The session has ended; its feed is told, now or as soon as there is room.
 void worker_end_session(struct worker *worker, struct feed *feed, uint64_t session);
+struct own_pool *worker_pool(struct worker *worker); // NULL: no memory
 void worker_hold(struct worker *worker, int change); // sessions held by PAUSE: +1, -1
 // One of session_count has gone.
 void worker_released(struct worker *worker);

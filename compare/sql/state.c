@@ -334,6 +334,15 @@ state_is_tainted(const struct state *state, const char **what)
 }
 
 bool
+state_has_temporaries(const struct state *state)
+{
+    for (size_t i = 0; i < state->settings->count; i++)
+        if (state->settings->entries[i]->kind == ENTRY_TEMPORARY)
+            return true;
+    return false;
+}
+
+bool
 state_has_temporary(const struct state *state, const char *name)
 {
     return settings_find(state->settings, ENTRY_TEMPORARY, name) != NULL;

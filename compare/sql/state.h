@@ -28,6 +28,7 @@ void state_end_unit(struct state *state, char status, bool failed);
 // ParameterStatus: the effective value of a reported setting.
 bool state_reported(struct state *state, const char *name, const char *value);
 bool state_is_tainted(const struct state *state, const char **what); // can't be replayed
+bool state_has_temporaries(const struct state *state); // any at all
 bool state_has_temporary(const struct state *state, const char *name);
 // SQL of a statement made by PREPARE, or NULL.
 const char *state_prepared(const struct state *state, const char *name);

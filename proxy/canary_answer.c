@@ -1,0 +1,360 @@
+// The columns decide. Names and number must be old's; a type may be wider on new where its text is what old
+// could have said: integers (each value is then looked at), kinds of text, json and jsonb, types that
+// users made, whose OIDs differ between clusters anyway. In binary only equal built-in types pass.
+#include "proxy/canary_answer.h"
+#include "protocol/message.h"
+#include "protocol/reply.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_USER_OID = 16384, MESSAGE_LIMIT = 1 << 30 };
+
+enum oid { // pg_type.dat
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_JSON = 114,
+    OID_NAME = 19,
+    OID_BPCHAR = 1042,
+    OID_VARCHAR = 1043,
+    OID_NUMERIC = 1700,
+    OID_JSONB = 3802,
+};
+
+void
+canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns,
+                   bool is_simple, bool has_describe, size_t max_record)
+{
+    *answer = (struct canary_answer){.is_simple = is_simple,
+                                     .has_describe = has_describe,
+                                     .max_record = max_record,
+                                     .old_columns = *old_columns};
+    *old_columns = NULL;
+    frame_init(&answer->frame);
+    writer_init(&answer->message);
+    writer_init(&answer->out);
+    capture_init(&answer->record);
+}
+
+void
+canary_answer_fini(struct canary_answer *answer)
+{
+    writer_fini(&answer->message);
+    writer_fini(&answer->out);
+    capture_fini(&answer->record);
+    shape_columns_unref(&answer->old_columns);
+    free(answer->checks);
+    answer->checks = NULL;
+}
+
+static bool
+is_text_kind(uint32_t type)
+{
+    return type == OID_TEXT || type == OID_VARCHAR || type == OID_BPCHAR || type == OID_NAME;
+}
+
+static bool
+is_integer(uint32_t type)
+{
+    return type == OID_INT2 || type == OID_INT4 || type == OID_INT8;
+}
+
+static bool
+is_json(uint32_t type)
+{
+    return type == OID_JSON || type == OID_JSONB;
+}
+
+static bool
+must_check(uint32_t old_type, uint32_t new_type)
+{
+    return is_integer(old_type) && old_type != new_type;
+}
+
+static bool
+fits(const struct reply_column *old_column, const struct reply_column *new_column)
+{
+    uint32_t from = new_column->type, to = old_column->type;
+    if (strcmp(old_column->name, new_column->name) != 0) {
+        return false;
+    }
+    if (from == to && to < FIRST_USER_OID) {
+        return true;
+    }
+    if (new_column->format != 0) {
+        return false;
+    }
+    return (is_integer(to) && (is_integer(from) || from == OID_NUMERIC)) ||
+           (to == OID_NUMERIC && is_integer(from)) || (is_text_kind(to) && is_text_kind(from)) ||
+           (is_text_kind(to) && from >= FIRST_USER_OID) || (is_json(to) && is_json(from)) ||
+           (to >= FIRST_USER_OID && from >= FIRST_USER_OID);
+}
+
+static void
+fail(struct canary_answer *answer, enum canary_progress why)
+{
+    if (answer->progress == CANARY_COMING) {
+        answer->progress = why;
+    }
+}
+
+// Old's description, in the formats that new answers in.
+static bool
+present(struct canary_answer *answer, const struct reply_column *columns)
+{
+    const struct shape_columns *old_columns = answer->old_columns;
+    struct reply_column *presented = calloc(old_columns->count + 1, sizeof(*presented));
+    if (!presented) {
+        return false;
+    }
+    for (size_t i = 0; i < old_columns->count; i++) {
+        presented[i] = old_columns->columns[i];
+        presented[i].format = columns[i].format;
+    }
+    reply_write_row_description(&answer->out, presented, old_columns->count);
+    free(presented);
+    return true;
+}
+
+// Notes the columns whose values must be looked at. False: no memory.
+static bool
+note_checks(struct canary_answer *answer, const struct reply_column *columns)
+{
+    const struct shape_columns *old_columns = answer->old_columns;
+    for (size_t i = 0; i < old_columns->count; i++) {
+        if (!must_check(old_columns->columns[i].type, columns[i].type)) {
+            continue;
+        }
+        if (!answer->checks) {
+            answer->checks = calloc(old_columns->count, sizeof(*answer->checks));
+        }
+        if (!answer->checks) {
+            return false;
+        }
+        answer->checks[i] = true;
+    }
+    return true;
+}
+
+static void
+take_description(struct canary_answer *answer, const struct message *message)
+{
+    const struct shape_columns *old_columns = answer->old_columns;
+    struct reply_column *columns;
+    size_t count;
+    if (!reply_read_row_description(message->body, message->length, &columns, &count)) {
+        fail(answer, CANARY_BROKEN);
+        return;
+    }
+    bool is_fit = count == old_columns->count;
+    for (size_t i = 0; is_fit && i < count; i++) {
+        is_fit = fits(&old_columns->columns[i], &columns[i]);
+    }
+    answer->is_described = true;
+    if (!is_fit) {
+        fail(answer, CANARY_UNFIT);
+    } else if (!note_checks(answer, columns)) {
+        fail(answer, CANARY_BROKEN);
+    } else if ((answer->is_simple || answer->has_describe) && !present(answer, columns)) {
+        fail(answer, CANARY_BROKEN);
+    }
+    free(columns);
+}
+
+static bool
+integer_fits(uint32_t type, const uint8_t *value, size_t length)
+{
+    char text[32];
+    char *end;
+    if (length == 0 || length >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, value, length);
+    text[length] = '\0';
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (*end != '\0' || errno != 0) {
+        return false;
+    }
+    return type == OID_INT8 || (type == OID_INT4 && number >= INT32_MIN && number <= INT32_MAX) ||
+           (type == OID_INT2 && number >= INT16_MIN && number <= INT16_MAX);
+}
+
+static void
+check_values(struct canary_answer *answer, const struct message *message)
+{
+    const struct shape_columns *old_columns = answer->old_columns;
+    struct reply_row row;
+    const uint8_t *value;
+    size_t length;
+    if (!reply_row_begin(&row, message->body, message->length)) {
+        fail(answer, CANARY_BROKEN);
+        return;
+    }
+    for (size_t i = 0; i < old_columns->count && reply_row_next(&row, &value, &length); i++) {
+        if (value && answer->checks[i] &&
+            !integer_fits(old_columns->columns[i].type, value, length)) {
+            fail(answer, CANARY_UNFIT);
+        }
+    }
+}
+
+static void
+record(struct canary_answer *answer, const uint8_t *bytes, size_t length)
+{
+    if (answer->is_record_cut) {
+        return;
+    }
+    if (answer->record.length + length > answer->max_record ||
+        !capture_copy(&answer->record, bytes, length)) {
+        capture_fini(&answer->record);
+        answer->is_record_cut = true;
+    }
+}
+
+static void
+pass(struct canary_answer *answer, const struct message *message)
+{
+    writer_bytes(&answer->out, message->raw, message->raw_length);
+    record(answer, message->raw, message->raw_length);
+}
+
+static void
+take_error(struct canary_answer *answer, const struct message *message)
+{
+    struct reply_error error;
+    if (reply_read_error(message->body, message->length, &error) && error.sqlstate &&
+        strlen(error.sqlstate) == 5) {
+        memcpy(answer->sqlstate, error.sqlstate, sizeof(answer->sqlstate));
+    }
+    if (answer->is_released) {
+        pass(answer, message);
+    } else {
+        fail(answer, CANARY_FAILED);
+    }
+}
+
+// The status is old's: no transaction is open there.
+static void
+take_ready(struct canary_answer *answer)
+{
+    if (answer->unit++ != 1) {
+        return;
+    }
+    struct writer ready;
+    writer_init(&ready);
+    reply_write_ready(&ready, 'I');
+    writer_bytes(&answer->out, ready.bytes, ready.failed ? 0 : ready.length);
+    record(answer, ready.bytes, ready.failed ? 0 : ready.length);
+    if (ready.failed) {
+        fail(answer, CANARY_BROKEN);
+    }
+    writer_fini(&ready);
+    fail(answer, CANARY_COMPLETE);
+}
+
+// A message of the read itself.
+static void
+take_read(struct canary_answer *answer, const struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_SERVER_PARSE_COMPLETE: // ours, or in the prefix's answer from old
+    case MESSAGE_SERVER_PARAMETER_STATUS:
+    case MESSAGE_SERVER_NOTIFICATION_RESPONSE:
+        break;
+    case MESSAGE_SERVER_NOTICE_RESPONSE:
+        writer_bytes(&answer->out, message->raw, message->raw_length);
+        break;
+    case MESSAGE_SERVER_ROW_DESCRIPTION:
+        take_description(answer, message);
+        record(answer, message->raw, message->raw_length);
+        break;
+    case MESSAGE_SERVER_DATA_ROW:
+        if (answer->checks) {
+            check_values(answer, message);
+        }
+        pass(answer, message);
+        break;
+    case MESSAGE_SERVER_BIND_COMPLETE:
+    case MESSAGE_SERVER_COMMAND_COMPLETE:
+        pass(answer, message);
+        break;
+    default: // NoData, EmptyQueryResponse, COPY: no rows where old has columns
+        fail(answer, CANARY_UNFIT);
+        break;
+    }
+}
+
+static void
+take_message(struct canary_answer *answer, const struct message *message)
+{
+    if (message->type == MESSAGE_SERVER_READY_FOR_QUERY) {
+        take_ready(answer);
+    } else if (message->type == MESSAGE_SERVER_ERROR_RESPONSE && answer->unit < 2) {
+        take_error(answer, message);
+    } else if (answer->unit == 1) {
+        take_read(answer, message);
+    }
+}
+
+// Rows of a released answer pass in pieces: they may be of any size.
+static void
+pass_piece(struct canary_answer *answer, const struct frame_piece *piece)
+{
+    size_t before = answer->out.length;
+    if (piece->first) {
+        writer_u8(&answer->out, (uint8_t)piece->type);
+        writer_u32(&answer->out, piece->body_total + 4);
+    }
+    writer_bytes(&answer->out, piece->body, piece->body_length);
+    if (!answer->out.failed) {
+        record(answer, answer->out.bytes + before, answer->out.length - before);
+    }
+}
+
+static void
+take_piece(struct canary_answer *answer, const struct frame_piece *piece)
+{
+    struct writer *message = &answer->message;
+    if (piece->first) {
+        writer_clear(message);
+        answer->is_passing =
+            answer->is_released && answer->unit == 1 && piece->type == MESSAGE_SERVER_DATA_ROW;
+        writer_u8(message, (uint8_t)piece->type);
+        writer_u32(message, piece->body_total + 4);
+    }
+    if (answer->is_passing) {
+        pass_piece(answer, piece);
+        return;
+    }
+    writer_bytes(message, piece->body, piece->body_length);
+    if (message->failed) {
+        fail(answer, CANARY_BROKEN);
+    } else if (piece->last) {
+        take_message(answer, &(struct message){piece->type, message->bytes + 5, piece->body_total,
+                                               message->bytes, message->length});
+    }
+}
+
+enum canary_progress
+canary_answer_take(struct canary_answer *answer, const uint8_t *bytes, size_t length)
+{
+    const uint8_t *at = bytes, *end = bytes + length;
+    struct frame_piece piece;
+    enum frame_status status;
+    while (answer->progress == CANARY_COMING &&
+           (status = frame_next(&answer->frame, &at, end, &piece)) != FRAME_MORE) {
+        if (status == FRAME_JUNK || piece.body_total > MESSAGE_LIMIT) {
+            fail(answer, CANARY_BROKEN);
+            break;
+        }
+        take_piece(answer, &piece);
+    }
+    if (answer->out.failed) {
+        answer->progress = CANARY_BROKEN;
+    }
+    return answer->progress;
+}
+
