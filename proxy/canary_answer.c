@@ -1,31 +1,16 @@
-// The columns decide. Names and number must be old's; a type may be wider on new where its text is what old
-// could have said: integers (each value is then looked at), kinds of text, json and jsonb, types that
-// users made, whose OIDs differ between clusters anyway. In binary only equal built-in types pass.
+// The read's reply is the second of the job's three. Its description decides whether it can be presented
+// at all, its rows are put as old's where that differs, and its ReadyForQuery says what old's would.
 #include "proxy/canary_answer.h"
 #include "protocol/message.h"
 #include "protocol/reply.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_USER_OID = 16384, MESSAGE_LIMIT = 1 << 30 };
-
-enum oid { // pg_type.dat
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_JSON = 114,
-    OID_NAME = 19,
-    OID_BPCHAR = 1042,
-    OID_VARCHAR = 1043,
-    OID_NUMERIC = 1700,
-    OID_JSONB = 3802,
-};
+enum { MESSAGE_LIMIT = 1 << 30 };
 
 void
-canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns,
-                   bool is_simple, bool has_describe, size_t max_record)
+canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns, bool is_simple,
+                   bool has_describe, size_t max_record)
 {
     *answer = (struct canary_answer){.is_simple = is_simple,
                                      .has_describe = has_describe,
@@ -45,51 +30,8 @@ canary_answer_fini(struct canary_answer *answer)
     writer_fini(&answer->out);
     capture_fini(&answer->record);
     shape_columns_unref(&answer->old_columns);
-    free(answer->checks);
-    answer->checks = NULL;
-}
-
-static bool
-is_text_kind(uint32_t type)
-{
-    return type == OID_TEXT || type == OID_VARCHAR || type == OID_BPCHAR || type == OID_NAME;
-}
-
-static bool
-is_integer(uint32_t type)
-{
-    return type == OID_INT2 || type == OID_INT4 || type == OID_INT8;
-}
-
-static bool
-is_json(uint32_t type)
-{
-    return type == OID_JSON || type == OID_JSONB;
-}
-
-static bool
-must_check(uint32_t old_type, uint32_t new_type)
-{
-    return is_integer(old_type) && old_type != new_type;
-}
-
-static bool
-fits(const struct reply_column *old_column, const struct reply_column *new_column)
-{
-    uint32_t from = new_column->type, to = old_column->type;
-    if (strcmp(old_column->name, new_column->name) != 0) {
-        return false;
-    }
-    if (from == to && to < FIRST_USER_OID) {
-        return true;
-    }
-    if (new_column->format != 0) {
-        return false;
-    }
-    return (is_integer(to) && (is_integer(from) || from == OID_NUMERIC)) ||
-           (to == OID_NUMERIC && is_integer(from)) || (is_text_kind(to) && is_text_kind(from)) ||
-           (is_text_kind(to) && from >= FIRST_USER_OID) || (is_json(to) && is_json(from)) ||
-           (to >= FIRST_USER_OID && from >= FIRST_USER_OID);
+    free(answer->columns);
+    answer->columns = NULL;
 }
 
 static void
@@ -118,87 +60,41 @@ present(struct canary_answer *answer, const struct reply_column *columns)
     return true;
 }
 
-// Notes the columns whose values must be looked at. False: no memory.
+// What is to be done to each column's values. False: no memory.
 static bool
-note_checks(struct canary_answer *answer, const struct reply_column *columns)
+note_columns(struct canary_answer *answer, const struct reply_column *columns)
 {
     const struct shape_columns *old_columns = answer->old_columns;
-    for (size_t i = 0; i < old_columns->count; i++) {
-        if (!must_check(old_columns->columns[i].type, columns[i].type)) {
-            continue;
+    answer->columns = calloc(old_columns->count + 1, sizeof(*answer->columns));
+    for (size_t i = 0; answer->columns && i < old_columns->count; i++) {
+        answer->columns[i].old_type = old_columns->columns[i].type;
+        answer->columns[i].conversion =
+            canary_column_conversion(&old_columns->columns[i], &columns[i]);
+        answer->converts = answer->converts || answer->columns[i].conversion != CANARY_AS_IS;
+        if (answer->columns[i].conversion == CANARY_NO_CONVERSION) {
+            fail(answer, CANARY_UNFIT);
         }
-        if (!answer->checks) {
-            answer->checks = calloc(old_columns->count, sizeof(*answer->checks));
-        }
-        if (!answer->checks) {
-            return false;
-        }
-        answer->checks[i] = true;
     }
-    return true;
+    return answer->columns != NULL;
 }
 
 static void
 take_description(struct canary_answer *answer, const struct message *message)
 {
-    const struct shape_columns *old_columns = answer->old_columns;
     struct reply_column *columns;
     size_t count;
-    if (!reply_read_row_description(message->body, message->length, &columns, &count)) {
+    if (answer->columns ||
+        !reply_read_row_description(message->body, message->length, &columns, &count)) {
         fail(answer, CANARY_BROKEN);
         return;
     }
-    bool is_fit = count == old_columns->count;
-    for (size_t i = 0; is_fit && i < count; i++) {
-        is_fit = fits(&old_columns->columns[i], &columns[i]);
-    }
-    answer->is_described = true;
-    if (!is_fit) {
+    if (count != answer->old_columns->count) {
         fail(answer, CANARY_UNFIT);
-    } else if (!note_checks(answer, columns)) {
-        fail(answer, CANARY_BROKEN);
-    } else if ((answer->is_simple || answer->has_describe) && !present(answer, columns)) {
+    } else if (!note_columns(answer, columns) ||
+               ((answer->is_simple || answer->has_describe) && !present(answer, columns))) {
         fail(answer, CANARY_BROKEN);
     }
     free(columns);
-}
-
-static bool
-integer_fits(uint32_t type, const uint8_t *value, size_t length)
-{
-    char text[32];
-    char *end;
-    if (length == 0 || length >= sizeof(text)) {
-        return false;
-    }
-    memcpy(text, value, length);
-    text[length] = '\0';
-    errno = 0;
-    long long number = strtoll(text, &end, 10);
-    if (*end != '\0' || errno != 0) {
-        return false;
-    }
-    return type == OID_INT8 || (type == OID_INT4 && number >= INT32_MIN && number <= INT32_MAX) ||
-           (type == OID_INT2 && number >= INT16_MIN && number <= INT16_MAX);
-}
-
-static void
-check_values(struct canary_answer *answer, const struct message *message)
-{
-    const struct shape_columns *old_columns = answer->old_columns;
-    struct reply_row row;
-    const uint8_t *value;
-    size_t length;
-    if (!reply_row_begin(&row, message->body, message->length)) {
-        fail(answer, CANARY_BROKEN);
-        return;
-    }
-    for (size_t i = 0; i < old_columns->count && reply_row_next(&row, &value, &length); i++) {
-        if (value && answer->checks[i] &&
-            !integer_fits(old_columns->columns[i].type, value, length)) {
-            fail(answer, CANARY_UNFIT);
-        }
-    }
 }
 
 static void
@@ -219,6 +115,20 @@ pass(struct canary_answer *answer, const struct message *message)
 {
     writer_bytes(&answer->out, message->raw, message->raw_length);
     record(answer, message->raw, message->raw_length);
+}
+
+static void
+take_row(struct canary_answer *answer, const struct message *message)
+{
+    if (!answer->converts) {
+        pass(answer, message);
+        return;
+    }
+    record(answer, message->raw, message->raw_length);
+    if (!canary_row_convert(&answer->out, answer->columns, answer->old_columns->count,
+                            message->body, message->length)) {
+        fail(answer, CANARY_UNFIT);
+    }
 }
 
 static void
@@ -272,10 +182,7 @@ take_read(struct canary_answer *answer, const struct message *message)
         record(answer, message->raw, message->raw_length);
         break;
     case MESSAGE_SERVER_DATA_ROW:
-        if (answer->checks) {
-            check_values(answer, message);
-        }
-        pass(answer, message);
+        take_row(answer, message);
         break;
     case MESSAGE_SERVER_BIND_COMPLETE:
     case MESSAGE_SERVER_COMMAND_COMPLETE:
@@ -357,4 +264,3 @@ canary_answer_take(struct canary_answer *answer, const uint8_t *bytes, size_t le
     }
     return answer->progress;
 }
-

@@ -7,6 +7,7 @@
 #include "protocol/capture.h"
 #include "protocol/frame.h"
 #include "protocol/writer.h"
+#include "proxy/canary_columns.h"
 #include "proxy/shapes.h"
 
 enum canary_progress {
@@ -19,16 +20,16 @@ enum canary_progress {
 
 struct canary_answer {
     struct frame frame;
-    struct writer message;  // the message that is under way
-    struct writer out;      // for the client, and not yet given to it
-    struct capture record;  // for the shadow
+    struct writer message;             // the message that is under way
+    struct writer out;                 // for the client, and not yet given to it
+    struct capture record;             // for the shadow
     struct shape_columns *old_columns; // a reference
     bool is_simple, has_describe;
-    unsigned unit;          // of the job: 0 BEGIN, 1 the read, 2 ROLLBACK
-    bool is_described;
-    bool *checks;           // by column: its values may not fit old's type; owned, NULL: none is
-    bool is_released;       // no way back: errors go to the client, values are not checked any more
-    bool is_passing;        // the message under way passes in pieces
+    unsigned unit;                 // of the job: 0 BEGIN, 1 the read, 2 ROLLBACK
+    struct canary_column *columns; // what is done to values; owned, NULL: not described yet
+    bool converts;                 // to some of them
+    bool is_released; // no way back: errors go to the client, values are not checked any more
+    bool is_passing;  // the message under way passes in pieces
     bool is_record_cut;
     size_t max_record;
     enum canary_progress progress;

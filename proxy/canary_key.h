@@ -9,7 +9,7 @@
 
 enum { CANARY_KEY_MAX = 256 };
 
-struct canary_subject { // what keys are taken from; all borrowed, NULL where there is none
+struct canary_subject {  // what keys are taken from; all borrowed, NULL where there is none
     const char *session; // random, made at the login
     const char *user, *application_name, *client_address;
     const char *parameter; // the startup parameter that the configuration names
@@ -22,7 +22,6 @@ struct canary_subject { // what keys are taken from; all borrowed, NULL where th
 void canary_key_of(const struct configuration_canary *canary, const struct canary_subject *subject,
                    char key[CANARY_KEY_MAX]);
 // Does the cohort at `percent` (hundredths) hold this key, with include and exclude?
-bool canary_key_is_in(const struct configuration_canary *canary, const char *key,
-                      unsigned percent);
+bool canary_key_is_in(const struct configuration_canary *canary, const char *key, unsigned percent);
 
 #endif

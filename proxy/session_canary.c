@@ -101,10 +101,36 @@ has_own_writes(const struct session *session, uint64_t now)
            atomic_load(&session->database->replayed) >= written;
 }
 
+static int16_t
+format_of(const struct canary_unit *unit, size_t column)
+{
+    const struct bind_request *bind = &unit->bind;
+    if (unit->is_simple || bind->result_format_count == 0) {
+        return 0;
+    }
+    size_t index = bind->result_format_count == 1 ? 0 : column;
+    return index < bind->result_format_count ? bind->result_formats[index] : 0;
+}
+
+// What new answered before could be presented as old's; nothing was learnt: it is tried.
+static bool
+can_present(const struct session *session, struct shape *shape, const struct canary_unit *unit,
+            const struct shape_columns *old_columns)
+{
+    struct shape_columns *new_columns = shape_columns(session->database->shapes, shape, SIDE_NEW);
+    bool can = !new_columns || new_columns->count == old_columns->count;
+    for (size_t i = 0; new_columns && can && i < new_columns->count; i++) {
+        struct reply_column column = new_columns->columns[i];
+        column.format = format_of(unit, i);
+        can = canary_column_conversion(&old_columns->columns[i], &column) != CANARY_NO_CONVERSION;
+    }
+    shape_columns_unref(&new_columns);
+    return can;
+}
+
 // Takes the unit and the state.
 static bool
-try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit,
-        struct shape *shape)
+try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit, struct shape *shape)
 {
     uint64_t now = uv_hrtime();
     if (!is_servable(session, shape) || !has_own_writes(session, now)) {
@@ -113,7 +139,8 @@ try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit,
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
     struct shape_columns *columns =
         state ? shape_columns(session->database->shapes, shape, SIDE_OLD) : NULL;
-    bool is_begun = columns && session_canary_may_try(session->database, now) &&
+    bool is_begun = columns && can_present(session, shape, unit, columns) &&
+                    session_canary_may_try(session->database, now) &&
                     session_canary_begin(session, chunk, unit, &columns, &state);
     shape_columns_unref(&columns);
     state_snapshot_unref(&state);

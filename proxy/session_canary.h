@@ -49,7 +49,7 @@ void session_canary_fall_back(struct canary *canary, enum fallback_reason reason
 // The client has its answer; the unit goes to the shadow.
 void session_canary_finish(struct canary *canary, enum unit_route route);
 void session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset,
-                             size_t length); // while it is ASKING_OLD
+                             size_t length);          // while it is ASKING_OLD
 void session_canary_drained(struct session *session); // the client takes bytes again
 bool session_canary_cancel(struct session *session);  // false: nothing of it runs on new
 void session_canary_fini(struct session *session);    // the session ends first

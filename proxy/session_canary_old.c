@@ -102,9 +102,9 @@ settle_prefix(struct canary *canary)
     if (unit) {
         unit->is_request_cut = !capture_copy(&unit->request, canary->unit.bytes, length) ||
                                !capture_copy(&unit->request, sync, sizeof(sync));
-        unit->is_reply_cut = !capture_copy(&unit->reply, canary->prefix_reply.bytes,
-                                           canary->prefix_reply.length) ||
-                             !capture_copy(&unit->reply, ready, sizeof(ready));
+        unit->is_reply_cut =
+            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length) ||
+            !capture_copy(&unit->reply, ready, sizeof(ready));
         session_unit_settle(session, unit);
     }
     return length;
@@ -141,8 +141,8 @@ answer_refusal(struct canary *canary)
     if (unit) {
         unit->is_request_cut =
             !capture_copy(&unit->request, canary->unit.bytes, canary->unit.length);
-        unit->is_reply_cut = !capture_copy(&unit->reply, canary->prefix_reply.bytes,
-                                           canary->prefix_reply.length);
+        unit->is_reply_cut =
+            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length);
         session_unit_settle(session, unit);
     }
     detach(canary);
@@ -152,15 +152,13 @@ answer_refusal(struct canary *canary)
 static void
 prefix_is_answered(struct canary *canary)
 {
+    struct session *session = canary->session;
     if (canary->old_has_refused) {
         answer_refusal(canary);
     } else if (canary->answer.progress == CANARY_COMPLETE ||
                (canary->answer.progress == CANARY_COMING && canary->job)) {
-        session_canary_release(canary);
-        struct session *session = canary->session; // NULL when it was complete
-        if (session) {
-            session_canary_drained(session);
-        }
+        session_canary_release(canary); // frees it when the answer was complete
+        session_canary_drained(session);
     } else {
         session_canary_fall_back(canary, FALLBACK_DISCONNECTED);
     }
@@ -190,16 +188,14 @@ take_message(struct canary *canary)
         prefix_is_answered(canary);
         return false;
     default:
-        canary->old_has_refused =
-            canary->old_has_refused || type == MESSAGE_SERVER_ERROR_RESPONSE;
+        canary->old_has_refused = canary->old_has_refused || type == MESSAGE_SERVER_ERROR_RESPONSE;
         writer_bytes(&canary->prefix_reply, message->bytes, message->length);
         return true;
     }
 }
 
 void
-session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset,
-                        size_t length)
+session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
 {
     const uint8_t *at = chunk->bytes + offset, *end = at + length;
     struct frame_piece piece;
@@ -232,8 +228,8 @@ bool
 session_canary_cancel(struct session *session)
 {
     struct canary *canary = session->canary;
-    bool is_in_row = canary && canary->answer.is_passing &&
-                     !frame_is_between_messages(&canary->answer.frame);
+    bool is_in_row =
+        canary && canary->answer.is_passing && !frame_is_between_messages(&canary->answer.frame);
     if (!canary || canary->phase == CANARY_ASKING_OLD || is_in_row) {
         return canary != NULL;
     }
@@ -242,11 +238,11 @@ session_canary_cancel(struct session *session)
     }
     struct writer error;
     writer_init(&error);
-    reply_write_error(&error, MESSAGE_SERVER_ERROR_RESPONSE,
-                      &(struct reply_error_text){
-                          .severity = "ERROR",
-                          .sqlstate = "57014",
-                          .message = "canceling statement due to user request"});
+    reply_write_error(
+        &error, MESSAGE_SERVER_ERROR_RESPONSE,
+        &(struct reply_error_text){.severity = "ERROR",
+                                   .sqlstate = "57014",
+                                   .message = "canceling statement due to user request"});
     reply_write_ready(&error, 'I');
     struct canary_answer *answer = &canary->answer;
     capture_fini(&answer->record);

@@ -206,7 +206,7 @@ consider(struct canary *canary)
         }
     } else if (answer->progress == CANARY_FAILED || answer->progress == CANARY_BROKEN) {
         session_canary_fall_back(canary, FALLBACK_ERROR);
-    } else if (answer->progress == CANARY_UNFIT || (is_over && answer->checks) ||
+    } else if (answer->progress == CANARY_UNFIT || (is_over && answer->converts) ||
                (is_over && answer->out.length <= canary->hold)) {
         session_canary_fall_back(canary, FALLBACK_UNFIT);
     } else if (is_over || answer->progress == CANARY_COMPLETE) {

@@ -114,8 +114,8 @@ struct session {
     uint64_t sequence;                   // of the last unit
     struct feed *feed;
     struct session_view *view;
-    bool is_stray;              // first_unit is a ParameterStatus that came between units
-    bool is_unfed;              // the shadow does not know of it: its reads are booked here
+    bool is_stray; // first_unit is a ParameterStatus that came between units
+    bool is_unfed; // the shadow does not know of it: its reads are booked here
 
     // Canary.
     struct canary *canary;      // a read is on its way, NULL: none
@@ -123,7 +123,7 @@ struct session {
     char *own_password;         // as `password`, for reads on new; wiped at the end
     void *statements;           // as old has them (proxy/statement.h)
     uint64_t stateful_sequence; // of the last unit that is not known to leave no state behind
-    uint64_t last_write;        // uv_hrtime of the last unit that is not known to be harmless; 0: none
+    uint64_t last_write; // uv_hrtime of the last unit that is not known to be harmless; 0: none
     enum unit_route next_route; // of the unit that begins next
     bool next_is_harmless;
     struct registry_client registered;

@@ -25,8 +25,8 @@ struct unit {
     bool is_unsampled;        // not in shadow.percent: `reply` is without its DataRows, reads are
                               // SKIP_SAMPLED_OUT; the worker throws the dice, the shadow doesn't
     bool is_lost;             // the session ended (or old did) before the answer was complete
-    bool has_statements;     // the worker's: a named Parse or a Close passed
-    bool is_harmless;        // the worker's: known to write nothing and to leave no state behind
+    bool has_statements;      // the worker's: a named Parse or a Close passed
+    bool is_harmless;         // the worker's: known to write nothing and to leave no state behind
     enum drop_reason dropped; // stripped of its reply: its reads are dropped with this reason
     struct capture request;   // whole messages from the client
     struct capture reply;     // whole messages from the served side, as the client got them

@@ -54,10 +54,10 @@ struct worker {
     struct session *sessions;
     struct cancel *cancels;
     struct cancel_errand *errands;
-    uint64_t last_cancel;   // ids of cancels
-    struct own_pool *pool;     // for reads on new; NULL until the first
+    uint64_t last_cancel;  // ids of cancels
+    struct own_pool *pool; // for reads on new; NULL until the first
     bool is_pool_stopping;
-    struct canary *canaries;   // reads on new whose patience counts
+    struct canary *canaries; // reads on new whose patience counts
     uv_timer_t patience;
     unsigned session_count; // sessions, console sessions and cancels
     unsigned held_count;    // sessions held by PAUSE
