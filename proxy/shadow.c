@@ -236,6 +236,7 @@ static void
 run(void *argument)
 {
     struct shadow *shadow = argument;
+    pthread_setname_np(pthread_self(), "shadow");
     uv_run(&shadow->loop, UV_RUN_DEFAULT);
     assert(!shadow->reads && !shadow->parked);
     tdestroy(shadow->mirrors, drop_mirror);
