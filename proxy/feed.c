@@ -25,6 +25,7 @@ struct feed {
     _Alignas(CACHE_LINE) atomic_uint_fast64_t head;   // next place to empty
     _Alignas(CACHE_LINE) atomic_uint_fast64_t memory; // pinned and not given back
     atomic_bool is_dirty;
+    atomic_bool is_watched;           // the reader looks by itself, every millisecond or so
     atomic_uint_fast64_t dirty_since; // uv_hrtime of the first flush that left it so, 0: none did
 };
 
@@ -197,9 +198,22 @@ feed_flush(struct feed *feed, bool is_urgent)
         }
     }
     atomic_store_explicit(&feed->dirty_since, 0, memory_order_relaxed);
-    if (atomic_exchange_explicit(&feed->is_dirty, false, memory_order_acq_rel) && feed->wake) {
+    if (!atomic_exchange_explicit(&feed->is_dirty, false, memory_order_acq_rel) || !feed->wake) {
+        return;
+    }
+    // Either the reader that ends its watch sees the event, or this sees that it no longer watches.
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!atomic_load_explicit(&feed->is_watched, memory_order_relaxed) ||
+        waiting(feed) > feed->depth / 16) {
         uv_async_send(feed->wake);
     }
+}
+
+void
+feed_watch(struct feed *feed, bool is_watched)
+{
+    atomic_store_explicit(&feed->is_watched, is_watched, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 bool

@@ -14,7 +14,6 @@
 #include "proxy/control.h"
 #include "proxy/evidence.h"
 #include "proxy/figures.h"
-#include "proxy/reporter.h"
 #include "proxy/verdict_memory.h"
 #include <assert.h>
 #include <stdio.h>
@@ -93,17 +92,14 @@ judge_detach(struct judge *judge)
     return read;
 }
 
-static void
-quarantine(struct read *read, const struct analysis *analysis)
+// Known to be different, by a rule or by ACCEPT: counted apart, and no evidence is kept.
+static bool
+is_accepted(const struct judge *judge)
 {
-    struct database *database = read->mirror->at->database;
-    if (!read->settings->entry->canary.quarantine ||
-        figures_is_quarantined(database->figures, analysis->fingerprint))
-        return;
-    figures_quarantine(database->figures, analysis->fingerprint, true);
-    reporter_event(read->mirror->shadow->instance->reporter, database, "quarantine", "proxy",
-                   "fingerprint %s has a confirmed mismatch: its reads are served by old",
-                   analysis->fingerprint);
+    struct read *read = judge->read;
+    return judge->rounds.difference.is_accepted ||
+           figures_is_accepted(read->mirror->at->database->figures,
+                               read->shape->analysis->fingerprint);
 }
 
 static void
@@ -113,8 +109,9 @@ judge_settle(struct judge *judge)
     enum difference_class class = DIFFERENCE_NONE;
     if (verdict == VERDICT_MISMATCH) {
         class = judge->rounds.difference.class;
-        evidence_record(judge->read, &judge->rounds, &judge->times);
-        quarantine(judge->read, judge->read->shape->analysis);
+        judge->read->is_accepted = is_accepted(judge);
+        if (!judge->read->is_accepted)
+            evidence_record(judge->read, &judge->rounds, &judge->times);
     }
     if (verdict != VERDICT_UNVERIFIED)
         verdict_memory_put(judge->read->mirror->shadow->verdicts, &judge->key, verdict, class,

@@ -92,7 +92,10 @@ read_end_compared(struct read **read, enum verdict verdict, enum difference_clas
     figures.is_compared = true;
     figures.verdict = verdict;
     figures.difference = class;
+    figures.is_accepted = (*read)->is_accepted;
     books_compared(&database->books, verdict, class);
+    if ((*read)->is_accepted)
+        books_accepted(&database->books);
     figures_add(database->figures, &figures);
     read_free(read);
 }

@@ -45,6 +45,7 @@ struct read {
     struct result results[2]; // the first pair, by side
     struct read_rules rules;
     bool has_type_change;
+    bool is_accepted; // the mismatch is a known one
     size_t held;         // bytes that it keeps, in the shadow's held_bytes
     struct judge *judge; // while a suspicion is being settled
 };

@@ -2,6 +2,9 @@
 // Pulling is bounded a turn, so that answers from the own sessions are taken in between. Threads are made with
 // a stack for libpg_query. The thread owns everything in struct shadow but the shared part.
 //
+// While units keep coming it looks into the feed by a timer, once a millisecond, and tells the workers so:
+// a wake costs both sides a system call, and the units come in batches this way.
+//
 // Stopping: what the feed still holds is taken in with is_stopping set, so that it reaches the books as
 // dropped (shutdown); then the pool ends its jobs, the judges that wait are abandoned, and the loop runs empty.
 
@@ -17,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEED_DEPTH = 16384, EVENTS_A_TURN = 256, TICK_MS = 10 };
+enum { FEED_DEPTH = 16384, EVENTS_A_TURN = 256, TICK_MS = 10, WATCH_MS = 1, WATCH_IN_VAIN = 50 };
 
 struct shadows {
     unsigned count;
@@ -177,6 +180,7 @@ pool_closed(void *context)
     run_mail(shadow, true);
     uv_close((uv_handle_t *)&shadow->wake, NULL);
     uv_close((uv_handle_t *)&shadow->tick, NULL);
+    uv_close((uv_handle_t *)&shadow->watch, NULL);
 }
 
 static void
@@ -197,14 +201,10 @@ stop(struct shadow *shadow)
     own_pool_stop(shadow->pool, pool_closed, shadow);
 }
 
-static void
-woken(uv_async_t *async)
+static unsigned
+pull(struct shadow *shadow)
 {
-    struct shadow *shadow = async->data;
     struct feed_event event;
-    if (shadow->is_stopping)
-        return;
-    run_mail(shadow, false);
     unsigned taken = 0;
     while (taken < EVENTS_A_TURN && feed_pull(shadow->feed, &event)) {
         take_event(shadow, &event);
@@ -212,6 +212,35 @@ woken(uv_async_t *async)
     }
     if (taken == EVENTS_A_TURN)
         uv_async_send(&shadow->wake);
+    return taken;
+}
+
+static void
+watched(uv_timer_t *timer)
+{
+    struct shadow *shadow = timer->data;
+    if (shadow->is_stopping)
+        return;
+    shadow->watched_in_vain = pull(shadow) > 0 ? 0 : shadow->watched_in_vain + 1;
+    if (shadow->watched_in_vain < WATCH_IN_VAIN)
+        return;
+    uv_timer_stop(&shadow->watch);
+    feed_watch(shadow->feed, false);
+    pull(shadow); // what came before the workers saw it
+}
+
+static void
+woken(uv_async_t *async)
+{
+    struct shadow *shadow = async->data;
+    if (shadow->is_stopping)
+        return;
+    run_mail(shadow, false);
+    if (pull(shadow) > 0 && !uv_is_active((uv_handle_t *)&shadow->watch)) {
+        shadow->watched_in_vain = 0;
+        feed_watch(shadow->feed, true);
+        uv_timer_start(&shadow->watch, watched, WATCH_MS, WATCH_MS);
+    }
     if (atomic_load(&shadow->stop_is_wanted))
         stop(shadow);
 }
@@ -267,6 +296,8 @@ shadow_start(struct shadow *shadow, struct instance *instance, unsigned index, u
     uv_timer_init(&shadow->loop, &shadow->tick);
     shadow->tick.data = shadow;
     uv_timer_start(&shadow->tick, ticked, TICK_MS, TICK_MS);
+    uv_timer_init(&shadow->loop, &shadow->watch);
+    shadow->watch.data = shadow;
     shadow->mailbox = shadow_mailbox_new(&shadow->wake);
     shadow->feed = feed_new(FEED_DEPTH, &shadow->wake);
     shadow->pool = own_pool_new(&shadow->loop);
