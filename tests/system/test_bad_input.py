@@ -1,7 +1,7 @@
 """Bad input: a clear error to whom it concerns, and nobody else notices."""
 
 import json
-import os
+import random
 import socket
 import struct
 import subprocess
@@ -28,8 +28,8 @@ CONFIGURATIONS = {
     "databases: {app: {old: 'host=x', new: 'host=y', canary: {hold: 3 bananas}}}": "hold",
     "databases: {app: {old: 'host=x', new: 'host=y', identity: someone}}": "identity",
     "databases: [a, b]": "databases",
-    "databases: {app: {old: 'host=x'": "2",
-    "\tx: y": "1",
+    "databases: {app: {old: 'host=x'": ":3:",
+    "\tx: y": ":2:",
 }
 
 
@@ -113,13 +113,16 @@ def test_old_down_during_a_session_ends_that_session_alone(start, pair, shop):
         assert connection.execute("SELECT count(*) FROM items").fetchone() == (1000,)
 
 
+NOISE = random.Random(7)
+
+
 def startup(parameters):
     body = struct.pack("!i", 196608) + b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in parameters) + b"\0"
     return struct.pack("!i", len(body) + 4) + body
 
 
 JUNK = {
-    "random bytes": os.urandom(5000),
+    "random bytes": NOISE.randbytes(5000),
     "zeros": bytes(5000),
     "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "length 3": struct.pack("!ii", 3, 196608),
@@ -131,8 +134,8 @@ JUNK = {
     "no terminator": struct.pack("!ii", 12, 196608) + b"user",
     "no user": startup([("database", "x")]),
     "cancel, too short": struct.pack("!iii", 12, 80877102, 1),
-    "ssl request, then junk": struct.pack("!ii", 8, 80877103) + os.urandom(100),
-    "a pgrehearse message in the startup": startup([("user", "app"), ("database", "pgrehearse")]) + os.urandom(1000),
+    "ssl request, then junk": struct.pack("!ii", 8, 80877103) + NOISE.randbytes(100),
+    "a pgrehearse message in the startup": startup([("user", "app"), ("database", "pgrehearse")]) + NOISE.randbytes(1000),
 }
 
 
@@ -165,7 +168,8 @@ def test_an_oversized_startup_packet_is_told_so(proxy):
 
 
 @pytest.mark.parametrize("junk", [b"Q\0\0\0\3", b"Q\xff\xff\xff\xff", b"\0\0\0\0\0\0", b"Q\x7f\xff\xff\xffSELECT",
-                                  b"B\0\0\0\x08\0\0\xff\xff", b"P\0\0\0\5x", b"~\0\0\0\4", os.urandom(3000)])
+                                  b"B\0\0\0\x08\0\0\xff\xff", b"P\0\0\0\5x", b"~\0\0\0\4", NOISE.randbytes(3000)],
+                         ids=["length 3", "negative length", "zeros", "2 GiB", "bind", "parse", "unknown type", "noise"])
 def test_junk_in_a_session_ends_that_session_alone(proxy, shop, junk):
     with proxy.connect(shop) as other:
         with socket.create_connection(("127.0.0.1", proxy.port), 30) as client:
@@ -184,16 +188,28 @@ def test_junk_in_a_session_ends_that_session_alone(proxy, shop, junk):
     proxy.settled(shop, 1)
 
 
-def test_a_client_that_goes_slowly_is_served(proxy, shop):
+@pytest.mark.parametrize("waits", [True, False], ids=["waits for the login", "does not wait for the login"])
+def test_a_client_that_sends_byte_by_byte_is_served(proxy, shop, waits):
     with socket.create_connection(("127.0.0.1", proxy.port), 30) as client:
-        query = b"SELECT name FROM items WHERE id = 9\0"
-        for byte in startup([("user", "app"), ("database", shop)]) + b"Q" + struct.pack("!i", len(query) + 4) + query:
-            client.sendall(bytes([byte]))
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         answer = b""
-        while answer.count(b"Z\0\0\0\5I") < 2:
-            more = client.recv(65536)
-            assert more
-            answer += more
+
+        def send(data):
+            for byte in data:
+                client.sendall(bytes([byte]))
+
+        def read_until(readies):
+            nonlocal answer
+            while answer.count(b"Z\0\0\0\5I") < readies:
+                more = client.recv(65536)
+                assert more
+                answer += more
+        query = b"SELECT name FROM items WHERE id = 9\0"
+        send(startup([("user", "app"), ("database", shop)]))
+        if waits:
+            read_until(1)
+        send(b"Q" + struct.pack("!i", len(query) + 4) + query)
+        read_until(2)
         assert b"item 9" in answer
     assert proxy.settled(shop, 1)["match"] == 1
 
