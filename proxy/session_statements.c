@@ -81,7 +81,7 @@ is_query(const struct unit *unit)
 void
 session_statements_follow(struct session *session, const struct unit *unit)
 {
-    struct outcomes outcomes;
+    struct outcomes outcomes = {0};
     struct capture_cursor cursor;
     struct message message;
     if (!unit->has_statements && (!session->statements || !is_query(unit))) {
