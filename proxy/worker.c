@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000, FAST_TICK_MS = 20, FLUSH_MS = 20 };
+enum { TICK_MS = 1000, FAST_TICK_MS = 20, FLUSH_MS = 20, URGENT_FLUSH_MS = 2 };
 
 static void
 each_session(struct worker *worker, void (*act)(struct session *session))
@@ -224,7 +224,8 @@ on_flush(uv_timer_t *timer)
     wake_shadows(timer->data, true);
 }
 
-// Once a turn, after the sockets were served.
+// Once a turn, after the sockets were served. A wake is a system call, here and there: it is sent for many
+// units at once, soon if something in them is to be mirrored, or at once when much waits.
 static void
 on_turn_end(uv_check_t *check)
 {
@@ -232,9 +233,12 @@ on_turn_end(uv_check_t *check)
     if (worker->dirty_count == 0) {
         return;
     }
-    wake_shadows(worker, worker->is_dirty_urgent);
-    if (worker->dirty_count > 0 && !uv_is_active((uv_handle_t *)&worker->flush)) {
-        uv_timer_start(&worker->flush, on_flush, FLUSH_MS, 0);
+    wake_shadows(worker, false);
+    bool is_active = uv_is_active((uv_handle_t *)&worker->flush);
+    if (!is_active || (worker->is_dirty_urgent && !worker->is_flush_urgent)) {
+        worker->is_flush_urgent = worker->is_dirty_urgent;
+        uv_timer_start(&worker->flush, on_flush,
+                       worker->is_flush_urgent ? URGENT_FLUSH_MS : FLUSH_MS, 0);
     }
 }
 

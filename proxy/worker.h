@@ -66,7 +66,7 @@ struct worker {
     uint64_t random;
     struct feed *dirty[WORKER_FEEDS]; // pushed to since the last wake
     unsigned dirty_count;
-    bool is_dirty_urgent;
+    bool is_dirty_urgent, is_flush_urgent;
     // Ends of sessions that found their feed full; tried again every tick.
     struct ending {
         struct ending *next;
@@ -82,8 +82,8 @@ void worker_fini(struct worker *worker);
 bool worker_mail(struct worker *worker, const struct mail *mail); // a copy; any thread
 // A connection that the listener accepted; `is_local`: on the Unix socket, to be spread among all.
 void worker_accepted(struct worker *worker, int fd, bool is_local);
-// Something was pushed into a session's feed; the wake follows at the end of the turn, or, if it is
-// not urgent, within 20 ms.
+// Something was pushed into a session's feed; the wake follows within 2 ms, or, if it is not urgent,
+// within 20 ms.
 void worker_note_feed(struct worker *worker, struct feed *feed, bool is_urgent);
 // The session has ended; its feed is told, now or as soon as there is room.
 void worker_end_session(struct worker *worker, struct feed *feed, uint64_t session);
