@@ -158,6 +158,25 @@ refuse_unknown_database(struct session *session)
            "\"*\" serves any name.");
 }
 
+// A client need not wait for its login before it speaks: what came behind the packet is not lost.
+static bool
+hold_rest(struct session *session)
+{
+    size_t length = session->packet_length - session->startup.length;
+    if (length == 0) {
+        return true;
+    }
+    struct chunk *chunk = chunk_new(length);
+    if (!chunk) {
+        return false;
+    }
+    memcpy(chunk->bytes, session->packet + session->startup.length, length);
+    chunk->length = length;
+    session_hold(session, chunk, chunk->bytes, chunk->bytes + length);
+    chunk_unref(&chunk);
+    return !session_is_closing(session);
+}
+
 static void
 enter_database(struct session *session)
 {
@@ -180,7 +199,11 @@ enter_database(struct session *session)
     session->counts_in_database = true;
     session->settings_epoch = atomic_load(&session->database->settings_epoch);
     session->settings = database_settings(session->database);
-    session_connect(session);
+    if (hold_rest(session)) {
+        session_connect(session);
+    } else {
+        session_close(session, "out of memory");
+    }
 }
 
 static void
@@ -265,7 +288,7 @@ step(struct session *session)
 void
 session_startup_bytes(struct session *session, const uint8_t *bytes, size_t length)
 {
-    // More than the longest packet is never needed: what follows it is junk, or waits in the socket.
+    // More than the longest packet is never needed: what follows it waits (hold_rest).
     uint8_t *packet = realloc(session->packet, session->packet_length + length);
     if (!packet) {
         session_close(session, "out of memory");

@@ -188,15 +188,15 @@ def test_junk_in_a_session_ends_that_session_alone(proxy, shop, junk):
     proxy.settled(shop, 1)
 
 
-@pytest.mark.parametrize("waits", [True, False], ids=["waits for the login", "does not wait for the login"])
-def test_a_client_that_sends_byte_by_byte_is_served(proxy, shop, waits):
+@pytest.mark.parametrize("way", ["byte by byte", "without waiting for the login", "all in one packet"])
+def test_a_client_with_odd_manners_is_served(proxy, shop, way):
     with socket.create_connection(("127.0.0.1", proxy.port), 30) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         answer = b""
 
         def send(data):
-            for byte in data:
-                client.sendall(bytes([byte]))
+            for i in range(len(data)):
+                client.sendall(data[i:i + 1])
 
         def read_until(readies):
             nonlocal answer
@@ -205,10 +205,15 @@ def test_a_client_that_sends_byte_by_byte_is_served(proxy, shop, waits):
                 assert more
                 answer += more
         query = b"SELECT name FROM items WHERE id = 9\0"
-        send(startup([("user", "app"), ("database", shop)]))
-        if waits:
-            read_until(1)
-        send(b"Q" + struct.pack("!i", len(query) + 4) + query)
+        hello = startup([("user", "app"), ("database", shop)])
+        query = b"Q" + struct.pack("!i", len(query) + 4) + query
+        if way == "all in one packet":
+            client.sendall(hello + query)
+        else:
+            send(hello)
+            if way == "byte by byte":
+                read_until(1)
+            send(query)
         read_until(2)
         assert b"item 9" in answer
     assert proxy.settled(shop, 1)["match"] == 1
