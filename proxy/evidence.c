@@ -19,11 +19,25 @@ type_of(const struct cell *cell, const struct catalog *catalog)
     return name;
 }
 
+// Binary values as their type's text, where it can be told without the server.
 static char *
 show(const struct read *read, enum side side, const struct cell *cell)
 {
-    return masking_show(cell, read->settings->entry->compare.samples,
-                        type_of(cell, read->catalogs->catalogs[side]));
+    const struct type_resolver *types =
+        side == SIDE_OLD ? read->rules.difference.old_types : read->rules.difference.new_types;
+    struct cell shown = *cell;
+    struct writer text;
+    writer_init(&text);
+    if (cell->bytes && cell->format == 1 && cell->type != 0 && type_print(cell, types, &text) &&
+        !text.failed) {
+        shown.bytes = text.bytes ? text.bytes : (const uint8_t *)"";
+        shown.length = text.length;
+        shown.format = 0;
+    }
+    char *value = masking_show(&shown, read->settings->entry->compare.samples,
+                               type_of(cell, read->catalogs->catalogs[side]));
+    writer_fini(&text);
+    return value;
 }
 
 // A string as JSON; text that is no UTF-8 byte by byte.

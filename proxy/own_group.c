@@ -50,13 +50,16 @@ void
 own_group_fail_overdue(struct own_group *group, uint64_t now)
 {
     static const struct own_trouble overdue = {.text = "no session became free in time"};
+    uint64_t answered_at = group->place->answered_at;
     struct own_job *before = NULL;
     struct own_job *job = group->first;
     while (job != NULL) {
         struct own_job *next = job->next;
         if (job->queue_timeout > 0 && now - job->sent >= job->queue_timeout) {
             own_group_unqueue(group, before, job);
-            own_pool_finish(group->pool, job, OWN_UNAVAILABLE, &overdue);
+            bool is_answering = answered_at != 0 && now - answered_at < job->queue_timeout;
+            own_pool_finish(group->pool, job, is_answering ? OWN_OVERDUE : OWN_UNAVAILABLE,
+                            &overdue);
         } else {
             before = job;
         }

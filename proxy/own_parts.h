@@ -27,9 +27,10 @@ struct own_place {
     enum side side;
     struct database_settings *settings; // a reference, renewed when the epoch moves
     uint64_t settings_epoch;
-    unsigned connecting; // sessions on their way
-    unsigned failures;   // in a row
-    uint64_t next_try;   // ns; no connection before, while failures > 0
+    unsigned connecting;  // sessions on their way
+    unsigned failures;    // in a row
+    uint64_t answered_at; // ns: the last job that was answered in full; 0: none was
+    uint64_t next_try;    // ns; no connection before, while failures > 0
     struct own_trouble trouble;
     bool refuses_options; // a pooler: settings are SET after login
 };

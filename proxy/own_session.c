@@ -193,6 +193,9 @@ finish_job(struct own_session *session)
     stream_resume(session->stream); // the last bytes may have paused it
     move(session, OWN_IDLE);
     session->idle_since = job->ended;
+    if (outcome == OWN_DONE) {
+        group->place->answered_at = uv_hrtime();
+    }
     own_pool_finish(group->pool, job, outcome, &trouble);
     if (!is_usable) { // a transaction was left open
         own_session_close(session, false);

@@ -27,6 +27,7 @@ enum own_outcome {
     OWN_TIMEOUT,     // no complete answer in time; the session was closed and cancelled
     OWN_TOO_BIG,     // the reply is over max_reply; what came is in `reply`
     OWN_JUNK,        // the server sent what is no protocol
+    OWN_OVERDUE,     // it waited for queue_timeout while others were answered: too much was asked
     OWN_STOPPED,     // the pool is stopping
 };
 
@@ -43,8 +44,9 @@ struct own_job {
     size_t messages_length;
     unsigned units; // ReadyForQuery's that they bring
     size_t max_reply;
-    uint64_t timeout;       // ns, from when it is run on a session
-    uint64_t queue_timeout; // ns that it may wait for a session (OWN_UNAVAILABLE then)
+    uint64_t timeout; // ns, from when it is run on a session
+    uint64_t
+        queue_timeout; // ns that it may wait for a session (OWN_OVERDUE or, if none is answered, OWN_UNAVAILABLE)
     own_job_done done;
     void *context;
     // For reads that are served as they come (canary): called with whole or partial messages instead of

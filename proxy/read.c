@@ -490,6 +490,9 @@ read_outcome(const struct own_job *job, enum skip_reason *skip, enum drop_reason
     case OWN_JUNK:
         *drop = job->side == SIDE_NEW ? DROP_NEW_UNAVAILABLE : DROP_OLD_UNAVAILABLE;
         break;
+    case OWN_OVERDUE:
+        *drop = DROP_QUEUE_FULL;
+        break;
     case OWN_STOPPED:
         *drop = DROP_SHUTDOWN;
         break;
