@@ -139,6 +139,7 @@ try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit, 
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
     struct shape_columns *columns =
         state ? shape_columns(session->database->shapes, shape, SIDE_OLD) : NULL;
+    session->next_is_wanted = state && !columns; // without them new's answer can't be presented
     bool is_begun = columns && can_present(session, shape, unit, columns) &&
                     session_canary_may_try(session->database, now) &&
                     session_canary_begin(session, chunk, unit, &columns, &state);

@@ -126,6 +126,8 @@ struct session {
     uint64_t last_write; // uv_hrtime of the last unit that is not known to be harmless; 0: none
     enum unit_route next_route; // of the unit that begins next
     bool next_is_harmless;
+    bool
+        next_is_wanted; // it is mirrored whatever shadow.percent says: old's columns are to be learnt
     struct registry_client registered;
     bool is_registered;
     uint64_t began; // uv_hrtime

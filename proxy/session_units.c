@@ -42,11 +42,12 @@ session_unit_begin(struct session *session, uint64_t now)
         session_close(session, "out of memory");
         return NULL;
     }
-    unit->is_unsampled = !is_sampled(session);
+    unit->is_unsampled = !session->next_is_wanted && !is_sampled(session);
     unit->route = session->next_route;
     unit->is_harmless = session->next_is_harmless;
     session->next_route = UNIT_ROUTE_OLD;
     session->next_is_harmless = false;
+    session->next_is_wanted = false;
     if (session->last_unit) {
         session->last_unit->next = unit;
     } else {
