@@ -3,9 +3,11 @@
 //
 // A refusal is told apart from a server that cannot take anybody now (starting up, full): the one is
 // remembered for the user, the other for the side.
+#include "config/userlist.h"
 #include "protocol/message.h"
 #include "protocol/reply.h"
 #include "protocol/startup.h"
+#include "proxy/log.h"
 #include "proxy/own_parts.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,30 @@ database_of(const struct own_session *session)
     return target->has_database ? target->database : session->group->place->database->name;
 }
 
+// A plain secret of auth.file; NULL: it has none of this user. Verifiers and MD5 hashes open nothing.
+static char *
+secret_from_file(const struct own_session *session)
+{
+    const char *file = session->settings->configuration->auth.file;
+    char *secret = NULL;
+    char error[OWN_TEXT_SIZE];
+    if (!*file) {
+        return NULL;
+    }
+    if (!userlist_find(file, session->user, &secret, error, sizeof error)) {
+        log_event(LOG_WARNING_LEVEL, "auth_file_unread", "error=\"%s\"", error);
+        return NULL;
+    }
+    bool is_plain = secret != NULL && strncmp(secret, "SCRAM-SHA-256$", 14) != 0 &&
+                    !(strncmp(secret, "md5", 3) == 0 && strlen(secret) == 35);
+    if (secret != NULL && !is_plain) {
+        explicit_bzero(secret, strlen(secret));
+        free(secret);
+        secret = NULL;
+    }
+    return secret;
+}
+
 static bool
 choose_user(struct own_session *session)
 {
@@ -37,8 +63,11 @@ choose_user(struct own_session *session)
         session->password = strdup(group->password);
         return session->password != NULL;
     }
-    session->password =
-        target_password_for(target_of(session), session->user, database_of(session));
+    session->password = secret_from_file(session);
+    if (session->password == NULL) {
+        session->password =
+            target_password_for(target_of(session), session->user, database_of(session));
+    }
     return true;
 }
 
