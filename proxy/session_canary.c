@@ -130,16 +130,19 @@ can_present(const struct session *session, struct shape *shape, const struct can
 
 // Takes the unit and the state.
 static bool
-try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit, struct shape *shape)
+try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit, struct shape *shape,
+        uint64_t names_digest)
 {
     uint64_t now = uv_hrtime();
     if (!is_servable(session, shape) || !has_own_writes(session, now)) {
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
+    // The shape was proven for these names; the state may have moved since it was looked up.
+    bool is_same = state && state->names_digest == names_digest;
     struct shape_columns *columns =
-        state ? shape_columns(session->database->shapes, shape, SIDE_OLD) : NULL;
-    session->next_is_wanted = state && !columns; // without them new's answer can't be presented
+        is_same ? shape_columns(session->database->shapes, shape, SIDE_OLD) : NULL;
+    session->next_is_wanted = is_same && !columns; // without them new's answer can't be presented
     bool is_begun = columns && can_present(session, shape, unit, columns) &&
                     session_canary_may_try(session->database, now) &&
                     session_canary_begin(session, chunk, unit, &columns, &state);
@@ -159,8 +162,10 @@ route(struct session *session, struct chunk *chunk, struct canary_unit *unit,
     if (!shape) {
         return false;
     }
-    session->next_is_harmless = shape->analysis->is_harmless && !shape->analysis->has_effects;
-    bool is_taken = try_new(session, chunk, unit, shape);
+    bool is_taken = try_new(session, chunk, unit, shape, state->names_digest);
+    // For the unit that begins now, if old is to serve it; not for the one behind a canary read.
+    session->next_is_harmless =
+        !is_taken && shape->analysis->is_harmless && !shape->analysis->has_effects;
     shape_unref(&shape);
     return is_taken;
 }

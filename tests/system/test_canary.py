@@ -87,6 +87,17 @@ def test_after_its_write_a_session_reads_what_it_wrote(start, pair, shop):
             assert connection.execute("SELECT note FROM items WHERE id = 2").fetchone() == (str(i),)
 
 
+def test_a_write_of_a_new_shape_counts_right_behind_a_canary_read(start, pair, shop):
+    mark_new(pair, shop)
+    proxy = start(shop, {"canary": {"percent": 100, "after_write": "1s", "patience": "5s", "quarantine": False}})
+    with proxy.connect(shop) as connection:
+        def is_served_by_new():
+            return connection.execute(NAME_OF_ONE).fetchone() == ("from new",)
+        wait_until(is_served_by_new, limit=15)
+        connection.execute("UPDATE items SET name = upper('written') WHERE id = 1 AND price > 0")
+        assert connection.execute(NAME_OF_ONE).fetchone() == ("WRITTEN",)
+
+
 @pytest.mark.parametrize("protocol", ["simple", "extended"])
 def test_when_new_fails_old_answers_unseen(start, pair, shop, protocol):
     pair.new.psql("DROP TABLE parts", shop)
