@@ -121,6 +121,9 @@ session_close(struct session *session, const char *reason)
     if (session->connector) {
         connector_cancel(&session->connector);
     }
+    if (session->canary) { // nobody is to be served any more
+        session_canary_stop_waiting(session->canary);
+    }
     if (session->client) {
         stream_stop(session->client);
     }
