@@ -248,7 +248,7 @@ session_unit_settle(struct session *session, struct unit *unit)
     }
     if (!unit->is_harmless) {
         session->stateful_sequence = unit->sequence;
-        if (unit->request.length > 0) {
+        if (unit->request.length > 0 || unit->is_request_cut) {
             session->last_write = unit->ended;
         }
     }
