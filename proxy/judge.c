@@ -205,7 +205,8 @@ reading_done(struct own_job *job)
     struct judge *judge = job->context;
     struct result *reading = reading_of(judge, judge->stage);
     const char *trouble = trouble_with(job);
-    bool is_stopping = job->outcome == OWN_STOPPED;
+    // What was answered before the pool stopped must begin nothing that waits.
+    bool is_stopping = job->outcome == OWN_STOPPED || judge->read->mirror->shadow->is_stopping;
     if (!trouble && !read_result_of(job, reading))
         trouble = "a reading was answered with junk";
     uint64_t position = 0;
