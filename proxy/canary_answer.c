@@ -139,7 +139,12 @@ take_error(struct canary_answer *answer, const struct message *message)
         strlen(error.sqlstate) == 5) {
         memcpy(answer->sqlstate, error.sqlstate, sizeof(answer->sqlstate));
     }
-    if (answer->is_released) {
+    bool ends_session =
+        answer->sqlstate[0] != '\0' && error.severity &&
+        (strcmp(error.severity, "FATAL") == 0 || strcmp(error.severity, "PANIC") == 0);
+    if (answer->is_released && ends_session) {
+        fail(answer, CANARY_BROKEN); // new's end is not the client's
+    } else if (answer->is_released) {
         pass(answer, message);
     } else {
         fail(answer, CANARY_FAILED);
