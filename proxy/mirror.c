@@ -240,8 +240,10 @@ take_query(struct mirror *mirror, const struct unit *unit, struct step *step)
     portals_remove(&mirror->portals, "");
     if (step->outcome == STEP_SKIPPED)
         return;
+    if (step->is_cut && step->result_count > 1)
+        lose(mirror, "a Query of several statements was over shadow.max_request");
     size_t count = 0;
-    bool is_split = !step->is_cut && length <= ANALYSIS_MAX_SQL && !failed_to_parse(step) &&
+    bool is_split = !step->is_cut && !failed_to_parse(step) &&
                     lexer_split(sql, length, count_statement, &count);
     if (is_split && count > 0)
         lexer_split(sql, length, query_statement, &query);
@@ -427,11 +429,30 @@ take_reports(struct mirror *mirror, const struct unit *unit)
     capture_cursor_fini(&cursor);
 }
 
-// COPY: what was copied is not captured, and no read is in such a unit that could be compared.
+static bool
+has_effects(const struct step *step)
+{
+    struct effect *effects = NULL;
+    size_t count = 0;
+    const char *sql;
+    if (step->type != MESSAGE_CLIENT_QUERY)
+        return false;
+    if (!request_read_query(step->body, step->length, &sql) ||
+        !effects_of(sql, strlen(sql), &effects, &count))
+        return true;
+    effects_free(&effects, count);
+    return count > 0;
+}
+
+// COPY: what was copied is not captured, and no read is in such a unit that could be compared. Nor is
+// known how far statements beside it got.
 static void
 take_copy(struct mirror *mirror, struct dissected *dissected)
 {
-    (void)dissected;
+    for (size_t i = 0; i < dissected->count; i++) {
+        if (has_effects(&dissected->steps[i]))
+            lose(mirror, "a Query with COPY changes state, too");
+    }
     mirror->has_written = true;
     books_other(&mirror->at->database->books);
 }
@@ -446,12 +467,14 @@ unit_wants_catalogs(struct mirror *mirror, const struct dissected *dissected)
         if (step->is_cut ||
             (step->type != MESSAGE_CLIENT_QUERY && step->type != MESSAGE_CLIENT_PARSE))
             continue;
-        const char *sql = (const char *)step->body;
+        const char *sql;
         struct parse_request parse = {0};
         if (step->type == MESSAGE_CLIENT_PARSE) {
             if (!request_read_parse(step->body, step->length, &parse))
                 continue;
             sql = parse.sql;
+        } else if (!request_read_query(step->body, step->length, &sql)) {
+            continue;
         }
         struct shape *shape = classify(mirror, sql, strlen(sql), parse.types, parse.type_count);
         wants = classify_wants_catalogs(mirror, shape);

@@ -148,6 +148,28 @@ def test_session_state_is_replayed(proxy, shop):
     assert status["mismatch"] == 0 and status["match"] == 5, (proxy.skipped(shop), proxy.console("SHOW MISMATCHES"))
 
 
+@pytest.mark.parametrize("beside", ["SELECT '%s'" % ("x" * 100000), "COPY parts TO STDOUT"], ids=["long", "copy"])
+def test_state_set_in_a_query_of_several_statements(start, pair, beside):
+    name = pair.database("""RESET ROLE; CREATE SCHEMA other AUTHORIZATION app; SET ROLE app;
+                            CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE other.t AS SELECT 2 AS a;
+                            CREATE TABLE parts AS SELECT 1 AS a""")
+    proxy = start(name)
+    pair.new.psql("UPDATE t SET a = 3", name)
+    with proxy.connect(name) as connection:
+        connection.pgconn.exec_(f"SET search_path = other, public; {beside}".encode())
+        if beside.startswith("COPY"):
+            while connection.pgconn.get_copy_data(0)[0] > 0:
+                pass
+            while connection.pgconn.get_result():
+                pass
+        for _ in range(3):
+            assert connection.execute("SELECT a FROM t").fetchone() == (2,)
+    status = proxy.settled(name, 3)
+    assert status["mismatch"] == 0 and status["lagging"] == 0, status
+    proxy.stop()
+    pair.forget(name)
+
+
 def test_an_open_order_is_no_mismatch(start, pair):
     table = "CREATE TABLE t (id int PRIMARY KEY, k int); INSERT INTO t SELECT i, i % 3 FROM generate_series(1, 300) i"
     name = pair.database(table + " ORDER BY i", table + " ORDER BY -i")
