@@ -79,9 +79,16 @@ cluster_processes() { # DIR NAME: the postmaster and its children
     ps -o pid= --ppid "$postmaster"
 }
 
-# The postmaster is stopped first and continued last, so that no child is born in between.
-cluster_freeze() { cluster_processes "$1" "$2" | xargs -r kill -STOP; }
-cluster_thaw() { cluster_processes "$1" "$2" | tac | xargs -r kill -CONT; }
+# The postmaster is stopped first and continued last, so that no child is born in between. A child that
+# has ended meanwhile is no failure.
+cluster_freeze() { # DIR NAME
+    cluster_processes "$1" "$2" | while read -r process; do kill -STOP "$process" 2>/dev/null; done
+    return 0
+}
+cluster_thaw() { # DIR NAME
+    cluster_processes "$1" "$2" | tac | while read -r process; do kill -CONT "$process" 2>/dev/null; done
+    return 0
+}
 
 cluster_psql() { # DIR NAME DATABASE [psql's options …]: as superuser, tuples only, stops on an error
     local dir=$1 name=$2 database=$3

@@ -1,6 +1,7 @@
 // Typed tables; see answer.h. Times are given in UTC, as the console says in its TimeZone.
 #include "proxy/answer.h"
 #include "config/units.h"
+#include "protocol/utf8.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -75,6 +76,8 @@ add_text(struct answer *answer, enum answer_type type, const char *text, size_t 
     cell->is_null = cell->text == NULL;
     if (text != NULL && cell->text == NULL)
         answer->failed = true;
+    if (cell->text != NULL)
+        utf8_repair(cell->text); // servers' messages and clients' statements come in any encoding
 }
 
 void

@@ -105,7 +105,7 @@ class Cluster:
         done = subprocess.run(
             [BIN / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.home, "-p", str(self.port),
              "-U", "postgres", "-d", dbname],
-            input=sql, capture_output=True, text=True,
+            input=sql, capture_output=True, text=True, timeout=120,
             env={**os.environ, "PGOPTIONS": "-c client_min_messages=warning"})
         assert done.returncode == 0, f"{self.name}: {sql}: {done.stderr}"
         return done.stdout.splitlines()

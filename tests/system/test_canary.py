@@ -123,8 +123,8 @@ def test_when_new_goes_away_old_answers_unseen(start, pair, shop, illness):
             read(1, 50)
             return int(proxy.status(shop)["served_new"]) > 0
         wait_until(is_served_by_new)
-        getattr(pair.new, illness)()
         try:
+            getattr(pair.new, illness)()
             read(50, 200)
         finally:
             pair.new.start() if illness == "stop" else pair.new.thaw()

@@ -124,8 +124,8 @@ def test_clients_can_not_tell_that_new_is_frozen(start, pair, shop):
     proxy = start(shop, {"shadow": {"timeout": "500ms", "memory": "1MiB"}})
     load = Load(proxy, shop)
     wait_until(lambda: int(proxy.status(shop)["match"]) > 100)
-    pair.new.freeze()
     try:
+        pair.new.freeze()
         load.finish()
         status = proxy.settled(shop, load.reads)
         assert status["mismatch"] == 0 and proxy.memory() < 600
