@@ -196,10 +196,12 @@ static const struct query {
     const char *what; // for the error
     int minimum_version;
     int maximum_version; // 0: none
+    int columns;         // in an answer
+    int known;           // of them, the first ones, that are never NULL
     taker *take;
     const char *sql;
 } queries[] = {
-    {"relations", 0, 0, take_relation,
+    {"relations", 0, 0, 7, 6, take_relation,
      "WITH RECURSIVE up(relation) AS (SELECT oid FROM pg_class WHERE relkind = 'f' UNION "
      "SELECT i.inhparent FROM pg_inherits i JOIN up ON i.inhrelid = up.relation) "
      "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity, "
@@ -207,19 +209,19 @@ static const struct query {
      "CASE WHEN c.relkind = 'v' AND c.oid >= 16384 THEN pg_get_viewdef(c.oid) END "
      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
      "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND" NOT_TEMPORARY},
-    {"columns", 0, 0, take_column,
+    {"columns", 0, 0, 5, 5, take_column,
      "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull "
      "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
      "JOIN pg_namespace n ON n.oid = c.relnamespace "
      "WHERE a.attnum > 0 AND NOT a.attisdropped "
      "AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND" NOT_TEMPORARY},
-    {"unique keys", 0, 0, take_key,
+    {"unique keys", 0, 0, 2, 1, take_key,
      "SELECT i.indrelid, array_to_string((i.indkey::int2[])[0:i.indnkeyatts - 1], ' ') "
      "FROM pg_index i WHERE i.indisunique AND i.indisvalid AND i.indimmediate "
      "AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS ("
      "SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND NOT a.attnotnull "
      "AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))"},
-    {"policies", 0, 0, take_policy,
+    {"policies", 0, 0, 2, 2, take_policy,
      "SELECT polrelid, pg_get_expr(polqual, polrelid) FROM pg_policy "
      "WHERE polcmd IN ('r', '*') AND polqual IS NOT NULL"},
 #define FUNCTION_COLUMNS(body)                                                                     \
@@ -238,14 +240,14 @@ static const struct query {
     "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "                                \
     "JOIN pg_language l ON l.oid = p.prolang "                                                     \
     "LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid WHERE" NOT_TEMPORARY
-    {"functions", 140000, 0, take_function,
+    {"functions", 140000, 0, 13, 8, take_function,
      FUNCTION_COLUMNS("CASE WHEN p.oid >= 16384 THEN pg_get_function_sqlbody(p.oid) END")},
-    {"functions", 0, 140000, take_function, FUNCTION_COLUMNS("NULL")},
-    {"operators", 0, 0, take_operator,
+    {"functions", 0, 140000, 13, 8, take_function, FUNCTION_COLUMNS("NULL")},
+    {"operators", 0, 0, 7, 2, take_operator,
      "SELECT n.nspname, o.oprname, o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid, o.oprleft, "
      "o.oprright FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace "
      "WHERE o.oprcode <> 0"},
-    {"types", 0, 0, take_type,
+    {"types", 0, 0, 8, 5, take_type,
      "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory = 'A' AND t.typelem <> 0, "
      "CASE WHEN t.typtype = 'd' THEN t.typbasetype WHEN t.typtype = 'r' THEN "
      "(SELECT rngsubtype FROM pg_range WHERE rngtypid = t.oid) WHEN t.typtype = 'm' THEN "
@@ -255,7 +257,7 @@ static const struct query {
     // What values of a type call unasked, where it is a user's function: input and output, subtype
     // differences, support functions of operator classes, casts. A cast between two of PostgreSQL's
     // own types belongs to no user's type: implicit, any statement can call it.
-    {"dependencies of types", 0, 0, take_dependency,
+    {"dependencies of types", 0, 0, 3, 3, take_dependency,
      "SELECT type, function, bool_and(is_explicit) FROM ("
      "SELECT t.oid AS type, f AS function, false AS is_explicit FROM pg_type t, unnest(ARRAY["
      "t.typinput::oid, t.typoutput::oid, t.typreceive::oid, t.typsend::oid, t.typmodin::oid, "
@@ -270,7 +272,7 @@ static const struct query {
      "unnest(ARRAY[castsource, casttarget]) AS type "
      "WHERE type >= 16384 OR (castsource < 16384 AND casttarget < 16384)"
      ") AS d WHERE function >= 16384 GROUP BY type, function"},
-    {"checks of domains", 0, 0, take_check,
+    {"checks of domains", 0, 0, 2, 2, take_check,
      "SELECT contypid, pg_get_expr(conbin, 0) FROM pg_constraint "
      "WHERE contypid <> 0 AND contype = 'c'"},
 };
@@ -284,23 +286,46 @@ fail(const struct loader *loader, const char *what, char *error, size_t error_si
     return CATALOG_NOT_LOADED;
 }
 
-static enum catalog_load_outcome
-run(struct loader *loader, const char *what, const char *sql, taker *take, char *error,
-    size_t error_size)
+// The row has what was asked for, and its names.
+static bool
+is_row_known(const struct loader *loader, const struct query *query)
 {
-    PGresult *result = PQexec(loader->connection, sql);
+    for (int column = 0; column < query->known; column++)
+        if (PQgetisnull(loader->rows, loader->row, column))
+            return false;
+    return true;
+}
+
+static const char *
+take_rows(struct loader *loader, const struct query *query)
+{
+    int count = PQntuples(loader->rows);
+    if (PQnfields(loader->rows) < query->columns)
+        return "the answer lacks columns";
+    for (loader->row = 0; loader->row < count; loader->row++) {
+        if (!is_row_known(loader, query))
+            return "the answer lacks values";
+        if (!query->take(loader))
+            return "out of memory";
+    }
+    return NULL;
+}
+
+static enum catalog_load_outcome
+run(struct loader *loader, const struct query *query, char *error, size_t error_size)
+{
+    PGresult *result = PQexec(loader->connection, query->sql);
     ExecStatusType status = PQresultStatus(result);
     enum catalog_load_outcome outcome = CATALOG_LOADED;
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-        outcome = fail(loader, what, error, error_size);
-    } else if (take != NULL) {
+    if (status != PGRES_TUPLES_OK && (query->take != NULL || status != PGRES_COMMAND_OK)) {
+        outcome = fail(loader, query->what, error, error_size);
+    } else if (query->take != NULL) {
         loader->rows = result;
-        for (loader->row = 0; loader->row < PQntuples(result); loader->row++)
-            if (!take(loader)) {
-                (void)snprintf(error, error_size, "could not read %s: out of memory", what);
-                outcome = CATALOG_NOT_LOADED;
-                break;
-            }
+        const char *wrong = take_rows(loader, query);
+        if (wrong != NULL) {
+            (void)snprintf(error, error_size, "could not read %s: %s", query->what, wrong);
+            outcome = CATALOG_NOT_LOADED;
+        }
     }
     PQclear(result);
     return outcome;
@@ -309,24 +334,24 @@ run(struct loader *loader, const char *what, const char *sql, taker *take, char 
 static enum catalog_load_outcome
 run_all(struct loader *loader, char *error, size_t error_size)
 {
+    static const struct query before[] = {
+        {"search_path", 0, 0, 1, 1, take_path, "SHOW search_path"},
+        {"catalogs", 0, 0, 0, 0, NULL, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
+        {"catalogs", 0, 0, 0, 0, NULL, "SET LOCAL search_path TO pg_catalog"},
+    };
+    static const struct query after = {"catalogs", 0, 0, 0, 0, NULL, "ROLLBACK"};
     int version = PQserverVersion(loader->connection);
-    enum catalog_load_outcome status =
-        run(loader, "search_path", "SHOW search_path", take_path, error, error_size);
-    if (status == CATALOG_LOADED)
-        status = run(loader, "catalogs", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL,
-                     error, error_size);
-    if (status == CATALOG_LOADED)
-        status =
-            run(loader, "catalogs", "SET LOCAL search_path TO pg_catalog", NULL, error, error_size);
+    enum catalog_load_outcome status = CATALOG_LOADED;
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]) && status == CATALOG_LOADED; i++)
+        status = run(loader, &before[i], error, error_size);
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
         const struct query *query = &queries[i];
         if (status == CATALOG_LOADED && version >= query->minimum_version &&
             (query->maximum_version == 0 || version < query->maximum_version))
-            status = run(loader, query->what, query->sql, query->take, error, error_size);
+            status = run(loader, query, error, error_size);
     }
     char ignored[256];
-    enum catalog_load_outcome end =
-        run(loader, "catalogs", "ROLLBACK", NULL, ignored, sizeof(ignored));
+    enum catalog_load_outcome end = run(loader, &after, ignored, sizeof(ignored));
     return status != CATALOG_LOADED || end == CATALOG_LOADED ? status : end;
 }
 

@@ -47,6 +47,15 @@ lag_forget(struct lag *lag)
     lag_init(lag);
 }
 
+// A server that answers with fewer rows or columns than it was asked for has said nothing.
+static const char *
+value(const PGresult *result, int row, int column)
+{
+    bool is_there = row < PQntuples(result) && column < PQnfields(result);
+
+    return is_there ? PQgetvalue(result, row, column) : "";
+}
+
 bool
 lag_read_position(const char *text, uint64_t *position)
 {
@@ -98,11 +107,11 @@ read_cluster(struct side_link *link, struct cluster *cluster)
 
     if (!result)
         return false;
-    snprintf(cluster->identifier, sizeof cluster->identifier, "%s", PQgetvalue(result, 0, 0));
-    snprintf(cluster->started, sizeof cluster->started, "%s", PQgetvalue(result, 0, 1));
-    cluster->is_in_recovery = PQgetvalue(result, 0, 2)[0] == 't';
-    cluster->block_size = strtoull(PQgetvalue(result, 0, 3), NULL, 10);
-    cluster->segment_size = strtoull(PQgetvalue(result, 0, 4), NULL, 10);
+    snprintf(cluster->identifier, sizeof cluster->identifier, "%s", value(result, 0, 0));
+    snprintf(cluster->started, sizeof cluster->started, "%s", value(result, 0, 1));
+    cluster->is_in_recovery = value(result, 0, 2)[0] == 't';
+    cluster->block_size = strtoull(value(result, 0, 3), NULL, 10);
+    cluster->segment_size = strtoull(value(result, 0, 4), NULL, 10);
     PQclear(result);
     return true;
 }
@@ -131,13 +140,11 @@ read_subscriptions(struct side_link *link, struct subscriptions *subscriptions)
 
     if (!result)
         return false;
-    subscriptions->count = strtoul(PQgetvalue(result, 0, 0), NULL, 10);
-    subscriptions->slots = strdup(PQgetvalue(result, 0, 1));
-    snprintf(subscriptions->disabled, sizeof subscriptions->disabled, "%s",
-             PQgetvalue(result, 0, 2));
-    snprintf(subscriptions->detached, sizeof subscriptions->detached, "%s",
-             PQgetvalue(result, 0, 3));
-    subscriptions->unready_tables = strtoul(PQgetvalue(result, 0, 4), NULL, 10);
+    subscriptions->count = strtoul(value(result, 0, 0), NULL, 10);
+    subscriptions->slots = strdup(value(result, 0, 1));
+    snprintf(subscriptions->disabled, sizeof subscriptions->disabled, "%s", value(result, 0, 2));
+    snprintf(subscriptions->detached, sizeof subscriptions->detached, "%s", value(result, 0, 3));
+    subscriptions->unready_tables = strtoul(value(result, 0, 4), NULL, 10);
     PQclear(result);
     return subscriptions->slots != NULL;
 }
@@ -173,7 +180,7 @@ find_publisher(struct side_link links[2], bool *is_subscribed, enum side *failed
         *failed = SIDE_OLD;
         slots = read_slots(&links[SIDE_OLD], subscriptions.slots);
         for (int row = 0; slots && row < PQntuples(slots); row++)
-            *is_subscribed |= PQgetvalue(slots, row, 1)[0] == 't';
+            *is_subscribed |= value(slots, row, 1)[0] == 't';
     }
     free(subscriptions.slots);
 
@@ -253,13 +260,13 @@ sample_old(struct lag *lag, struct side_link *link)
         lag->is_resolved = false; // it may have been promoted
         return link_failed(lag, link, SIDE_OLD);
     }
-    if (!lag_read_position(PQgetvalue(result, 0, 0), &position)) {
+    if (!lag_read_position(value(result, 0, 0), &position)) {
         PQclear(result);
         return unknown(lag, LAG_STATE_SILENT, "old has no position");
     }
     lag->sampled_at = uv_hrtime();
     lag_history_add(&lag->history, lag_settled_position(lag, position), lag->sampled_at,
-                    strtoll(PQgetvalue(result, 0, 1), NULL, 10));
+                    strtoll(value(result, 0, 1), NULL, 10));
     PQclear(result);
     return LAG_STATE_KNOWN;
 }
@@ -275,7 +282,7 @@ poll_physical(struct lag *lag, struct side_link *link, uint64_t *replayed)
     if (!result)
         return link_failed(lag, link, SIDE_NEW);
 
-    bool is_known = lag_read_position(PQgetvalue(result, 0, 0), replayed);
+    bool is_known = lag_read_position(value(result, 0, 0), replayed);
 
     PQclear(result);
     if (is_known)
@@ -294,15 +301,15 @@ poll_slots(struct lag *lag, struct side_link *link, const char *slots, uint64_t 
         return link_failed(lag, link, SIDE_OLD);
     *replayed = UINT64_MAX;
     for (int row = 0; state == LAG_STATE_KNOWN && row < PQntuples(result); row++) {
-        const char *name = PQgetvalue(result, row, 0);
+        const char *name = value(result, row, 0);
         uint64_t position;
 
-        if (PQgetvalue(result, row, 1)[0] != 't')
+        if (value(result, row, 1)[0] != 't')
             state = unknown(lag, LAG_STATE_SILENT,
                             "new subscribes to slot %s, which old's database does not have", name);
-        else if (PQgetvalue(result, row, 2)[0] != 't')
+        else if (value(result, row, 2)[0] != 't')
             state = unknown(lag, LAG_STATE_SILENT, "nobody receives from old's slot %s", name);
-        else if (!lag_read_position(PQgetvalue(result, row, 3), &position))
+        else if (!lag_read_position(value(result, row, 3), &position))
             state = unknown(lag, LAG_STATE_SILENT,
                             "old does not show how far slot %s has been replayed; grant "
                             "pg_monitor to the user of `old`",
@@ -354,18 +361,18 @@ read_answer(struct lag *lag, struct side_link *link, const PGresult *answer, uin
     if (PQgetisnull(answer, 0, 0))
         return unknown(lag, LAG_STATE_SILENT, "lag.sql gives NULL");
     if (PQftype(answer, 0) != TIMESTAMPTZ)
-        return lag_read_position(PQgetvalue(answer, 0, 0), replayed)
+        return lag_read_position(value(answer, 0, 0), replayed)
                    ? LAG_STATE_KNOWN
                    : unknown(lag, LAG_STATE_SILENT,
                              "lag.sql gives neither a pg_lsn nor a timestamptz");
 
     PGresult *clock = side_link_query(
         link, "SELECT (extract(epoch FROM $1::timestamptz) * 1000000)::pg_catalog.int8",
-        PQgetvalue(answer, 0, 0));
+        value(answer, 0, 0));
 
     if (!clock)
         return link_failed(lag, link, SIDE_NEW);
-    *replayed = lag_history_position(&lag->history, strtoll(PQgetvalue(clock, 0, 0), NULL, 10));
+    *replayed = lag_history_position(&lag->history, strtoll(value(clock, 0, 0), NULL, 10));
     PQclear(clock);
     return *replayed ? LAG_STATE_KNOWN
                      : unknown(lag, LAG_STATE_SILENT,
