@@ -1,4 +1,4 @@
-"""A scripted PostgreSQL server: it says exactly these bytes at exactly this moment.
+"""Scripted peers: a PostgreSQL server, and a client, that say exactly these bytes at exactly this moment.
 
     def script(session):               # one call a connection, on a thread of its own
         session.admit()                # startup packet in; AuthenticationOk … ReadyForQuery out
@@ -6,6 +6,10 @@
         session.send(row_description("a"), data_row("1"), complete("SELECT 1"), ready())
 
     with Peer(script) as peer: …       # peer.port; failures of the script are raised at the end
+
+    with Client(port) as client:       # nothing is said yet; client.login() for a session
+        client.send(query("SELECT 1"))
+        client.until_ready()           # all bytes up to ReadyForQuery
 """
 
 import socket
@@ -13,6 +17,7 @@ import struct
 import threading
 
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
+LIMIT = 30  # seconds that a client waits for an answer
 
 
 def message(kind, body=b""):
@@ -31,8 +36,23 @@ def complete(tag):
     return message("C", text(tag))
 
 
+def query(sql):
+    return message("Q", text(sql))
+
+
+def startup(**parameters):
+    body = struct.pack("!i", 196608) + b"".join(text(k) + text(v) for k, v in parameters.items()) + b"\0"
+    return struct.pack("!i", len(body) + 4) + body
+
+
+def authentication(code, more=b""):
+    return message("R", struct.pack("!i", code) + more)
+
+
 def row_description(*names, oid=25):
-    columns = b"".join(text(name) + struct.pack("!ihihih", 0, 0, oid, -1, -1, 0) for name in names)
+    """Of names, which are text, or of (name, OID of the type)."""
+    pairs = [name if isinstance(name, tuple) else (name, oid) for name in names]
+    columns = b"".join(text(name) + struct.pack("!ihihih", 0, 0, of, -1, -1, 0) for name, of in pairs)
     return message("T", struct.pack("!h", len(names)) + columns)
 
 
@@ -52,12 +72,11 @@ def parameter(name, value):
     return message("S", text(name) + text(value))
 
 
-class Session:
-    """One connection, from the server's side."""
+class Wire:
+    """One connection, whichever side of it."""
 
-    def __init__(self, connection, peer):
-        self.connection, self.peer, self.startup = connection, peer, {}
-        self.input = b""
+    def __init__(self, connection):
+        self.connection, self.input = connection, b""
 
     def read(self, size):
         while len(self.input) < size:
@@ -67,28 +86,6 @@ class Session:
             self.input += more
         taken, self.input = self.input[:size], self.input[size:]
         return taken
-
-    def read_startup(self):
-        """The parameters; refuses TLS and GSS encryption on the way."""
-        while True:
-            length, code = struct.unpack("!ii", self.read(8))
-            body = self.read(length - 8)
-            if code in (SSL_REQUEST, GSS_REQUEST):
-                self.send(b"N")
-            elif code == CANCEL_REQUEST:
-                raise EOFError
-            else:
-                words = body.split(b"\0")
-                self.startup = {k.decode(): v.decode() for k, v in zip(words[0:-2:2], words[1:-2:2])}
-                return self.startup
-
-    def admit(self, pid=4711, key=42):
-        self.read_startup()
-        self.send(message("R", struct.pack("!i", 0)), parameter("server_version", "15.0"),
-                  parameter("client_encoding", "UTF8"), parameter("server_encoding", "UTF8"),
-                  parameter("standard_conforming_strings", "on"), parameter("DateStyle", "ISO, MDY"),
-                  parameter("integer_datetimes", "on"), parameter("TimeZone", "UTC"),
-                  message("K", struct.pack("!ii", pid, key)), ready())
 
     def receive(self):
         """(type, body) of the next message."""
@@ -103,9 +100,101 @@ class Session:
     def send(self, *parts):
         self.connection.sendall(b"".join(parts))
 
+    def end(self):
+        """In good order; the other side reads to the end."""
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     def close(self):
         """At once, with a reset."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+
+class Session(Wire):
+    """From the server's side."""
+
+    def __init__(self, connection, peer):
+        super().__init__(connection)
+        self.peer, self.startup = peer, {}
+
+    def read_startup(self):
+        """The parameters; refuses TLS and GSS encryption on the way."""
+        while True:
+            length, code = struct.unpack("!ii", self.read(8))
+            body = self.read(length - 8)
+            if code in (SSL_REQUEST, GSS_REQUEST):
+                self.send(b"N")
+            elif code == CANCEL_REQUEST:
+                self.peer.take_cancel(self, body)
+                raise EOFError
+            else:
+                words = body.split(b"\0")
+                self.startup = {k.decode(): v.decode() for k, v in zip(words[0:-2:2], words[1:-2:2])}
+                return self.startup
+
+    def admit(self, pid=4711, key=42):
+        if not self.startup:
+            self.read_startup()
+        self.send(authentication(0), parameter("server_version", "15.0"),
+                  parameter("client_encoding", "UTF8"), parameter("server_encoding", "UTF8"),
+                  parameter("standard_conforming_strings", "on"), parameter("DateStyle", "ISO, MDY"),
+                  parameter("integer_datetimes", "on"), parameter("TimeZone", "UTC"),
+                  message("K", struct.pack("!ii", pid, key)), ready())
+
+
+class Client(Wire):
+    """From the client's side."""
+
+    opened = []  # to be closed at the end of a test
+
+    def __init__(self, port):
+        super().__init__(socket.create_connection(("127.0.0.1", port), LIMIT))
+        self.opened.append(self)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.key = b""  # process id and key
+
+    def login(self, user="app", database="app", **parameters):
+        """Where the server doesn't ask for a password."""
+        self.send(startup(user=user, database=database, **parameters))
+        while True:
+            kind, body = self.receive()
+            assert kind != "E", body
+            if kind == "K":
+                self.key = body
+            if kind == "Z":
+                return self
+
+    def until_ready(self):
+        """All bytes up to ReadyForQuery, that one included."""
+        said = b""
+        while not said.endswith(ready()) and not said.endswith(ready("T")):
+            kind, body = self.receive()
+            said += message(kind, body)
+        return said
+
+    def ask(self, sql):
+        self.send(query(sql))
+        return self.until_ready()
+
+    def rest(self):
+        """All bytes until the server closes."""
+        said, self.input = self.input, b""
+        while True:
+            try:
+                more = self.connection.recv(65536)
+            except ConnectionResetError:
+                return said
+            if not more:
+                return said
+            said += more
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.connection.close()
 
 
@@ -116,6 +205,9 @@ class Peer:
         self.port = self.listener.getsockname()[1]
         self.is_closing = False
         threading.Thread(target=self.accept, daemon=True).start()
+
+    def take_cancel(self, session, body):
+        """A CancelRequest has come; the connection is closed when this returns."""
 
     def dsn(self, dbname="app", user="app"):
         return f"host=127.0.0.1 port={self.port} dbname={dbname} user={user} sslmode=disable"
@@ -148,8 +240,5 @@ class Peer:
         self.is_closing = True
         self.listener.close()
         for session in self.sessions:
-            try:
-                session.connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            session.end()
         assert not self.failures, self.failures

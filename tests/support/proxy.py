@@ -125,7 +125,7 @@ class Proxy:
         finally:
             self.process = None
         said = self.said()
-        assert not SANITIZED.search(said), said[SANITIZED.search(said).start() - 200:][:6000]
+        assert not SANITIZED.search(said), said[max(0, SANITIZED.search(said).start() - 200):][:6000]
         assert alive and code == 0, f"it ended with {code} {'on SIGTERM' if alive else 'by itself'}:\n{said[-4000:]}"
 
     def kill(self):
