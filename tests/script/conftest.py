@@ -20,7 +20,8 @@ def play():
     with contextlib.ExitStack() as stack:
         def begin(old=None, new=None, entry=None, **sections):
             servers = [stack.enter_context(Server(**(script or {}))) for script in (old, new)]
-            proxy = Proxy({"app": {"old": servers[0].dsn(), "new": servers[1].dsn(), **(entry or {})}}, **sections)
+            strings = [server.dsn() + " connect_timeout=2" for server in servers]
+            proxy = Proxy({"app": {"old": strings[0], "new": strings[1], **(entry or {})}}, **sections)
             stack.callback(proxy.kill)
             stack.callback(proxy.stop)
             for server in servers:

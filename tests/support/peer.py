@@ -218,6 +218,7 @@ class Peer:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             session = Session(connection, self)
             self.sessions.append(session)
             threading.Thread(target=self.serve, args=(session,), daemon=True).start()

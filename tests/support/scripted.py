@@ -81,7 +81,7 @@ def answer(session, request):
         return
     for beginning, values in CATALOG.items():
         if request.sql and request.sql.startswith(beginning):
-            put(session, request, values, [f"c{i}" for i in range(len(values[0]) if values else 1)])
+            put(session, request, values, [f"c{i}" for i in range(len(values[0]) if values else 13)])
             return
     session.status = status_after(request.sql or "") or session.status
     if request.is_simple:
