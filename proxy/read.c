@@ -216,20 +216,23 @@ drop_of(struct mirror *mirror, const struct read_facts *facts)
 // --- putting the read once more ---------------------------------------------------------------
 
 // Types that users made have other OIDs on the other side: the server is left to infer them.
-static void
+static bool
 write_parse(struct writer *writer, const struct statement *statement)
 {
-    uint32_t types[64];
-    size_t count = statement->type_count < 64 ? statement->type_count : 0;
-    for (size_t i = 0; i < count; i++)
+    uint32_t *types = calloc(statement->type_count + 1, sizeof(*types));
+    if (!types)
+        return false;
+    for (size_t i = 0; i < statement->type_count; i++)
         types[i] = statement->types[i] < FIRST_USER_OID ? statement->types[i] : 0;
     struct parse_request parse = {
         .statement = "",
         .sql = statement->sql,
-        .types = count ? types : statement->types,
+        .types = types,
         .type_count = statement->type_count,
     };
     request_write_parse(writer, &parse);
+    free(types);
+    return true;
 }
 
 static bool
@@ -240,13 +243,13 @@ write_extended(struct writer *writer, const struct read_facts *facts)
         return false;
     bind.portal = "";
     bind.statement = "";
-    write_parse(writer, facts->statement);
+    bool is_well = write_parse(writer, facts->statement);
     request_write_bind(writer, &bind);
     request_write_describe(writer, 'P', "");
     request_write_execute(writer, "", 0);
     request_write_sync(writer);
     request_bind_fini(&bind);
-    return true;
+    return is_well;
 }
 
 static bool
