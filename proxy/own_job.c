@@ -41,6 +41,16 @@ own_job_resume(struct own_job *job)
 }
 
 void
+own_job_cancel(struct own_job *job)
+{
+    struct own_session *session = job->session;
+    if (session != NULL) {
+        own_cancel_send(session);
+        session->is_spent = true;
+    }
+}
+
+void
 own_trouble_say(struct own_trouble *trouble, const char *sqlstate, const char *text)
 {
     snprintf(trouble->sqlstate, sizeof trouble->sqlstate, "%s", sqlstate);

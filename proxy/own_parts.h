@@ -93,6 +93,7 @@ struct own_session {
     bool state_has_failed;  // one of the Queries that bring the state
     bool query_has_failed;  // the one that is being answered
     bool role_has_failed;   // the first of two, which is set_role's
+    bool is_spent;          // a cancel is on its way, which must not hit another job
 };
 
 struct own_pool {

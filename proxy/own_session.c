@@ -186,7 +186,7 @@ finish_job(struct own_session *session)
         outcome = session->role_has_failed ? OWN_LOGIN : OWN_STATE;
     }
     struct own_trouble trouble = session->trouble;
-    bool is_usable = session->status == 'I';
+    bool is_usable = session->status == 'I' && !session->is_spent;
     struct own_group *group = session->group;
     session->job = NULL;
     job->ended = uv_hrtime();
@@ -197,7 +197,7 @@ finish_job(struct own_session *session)
         group->place->answered_at = uv_hrtime();
     }
     own_pool_finish(group->pool, job, outcome, &trouble);
-    if (!is_usable) { // a transaction was left open
+    if (!is_usable) { // a transaction was left open, say
         own_session_close(session, false);
     } else {
         own_pool_is_ready(session);

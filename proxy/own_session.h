@@ -76,6 +76,8 @@ void own_pool_run(struct own_pool *pool, struct own_job *job);
 // Gives the job up: `done` is not called; its session is cancelled and closed. Frees the job.
 void own_pool_abandon(struct own_pool *pool, struct own_job **job);
 void own_job_resume(struct own_job *job);
+// Asks the server to cancel what the job runs; the job goes on, and its answer says what came of it.
+void own_job_cancel(struct own_job *job);
 // Closes all sessions; jobs end with OWN_STOPPED. `closed` is called when the loop holds nothing of
 // the pool any more; then own_pool_free.
 void own_pool_stop(struct own_pool *pool, void (*closed)(void *context), void *context);

@@ -228,10 +228,14 @@ bool
 session_canary_cancel(struct session *session)
 {
     struct canary *canary = session->canary;
-    bool is_in_row =
-        canary && canary->answer.is_passing && !frame_is_between_messages(&canary->answer.frame);
-    if (!canary || canary->phase == CANARY_ASKING_OLD || is_in_row) {
+    if (!canary || canary->phase == CANARY_ASKING_OLD) {
         return canary != NULL;
+    }
+    if (canary->phase == CANARY_RELEASED) { // rows are on their way: new says where they end
+        if (canary->job) {
+            own_job_cancel(canary->job);
+        }
+        return true;
     }
     if (canary->job) {
         own_pool_abandon(session->worker->pool, &canary->job);

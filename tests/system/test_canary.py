@@ -133,6 +133,27 @@ def test_when_new_goes_away_old_answers_unseen(start, pair, shop, illness):
     assert status["mismatch"] == 0 and status["fallbacks"] > 0, status
 
 
+def test_a_cancel_ends_an_answer_that_new_is_sending(start, pair, shop):
+    proxy = start(shop, canary(percent=100, hold="8KiB"))
+    sql = "SELECT a.id, b.name FROM items a, items b, generate_series(1, 50) c WHERE a.id < {}"
+    with reader(proxy, shop) as connection:
+        def is_served_by_new():
+            time.sleep(0.05)
+            connection.execute(sql.format(2)).fetchall()
+            return int(proxy.status(shop)["served_new"]) > 0
+        wait_until(is_served_by_new)
+        connection.pgconn.send_query(sql.format(1000).encode())
+        connection.pgconn.set_single_row_mode()
+        assert connection.pgconn.get_result().ntuples == 1
+        connection.pgconn.get_cancel().cancel()
+        rows, code = 1, None
+        while result := connection.pgconn.get_result():
+            rows += result.ntuples
+            code = code or result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+        assert code == b"57014" and rows < 40_000_000
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_writes_and_what_may_write_never_go_to_new(start, pair, shop):
     pair.new.psql("ALTER SYSTEM SET log_statement = 'all'")
     pair.new.psql("SELECT pg_reload_conf()")
