@@ -19,8 +19,8 @@ struct determinacy {
     enum order_kind order;
     uint16_t *keys; // output column numbers from 0, first key first; owned by the analysis
     size_t key_count;
-    bool is_total;   // the keys hold a unique key: no ties
-    bool is_limited; // LIMIT, OFFSET, FETCH or DISTINCT ON: with ties, which rows come is open
+    bool is_total;        // the keys hold a unique key: no ties
+    bool is_limited;      // LIMIT, OFFSET, FETCH or DISTINCT ON: with ties, which rows come is open
     bool has_open_values; // array_agg without ORDER BY, window functions with ties: values are open
     const char *open_because; // a few words for the report, NULL when all is determined
 };
@@ -44,18 +44,18 @@ struct difference_rules {
 
 enum { DIFFERENCE_SAMPLES = 8 };
 
-struct difference_sample { // one value or row that differs
-    size_t old_row, new_row; // SIZE_MAX: has no partner
-    size_t column;           // of old's result; SIZE_MAX: the whole row
+struct difference_sample {            // one value or row that differs
+    size_t old_row, new_row;          // SIZE_MAX: has no partner
+    size_t column;                    // of old's result; SIZE_MAX: the whole row
     struct cell old_value, new_value; // borrowed from the results
 };
 
 struct difference {
     enum difference_class class; // DIFFERENCE_NONE: equal
-    bool is_open;    // it is of the kind that the statement leaves open: unstable, never mismatch
+    bool is_open;     // it is of the kind that the statement leaves open: unstable, never mismatch
     bool is_accepted; // every differing column has an `accept` rule
-    size_t column;   // first differing column (VALUE), else SIZE_MAX
-    size_t rows;     // how many rows differ
+    size_t column;    // first differing column (VALUE), else SIZE_MAX
+    size_t rows;      // how many rows differ
     struct difference_sample samples[DIFFERENCE_SAMPLES];
     size_t sample_count;
     bool has_type_change; // a hazard: equal or not, a column's type differs (DESIGN 3.3)

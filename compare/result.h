@@ -20,8 +20,8 @@ struct result {
     enum result_kind kind;
     struct reply_column *columns; // owned, names too
     size_t column_count;
-    bool has_columns;     // a RowDescription was seen or set
-    uint8_t *rows;        // DataRow bodies, end to end, each behind its 4-byte length (host order)
+    bool has_columns; // a RowDescription was seen or set
+    uint8_t *rows;    // DataRow bodies, end to end, each behind its 4-byte length (host order)
     size_t rows_length;
     size_t rows_capacity;
     size_t row_count;

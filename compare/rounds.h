@@ -30,9 +30,9 @@ struct rounds {
     unsigned attempts;
     // Of the first of the consecutive rounds, or of them the rows that stood still; owned.
     struct result old_result, new_result;
-    struct difference difference;         // between these two
-    enum verdict verdict;                 // once settled
-    const char *because;                  // a few words, or NULL
+    struct difference difference; // between these two
+    enum verdict verdict;         // once settled
+    const char *because;          // a few words, or NULL
 };
 
 void rounds_init(struct rounds *rounds, const struct rounds_settings *settings,

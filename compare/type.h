@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct cell { // one value of one result
+struct cell {             // one value of one result
     const uint8_t *bytes; // NULL: SQL NULL
     size_t length;
     uint32_t type;
@@ -30,15 +30,21 @@ struct type_resolver {
 };
 
 enum type_as { // compare.rules `as:`; of arrays it speaks of the elements
-    TYPE_AS_ITSELF, TYPE_AS_INSTANT, TYPE_AS_JSON, TYPE_AS_TEXT, TYPE_AS_TRIMMED,
-    TYPE_AS_CASE_INSENSITIVE, TYPE_AS_NUMBER, TYPE_AS_BOOLEAN,
+    TYPE_AS_ITSELF,
+    TYPE_AS_INSTANT,
+    TYPE_AS_JSON,
+    TYPE_AS_TEXT,
+    TYPE_AS_TRIMMED,
+    TYPE_AS_CASE_INSENSITIVE,
+    TYPE_AS_NUMBER,
+    TYPE_AS_BOOLEAN,
 };
 
 struct type_rules {
     double float_tolerance; // relative
     bool has_tolerance;     // said by a rule: holds for every kind of number, not only for floats
     enum type_as as;
-    bool unordered; // arrays: as multisets
+    bool unordered;                        // arrays: as multisets
     const struct type_resolver *old_types; // may be NULL
     const struct type_resolver *new_types;
 };

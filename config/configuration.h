@@ -13,14 +13,25 @@ enum unchallenged { UNCHALLENGED_REFUSE, UNCHALLENGED_ALLOW };
 enum identity { IDENTITY_SAME, IDENTITY_SET_ROLE, IDENTITY_SERVICE };
 enum lag_probe { LAG_AUTO, LAG_PHYSICAL, LAG_LOGICAL, LAG_QUERY, LAG_NONE };
 enum cohort_key {
-    COHORT_SESSION, COHORT_USER, COHORT_APPLICATION_NAME, COHORT_CLIENT_ADDR,
+    COHORT_SESSION,
+    COHORT_USER,
+    COHORT_APPLICATION_NAME,
+    COHORT_CLIENT_ADDR,
     COHORT_PARAMETER, // parameter:NAME
     COHORT_COMMENT,   // comment:NAME
 };
 enum samples { SAMPLES_FULL, SAMPLES_MASKED, SAMPLES_NONE };
 enum guardrail_action { GUARDRAIL_ROLLBACK, GUARDRAIL_ALERT };
-enum rule_as { RULE_AS_ITSELF, RULE_AS_INSTANT, RULE_AS_JSON, RULE_AS_TEXT, RULE_AS_TRIMMED,
-               RULE_AS_CASE_INSENSITIVE, RULE_AS_NUMBER, RULE_AS_BOOLEAN }; // as enum type_as
+enum rule_as {
+    RULE_AS_ITSELF,
+    RULE_AS_INSTANT,
+    RULE_AS_JSON,
+    RULE_AS_TEXT,
+    RULE_AS_TRIMMED,
+    RULE_AS_CASE_INSENSITIVE,
+    RULE_AS_NUMBER,
+    RULE_AS_BOOLEAN
+}; // as enum type_as
 
 // Strings are never NULL ("" where empty) and owned by the configuration. Durations are in
 // nanoseconds, sizes in bytes.
@@ -105,7 +116,9 @@ struct configuration_compare {
 };
 
 struct configuration_rewrite { // section 3.6, as written
-    struct configuration_pair { char *from, *to; } *tables, *columns;
+    struct configuration_pair {
+        char *from, *to;
+    } * tables, *columns;
     size_t table_count, column_count;
     char *fingerprint, *like, *to; // NULL: not set
 };
@@ -124,7 +137,7 @@ struct configuration_ramp_step {
 };
 
 struct configuration_database {
-    char *name; // "*": any
+    char *name;      // "*": any
     char *old, *new; // libpq connection strings
     enum identity identity;
     char **safe_functions;

@@ -17,8 +17,8 @@ struct capture {
     struct slice *slices; // owned; points to `few` while that is enough
     size_t count;
     size_t capacity;
-    size_t length; // bytes held
-    size_t pinned; // bytes of memory that this capture keeps alive
+    size_t length;        // bytes held
+    size_t pinned;        // bytes of memory that this capture keeps alive
     bool tail_is_private; // the last slice's chunk is ours alone and may be appended to
     struct slice few[2];
 };
@@ -49,7 +49,13 @@ struct message {
     size_t raw_length;
 };
 
-enum capture_status { CAPTURE_MESSAGE, CAPTURE_END, CAPTURE_PARTIAL, CAPTURE_JUNK, CAPTURE_NO_MEMORY };
+enum capture_status {
+    CAPTURE_MESSAGE,
+    CAPTURE_END,
+    CAPTURE_PARTIAL,
+    CAPTURE_JUNK,
+    CAPTURE_NO_MEMORY
+};
 
 void capture_cursor_init(struct capture_cursor *cursor, const struct capture *capture);
 void capture_cursor_fini(struct capture_cursor *cursor);

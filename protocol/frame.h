@@ -10,7 +10,7 @@
 struct frame {
     uint8_t header[5]; // type byte and length field, as far as seen
     uint8_t seen;
-    uint32_t left; // of the body of the message that is under way
+    uint32_t left;  // of the body of the message that is under way
     bool is_inside; // the header is complete, the message is not
 };
 
@@ -20,8 +20,8 @@ struct frame_piece {
     char type;
     bool first;
     bool last;
-    uint32_t body_total;  // bytes of the whole body
-    const uint8_t *body;  // the part of the body that lies in this piece; borrowed
+    uint32_t body_total; // bytes of the whole body
+    const uint8_t *body; // the part of the body that lies in this piece; borrowed
     size_t body_length;
 };
 

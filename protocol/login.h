@@ -8,12 +8,12 @@
 #include "protocol/writer.h"
 
 enum login_status {
-    LOGIN_SEND,     // `writer` holds what to send
-    LOGIN_WAIT,     // nothing to send, more to come
-    LOGIN_DONE,     // AuthenticationOk
-    LOGIN_NO_SECRET, // the server asks for what we do not have
+    LOGIN_SEND,        // `writer` holds what to send
+    LOGIN_WAIT,        // nothing to send, more to come
+    LOGIN_DONE,        // AuthenticationOk
+    LOGIN_NO_SECRET,   // the server asks for what we do not have
     LOGIN_UNSUPPORTED, // a method that is not ours: Kerberos, GSSAPI, SSPI, another SASL mechanism
-    LOGIN_JUNK,     // malformed, or the server failed to prove itself
+    LOGIN_JUNK,        // malformed, or the server failed to prove itself
 };
 
 struct login; // SCRAM's state between the steps
@@ -22,8 +22,8 @@ struct login; // SCRAM's state between the steps
 // password: an exchange with the same verifier was seen. All borrowed for the life of the login.
 struct login_secret {
     const char *user;
-    const char *password;         // NULL: not known
-    const uint8_t *client_key;    // NULL: not known
+    const char *password;      // NULL: not known
+    const uint8_t *client_key; // NULL: not known
     const uint8_t *server_key;
     const uint8_t *channel_binding; // tls-server-end-point data, NULL without TLS
     size_t channel_binding_length;

@@ -26,7 +26,8 @@
 
 struct pairing_request { // one request that is still unanswered
     char type;
-    bool is_ignored; // the server takes no notice of it (Sync in COPY IN, a CopyDone that is used up)
+    bool
+        is_ignored; // the server takes no notice of it (Sync in COPY IN, a CopyDone that is used up)
 };
 
 struct pairing {
@@ -37,16 +38,16 @@ struct pairing {
     // Units that have begun and units that are over; units that were joined count as both. The
     // difference is how many are under way.
     uint64_t units_begun, units_ended;
-    uint64_t copy_ends_from;  // where to look for the CopyDone of the next COPY IN
-    uint32_t copy_syncs;      // Syncs taken as ignored in the COPY IN that is running or has failed
-    uint32_t stray_readies;   // ReadyForQuerys that may come in excess, after a failed COPY IN
-    bool unit_is_open;        // a request of the current unit has passed and its end has not
-    bool is_copying_in;       // CopyInResponse came, and the client has not ended the COPY yet
-    bool is_copying_out;      // CopyOutResponse came, and CopyDone has not
-    bool is_copying_both;     // replication: from then on nothing is paired
-    bool is_skipping;         // after an error: up to Sync
-    bool has_answer;          // the request at work has got a reply
-    char transaction_status;  // of the last ReadyForQuery: 'I', 'T', 'E'; 'I' at first
+    uint64_t copy_ends_from; // where to look for the CopyDone of the next COPY IN
+    uint32_t copy_syncs;     // Syncs taken as ignored in the COPY IN that is running or has failed
+    uint32_t stray_readies;  // ReadyForQuerys that may come in excess, after a failed COPY IN
+    bool unit_is_open;       // a request of the current unit has passed and its end has not
+    bool is_copying_in;      // CopyInResponse came, and the client has not ended the COPY yet
+    bool is_copying_out;     // CopyOutResponse came, and CopyDone has not
+    bool is_copying_both;    // replication: from then on nothing is paired
+    bool is_skipping;        // after an error: up to Sync
+    bool has_answer;         // the request at work has got a reply
+    char transaction_status; // of the last ReadyForQuery: 'I', 'T', 'E'; 'I' at first
 };
 
 // More unanswered requests than this: PAIRING_TOO_MANY, the caller stops reading from the client.
@@ -54,7 +55,7 @@ enum { PAIRING_LIMIT = 1 << 20 };
 
 enum pairing_status {
     PAIRING_OK,
-    PAIRING_JUNK,     // a type that this side may not send now
+    PAIRING_JUNK, // a type that this side may not send now
     PAIRING_TOO_MANY,
     PAIRING_NO_MEMORY,
 };
@@ -65,7 +66,8 @@ struct pairing_place { // where a request stands
     uint64_t request;
     bool is_answered;
     bool begins_unit;
-    bool ends_unit; // Query, FunctionCall, or a Sync, as far as is known: an answer may take it back
+    bool
+        ends_unit; // Query, FunctionCall, or a Sync, as far as is known: an answer may take it back
 };
 
 struct pairing_answer { // what a reply means

@@ -15,7 +15,7 @@ struct reply_column { // one field of RowDescription
     int16_t format; // 0 text, 1 binary
 };
 
-struct reply_error { // ErrorResponse and NoticeResponse; NULL where the field is missing
+struct reply_error {      // ErrorResponse and NoticeResponse; NULL where the field is missing
     const char *severity; // V, or S where V is missing
     const char *sqlstate; // 5 characters
     const char *message;
@@ -38,8 +38,8 @@ bool reply_read_error(const uint8_t *body, size_t length, struct reply_error *er
 bool reply_read_command_tag(const uint8_t *body, size_t length, const char **tag);
 bool reply_read_parameter_status(const uint8_t *body, size_t length, const char **name,
                                  const char **value);
-bool reply_read_backend_key(const uint8_t *body, size_t length, uint32_t *pid,
-                            const uint8_t **key, size_t *key_length);
+bool reply_read_backend_key(const uint8_t *body, size_t length, uint32_t *pid, const uint8_t **key,
+                            size_t *key_length);
 // DataRow, value by value.
 struct reply_row {
     const uint8_t *at;
@@ -49,7 +49,8 @@ struct reply_row {
 bool reply_row_begin(struct reply_row *row, const uint8_t *body, size_t length);
 // The next value; *value NULL for SQL NULL. False: no more, or malformed.
 bool reply_row_next(struct reply_row *row, const uint8_t **value, size_t *length);
-bool reply_row_is_done(const struct reply_row *row); // every value was read and nothing is left over
+bool
+reply_row_is_done(const struct reply_row *row); // every value was read and nothing is left over
 
 void reply_write_error(struct writer *writer, char type, const struct reply_error_text *error);
 void reply_write_row_description(struct writer *writer, const struct reply_column *columns,

@@ -7,20 +7,20 @@
 enum { STARTUP_MAX_LENGTH = 10000 }; // as PostgreSQL's MAX_STARTUP_PACKET_LENGTH
 
 enum startup_kind {
-    STARTUP_MORE,           // not enough bytes yet
-    STARTUP_JUNK,           // not a packet that PostgreSQL would take; `major` is filled in, and not 3
-                            // nor 1234, when the version is what is wrong
-    STARTUP_TOO_BIG,        // over STARTUP_MAX_LENGTH
+    STARTUP_MORE,    // not enough bytes yet
+    STARTUP_JUNK,    // not a packet that PostgreSQL would take; `major` is filled in, and not 3
+                     // nor 1234, when the version is what is wrong
+    STARTUP_TOO_BIG, // over STARTUP_MAX_LENGTH
     STARTUP_SSL_REQUEST,
     STARTUP_GSSENC_REQUEST,
     STARTUP_CANCEL,
-    STARTUP_SESSION,        // StartupMessage
-    STARTUP_TLS,            // a TLS ClientHello: direct TLS
+    STARTUP_SESSION, // StartupMessage
+    STARTUP_TLS,     // a TLS ClientHello: direct TLS
     STARTUP_NO_MEMORY,
 };
 
 struct startup_parameter {
-    const char *name;  // borrowed from the packet
+    const char *name; // borrowed from the packet
     const char *value;
 };
 

@@ -4,9 +4,9 @@
 // databases also while one is made, which reads certificates: connecting clients wait for that.
 #include "proxy/database.h"
 #include "config/connection.h"
-#include "proxy/figures.h"
 #include "proxy/log.h"
-#include "proxy/tls.h"
+#include "proxy/report/figures.h"
+#include "proxy/transport/tls.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 
 #include "compare/sql/catalog.h"
 #include "config/configuration.h"
-#include "proxy/books.h"
-#include "proxy/target.h"
+#include "proxy/report/books.h"
+#include "proxy/transport/target.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -26,8 +26,8 @@ struct database_settings {
     atomic_uint references;
     const struct configuration *configuration; // keeps what `entry` points to
     const struct configuration_database *entry;
-    struct target *targets[2];      // by side
-    struct tls_context *tls[2];     // NULL: no TLS
+    struct target *targets[2];  // by side
+    struct tls_context *tls[2]; // NULL: no TLS
 };
 
 struct database_catalogs { // immutable, replaced whole
@@ -38,7 +38,7 @@ struct database_catalogs { // immutable, replaced whole
 
 struct database {
     char *name;
-    pthread_mutex_t lock;                // for `settings` and `catalogs`, held for a ref at most
+    pthread_mutex_t lock; // for `settings` and `catalogs`, held for a ref at most
     struct database_settings *settings;
     struct database_catalogs *catalogs;
     atomic_uint_fast64_t settings_epoch; // goes up with each replacement: threads cache a reference
@@ -55,12 +55,12 @@ struct database {
     atomic_bool is_paused;
     struct books books;
     struct figures *figures;
-    struct shapes *shapes;      // analyses by shape key, published to the workers
-    struct control *control;    // catalogs and lag
+    struct shapes *shapes;   // analyses by shape key, published to the workers
+    struct control *control; // catalogs and lag
     // Replication, as the control thread last saw it.
-    atomic_uint_fast64_t replayed;   // LSN that new has replayed; 0: unknown
-    atomic_int_fast64_t lag_us;      // -1: unknown
-    atomic_int lag_probe;            // enum lag_probe in force (auto resolved)
+    atomic_uint_fast64_t replayed; // LSN that new has replayed; 0: unknown
+    atomic_int_fast64_t lag_us;    // -1: unknown
+    atomic_int lag_probe;          // enum lag_probe in force (auto resolved)
     atomic_bool sides_up[2];
     // Connections now open.
     atomic_uint_fast64_t clients, old_sessions; // sessions of clients

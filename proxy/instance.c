@@ -3,10 +3,10 @@
 // file changes nothing. What listen's addresses, workers and `store` say is read at start alone.
 #include "proxy/instance.h"
 #include "proxy/log.h"
-#include "proxy/registry.h"
-#include "proxy/reporter.h"
-#include "proxy/tls.h"
-#include "proxy/workers.h"
+#include "proxy/relay/registry.h"
+#include "proxy/relay/workers.h"
+#include "proxy/report/reporter.h"
+#include "proxy/transport/tls.h"
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>

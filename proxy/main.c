@@ -1,7 +1,7 @@
 // The command line: finds the subcommand and runs it. Exit 0: fine; 1: the answer is no; 2: could not
 // run (bad usage, bad configuration, unreachable).
-#include "proxy/check.h"
-#include "proxy/report.h"
+#include "proxy/check/check.h"
+#include "proxy/report/report.h"
 #include "proxy/serve.h"
 #include <getopt.h>
 #include <stdio.h>

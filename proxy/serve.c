@@ -11,16 +11,16 @@
 // waits as `shutdown`, and the reporter writes the last figures. The main thread does nothing in between but
 // take signals.
 #include "proxy/serve.h"
-#include "proxy/control.h"
-#include "proxy/http.h"
+#include "proxy/control/control.h"
 #include "proxy/instance.h"
 #include "proxy/log.h"
-#include "proxy/masking.h"
-#include "proxy/reporter.h"
-#include "proxy/shadow.h"
-#include "proxy/shapes.h"
-#include "proxy/worker.h"
-#include "proxy/workers.h"
+#include "proxy/relay/worker.h"
+#include "proxy/relay/workers.h"
+#include "proxy/report/http.h"
+#include "proxy/report/reporter.h"
+#include "proxy/shadow/masking.h"
+#include "proxy/shadow/shadow.h"
+#include "proxy/shadow/shapes.h"
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>

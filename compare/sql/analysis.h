@@ -22,10 +22,10 @@ struct analysis {
     bool is_read;
     // Proven to write nothing and to leave no state behind: no write for its transaction.
     bool is_harmless;
-    bool has_effects;      // changes session or transaction state: see compare/sql/effect.h
-    enum skip_reason skip; // SKIP_NONE: may be mirrored
-    bool needs_catalog;    // a name is unknown to a catalog that may be out of date
-    bool changes_catalog;  // DDL: catalogs are to be read again after it
+    bool has_effects;              // changes session or transaction state: see compare/sql/effect.h
+    enum skip_reason skip;         // SKIP_NONE: may be mirrored
+    bool needs_catalog;            // a name is unknown to a catalog that may be out of date
+    bool changes_catalog;          // DDL: catalogs are to be read again after it
     char fingerprint[17];          // libpg_query's, "" when it does not parse
     char *query;                   // normalised SQL, at most 8 KiB; owned
     struct analysis_table *tables; // owned
@@ -36,7 +36,7 @@ struct analysis {
     struct analysis_column {
         int table;
         const char *column;
-    } *columns; // owned
+    } * columns; // owned
     size_t column_count;
 };
 

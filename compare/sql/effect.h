@@ -8,14 +8,14 @@
 
 enum effect_kind {
     EFFECT_NONE,
-    EFFECT_SET,         // name; sql: a statement that sets it so, for the session
-    EFFECT_SET_LOCAL,   // the same until the transaction's end
-    EFFECT_RESET,       // name
+    EFFECT_SET,       // name; sql: a statement that sets it so, for the session
+    EFFECT_SET_LOCAL, // the same until the transaction's end
+    EFFECT_RESET,     // name
     EFFECT_RESET_ALL,
     EFFECT_DISCARD_ALL,
     EFFECT_DISCARD_TEMP,
     EFFECT_DISCARD_PLANS,
-    EFFECT_SET_ROLE,    // name "role" or "session_authorization"; sql
+    EFFECT_SET_ROLE, // name "role" or "session_authorization"; sql
     EFFECT_BEGIN,
     EFFECT_COMMIT,
     EFFECT_ROLLBACK,
@@ -26,16 +26,16 @@ enum effect_kind {
     EFFECT_EXECUTE,     // name
     EFFECT_DEALLOCATE,  // name
     EFFECT_DEALLOCATE_ALL,
-    EFFECT_TEMPORARY,   // name of a temporary object made
-    EFFECT_TAINT,       // leaves state that can't be replayed; name says what, e.g. "listen"
+    EFFECT_TEMPORARY, // name of a temporary object made
+    EFFECT_TAINT,     // leaves state that can't be replayed; name says what, e.g. "listen"
 };
 
 struct effect {
     enum effect_kind kind;
-    bool is_local;  // SET LOCAL, set_config(…, true)
+    bool is_local;   // SET LOCAL, set_config(…, true)
     bool is_chained; // AND CHAIN
-    char *name; // owned, or NULL
-    char *sql;  // owned, or NULL
+    char *name;      // owned, or NULL
+    char *sql;       // owned, or NULL
 };
 
 // The effects of one statement in order; *effects is owned (effects_free). False: no memory.

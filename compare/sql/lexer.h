@@ -7,9 +7,16 @@
 #include <stddef.h>
 
 enum lexer_kind {
-    LEXER_END, LEXER_WORD /* identifier or key word */, LEXER_QUOTED_WORD, LEXER_STRING,
-    LEXER_NUMBER, LEXER_PARAMETER /* $1 */, LEXER_OPERATOR, LEXER_PUNCTUATION /* ( ) [ ] , ; . : */,
-    LEXER_COMMENT, LEXER_JUNK /* an unterminated quote and the like */,
+    LEXER_END,
+    LEXER_WORD /* identifier or key word */,
+    LEXER_QUOTED_WORD,
+    LEXER_STRING,
+    LEXER_NUMBER,
+    LEXER_PARAMETER /* $1 */,
+    LEXER_OPERATOR,
+    LEXER_PUNCTUATION /* ( ) [ ] , ; . : */,
+    LEXER_COMMENT,
+    LEXER_JUNK /* an unterminated quote and the like */,
 };
 
 struct lexer {
@@ -25,7 +32,7 @@ struct lexer_token {
 };
 
 void lexer_init(struct lexer *lexer, const char *sql, size_t length);
-void lexer_next(struct lexer *lexer, struct lexer_token *token); // comments are tokens too
+void lexer_next(struct lexer *lexer, struct lexer_token *token);        // comments are tokens too
 bool lexer_token_is(const struct lexer_token *token, const char *word); // ASCII case-insensitive
 
 // The statements of a Query: calls `each` with every non-empty one, without its semicolon. False when

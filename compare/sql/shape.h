@@ -15,8 +15,8 @@ struct shape_key {
 struct shape_context {
     const uint32_t *types; // declared parameter types
     size_t type_count;
-    uint64_t state;  // digest of what else decides the meaning: search_path, role
-    uint64_t epoch;  // of the catalogs
+    uint64_t state; // digest of what else decides the meaning: search_path, role
+    uint64_t epoch; // of the catalogs
 };
 
 // False: the text does not lex; it is then no read that could be mirrored.

@@ -14,7 +14,8 @@ struct state_snapshot {
     atomic_uint references;
     uint64_t digest; // equal digests, equal replays
     char *replay;    // SQL that brings a session at its defaults to this state; "" for none; owned
-    char *search_path_key; // what decides names: search_path and role settings, for shape keys; owned
+    char *
+        search_path_key; // what decides names: search_path and role settings, for shape keys; owned
     uint64_t names_digest; // of search_path_key
 };
 
@@ -28,7 +29,7 @@ void state_end_unit(struct state *state, char status, bool failed);
 // ParameterStatus: the effective value of a reported setting.
 bool state_reported(struct state *state, const char *name, const char *value);
 bool state_is_tainted(const struct state *state, const char **what); // can't be replayed
-bool state_has_temporaries(const struct state *state); // any at all
+bool state_has_temporaries(const struct state *state);               // any at all
 bool state_has_temporary(const struct state *state, const char *name);
 // SQL of a statement made by PREPARE, or NULL.
 const char *state_prepared(const struct state *state, const char *name);

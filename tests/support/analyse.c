@@ -1,7 +1,7 @@
 // analyse CONNINFO: reads the catalogs of a server, then statements from standard input, one a line,
 // and prints for each the reason for which it is skipped ("-": none) and whether it is harmless.
 #include "compare/sql/analysis.h"
-#include "proxy/catalog_load.h"
+#include "proxy/control/catalog_load.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

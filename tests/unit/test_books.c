@@ -1,5 +1,5 @@
 // The books balance, whatever happens to a read, and while others write in them.
-#include "proxy/books.h"
+#include "proxy/report/books.h"
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <string.h>

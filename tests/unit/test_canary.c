@@ -2,9 +2,9 @@
 // not at all; and a key is found where the configuration says.
 #include "protocol/message.h"
 #include "protocol/reader.h"
-#include "proxy/canary_columns.h"
-#include "proxy/canary_key.h"
-#include "proxy/canary_unit.h"
+#include "proxy/canary/canary_columns.h"
+#include "proxy/canary/canary_key.h"
+#include "proxy/canary/canary_unit.h"
 #include <criterion/criterion.h>
 #include <string.h>
 

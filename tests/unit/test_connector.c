@@ -1,7 +1,7 @@
 // The connector against listeners of the test's own: refusals, several hosts, sslmode's choices.
 #include "certificates.h"
-#include "proxy/connector.h"
-#include "proxy/tls.h"
+#include "proxy/transport/connector.h"
+#include "proxy/transport/tls.h"
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 // The console understands what it documents, and says what was meant for what it does not.
-#include "proxy/console.h"
+#include "proxy/console/console.h"
 #include <criterion/criterion.h>
 #include <string.h>
 

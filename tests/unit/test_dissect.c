@@ -1,7 +1,7 @@
 // A unit is taken to pieces so that each request has what was answered to it, and nothing else.
 
 #include "protocol/request.h"
-#include "proxy/dissect.h"
+#include "proxy/shadow/dissect.h"
 #include <criterion/criterion.h>
 #include <string.h>
 

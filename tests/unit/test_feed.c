@@ -1,5 +1,5 @@
 // The feed loses nothing that it took, keeps each writer's order, and says when it takes no more.
-#include "proxy/feed.h"
+#include "proxy/relay/feed.h"
 #include <criterion/criterion.h>
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 // Figures by fingerprint: counted, bounded, copied; evidence newest first.
-#include "proxy/figures.h"
+#include "proxy/report/figures.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // Quantiles of the histogram against exact ones, and the estimate of distinct things.
-#include "proxy/distinct.h"
-#include "proxy/histogram.h"
+#include "proxy/report/distinct.h"
+#include "proxy/report/histogram.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

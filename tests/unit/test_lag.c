@@ -1,5 +1,5 @@
 // Positions in the log: read as PostgreSQL writes them, and never waited for where replay cannot end.
-#include "proxy/lag.h"
+#include "proxy/control/lag.h"
 #include <criterion/criterion.h>
 
 Test(lag, positions_are_read_as_written)

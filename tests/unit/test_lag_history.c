@@ -1,5 +1,5 @@
 // How old the state is that new shows, from samples of where old was.
-#include "proxy/lag_history.h"
+#include "proxy/control/lag_history.h"
 #include <criterion/criterion.h>
 
 Test(lag_history, without_a_sample_nothing_is_known)

@@ -3,8 +3,8 @@
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "protocol/startup.h"
-#include "proxy/own_session.h"
-#include "proxy/stream.h"
+#include "proxy/own/own_session.h"
+#include "proxy/transport/stream.h"
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>

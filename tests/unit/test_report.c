@@ -1,7 +1,7 @@
 // What readers are given: Prometheus' text, the report as text and as JSON, and JSON's values.
-#include "proxy/answer_json.h"
-#include "proxy/metrics.h"
-#include "proxy/report.h"
+#include "proxy/report/answer_json.h"
+#include "proxy/report/metrics.h"
+#include "proxy/report/report.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // What operators say survives a restart, and the console's commands do what they acknowledge.
-#include "proxy/console.h"
-#include "proxy/figures.h"
-#include "proxy/reporter.h"
+#include "proxy/console/console.h"
+#include "proxy/report/figures.h"
+#include "proxy/report/reporter.h"
 #include <criterion/criterion.h>
 #include <semaphore.h>
 #include <sqlite3.h>

@@ -1,10 +1,10 @@
 // The small parts of the shadow: throttle, verdict memory, statements and portals, masking, rules.
 
-#include "proxy/masking.h"
-#include "proxy/rules.h"
-#include "proxy/statement.h"
-#include "proxy/throttle.h"
-#include "proxy/verdict_memory.h"
+#include "proxy/shadow/masking.h"
+#include "proxy/shadow/rules.h"
+#include "proxy/shadow/statement.h"
+#include "proxy/shadow/throttle.h"
+#include "proxy/shadow/verdict_memory.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

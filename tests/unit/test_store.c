@@ -1,5 +1,5 @@
 // What was written is read back, summed over runs, and what an operator said survives.
-#include "proxy/store.h"
+#include "proxy/report/store.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>

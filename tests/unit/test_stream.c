@@ -1,7 +1,7 @@
 // Streams: order, backpressure, buffers, ends, TLS. Both ends are streams on one loop.
 #include "certificates.h"
-#include "proxy/stream.h"
-#include "proxy/tls.h"
+#include "proxy/transport/stream.h"
+#include "proxy/transport/tls.h"
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>

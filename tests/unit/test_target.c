@@ -1,5 +1,5 @@
 // Connection strings: what libpq resolves is what the proxy uses.
-#include "proxy/target.h"
+#include "proxy/transport/target.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

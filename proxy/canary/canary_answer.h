@@ -1,0 +1,46 @@
+// New's answer to a canary read on its way to the client: taken from the three units of the job, checked
+// against what old would describe, presented as old's, and kept as new said it for the shadow. Pure; one
+// thread.
+#ifndef PROXY_CANARY_ANSWER_H
+#define PROXY_CANARY_ANSWER_H
+
+#include "protocol/capture.h"
+#include "protocol/frame.h"
+#include "protocol/writer.h"
+#include "proxy/canary/canary_columns.h"
+#include "proxy/shadow/shapes.h"
+
+enum canary_progress {
+    CANARY_COMING,   // nothing is wrong so far
+    CANARY_COMPLETE, // the read's ReadyForQuery came
+    CANARY_FAILED,   // new said an error; `sqlstate`
+    CANARY_UNFIT,    // it can't be presented as old's
+    CANARY_BROKEN,   // no memory, or no protocol
+};
+
+struct canary_answer {
+    struct frame frame;
+    struct writer message;             // the message that is under way
+    struct writer out;                 // for the client, and not yet given to it
+    struct capture record;             // for the shadow
+    struct shape_columns *old_columns; // a reference
+    bool is_simple, has_describe;
+    unsigned unit;                 // of the job: 0 BEGIN, 1 the read, 2 ROLLBACK
+    struct canary_column *columns; // what is done to values; owned, NULL: not described yet
+    bool converts;                 // to some of them
+    bool is_released; // no way back: errors go to the client, values are not checked any more
+    bool is_passing;  // the message under way passes in pieces
+    bool is_record_cut;
+    size_t max_record;
+    enum canary_progress progress;
+    char sqlstate[6];
+};
+
+void canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns,
+                        bool is_simple, bool has_describe, size_t max_record);
+void canary_answer_fini(struct canary_answer *answer);
+// Takes bytes of the job's replies. `out` then holds more for the client.
+enum canary_progress canary_answer_take(struct canary_answer *answer, const uint8_t *bytes,
+                                        size_t length);
+
+#endif

@@ -1,0 +1,62 @@
+// Reads of a session that are served by new, for the files session*.c (DESIGN 3.7). session_canary.c
+// decides, session_canary_serve.c serves, session_canary_old.c has old take over.
+#ifndef PROXY_SESSION_CANARY_H
+#define PROXY_SESSION_CANARY_H
+
+#include "proxy/canary/canary_answer.h"
+#include "proxy/canary/canary_unit.h"
+#include "proxy/own/own_session.h"
+#include "proxy/relay/session_parts.h"
+
+// COLLECTING ──► RELEASED ──► done
+// COLLECTING ──► ASKING_OLD ──► RELEASED   (the unit has Parse or Close: old must agree)
+// COLLECTING | ASKING_OLD ──► old serves it
+enum canary_phase { CANARY_COLLECTING, CANARY_ASKING_OLD, CANARY_RELEASED };
+
+enum { CANARY_FAILURES = 5 }; // in a row: new is then tried once a second
+
+// One read on its way. Lives until it is both served and its job has ended.
+struct canary {
+    struct session *session; // NULL: served, the job is awaited
+    struct worker *worker;
+    struct canary *next, *previous; // in worker->canaries, while patience counts
+    bool is_waiting;                // it does
+    enum canary_phase phase;
+    struct chunk *chunk; // a reference: what `unit` borrows from
+    struct canary_unit unit;
+    struct canary_answer answer;
+    struct own_job *job; // NULL: ended
+    char *user, *password;
+    uint64_t begun, answered; // uv_hrtime
+    uint64_t deadline;        // of canary.patience
+    size_t hold;
+    bool is_job_paused;
+    // Old's answer to the prefix.
+    struct writer old_message, prefix_reply;
+    bool old_has_refused;
+};
+
+// Serves the unit in these bytes by new, if it can be: takes the bytes. False: they are old's.
+bool session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
+                         size_t length);
+// Begins to serve; takes the unit, the columns (references) and the snapshot. False: no memory.
+bool session_canary_begin(struct session *session, struct chunk *chunk, struct canary_unit *unit,
+                          struct shape_columns **old_columns, struct state_snapshot **state);
+// The answer is there or over `hold`: goes to the client if old agrees.
+void session_canary_release(struct canary *canary);
+// Old serves the unit instead.
+void session_canary_fall_back(struct canary *canary, enum fallback_reason reason);
+// The client has its answer; the unit goes to the shadow.
+void session_canary_finish(struct canary *canary, enum unit_route route);
+void session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset,
+                             size_t length);          // while it is ASKING_OLD
+void session_canary_drained(struct session *session); // the client takes bytes again
+bool session_canary_cancel(struct session *session);  // false: nothing of it runs on new
+void session_canary_fini(struct session *session);    // the session ends first
+void session_canary_free(struct canary **canary);
+void session_canary_stop_waiting(struct canary *canary);
+void session_canary_tick(struct worker *worker, uint64_t now); // patience
+// New may be tried now, as far as its last failures tell.
+bool session_canary_may_try(struct database *database, uint64_t now);
+
+#endif

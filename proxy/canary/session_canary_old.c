@@ -1,0 +1,282 @@
+// Old's part in a canary read: it agrees to a Parse or Close before the answer is released, takes over when
+// new fails, and the shadow is told how it ended.
+#include "proxy/canary/session_canary.h"
+#include "proxy/log.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROBE_NS = 1000 * 1000 * 1000 };
+
+// The session goes on; what is left of the job is waited for.
+static void
+detach(struct canary *canary)
+{
+    session_canary_stop_waiting(canary);
+    canary->session->canary = NULL;
+    canary->session = NULL;
+    if (!canary->job) {
+        session_canary_free(&canary);
+    } else if (canary->is_job_paused) {
+        canary->is_job_paused = false;
+        own_job_resume(canary->job);
+    }
+}
+
+static void
+go_on(struct session *session)
+{
+    session_old_resume(session, PAUSE_CANARY);
+    if (!session->canary) {
+        session_client_resume(session, PAUSE_CANARY);
+    }
+    session_relay_after_unit(session);
+}
+
+static struct unit *
+make_unit(struct canary *canary, enum unit_route route)
+{
+    struct session *session = canary->session;
+    struct unit *unit = unit_new(session->id, ++session->sequence, 'I', canary->begun);
+    if (!unit) {
+        return NULL; // the shadow sees the gap
+    }
+    unit->route = route;
+    unit->answered = canary->answered;
+    unit->ended = uv_hrtime();
+    unit->status_after = 'I';
+    unit->has_statements = canary->unit.prefix_count > 0;
+    unit->is_harmless = true;
+    return unit;
+}
+
+void
+session_canary_finish(struct canary *canary, enum unit_route route)
+{
+    struct session *session = canary->session;
+    struct unit *unit = make_unit(canary, route);
+    if (unit) {
+        struct capture *record = &canary->answer.record;
+        unit->is_request_cut = !canary_unit_capture(&canary->unit, &unit->request);
+        unit->is_reply_cut =
+            canary->answer.is_record_cut ||
+            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length);
+        for (size_t i = 0; i < record->count && !unit->is_reply_cut; i++) {
+            const struct slice *slice = &record->slices[i];
+            unit->is_reply_cut =
+                !capture_append(&unit->reply, slice->chunk, slice->offset, slice->length);
+        }
+        if (unit->is_reply_cut) {
+            capture_fini(&unit->reply);
+            unit->dropped = DROP_MEMORY;
+        }
+        session_unit_settle(session, unit);
+    }
+    detach(canary);
+    go_on(session);
+}
+
+static void
+note_failure(struct database *database, enum fallback_reason reason, const char *sqlstate)
+{
+    books_fell_back(&database->books, reason);
+    // Data errors and unfit answers are the statement's, not new's.
+    if (reason == FALLBACK_UNFIT || strncmp(sqlstate, "22", 2) == 0) {
+        return;
+    }
+    if (atomic_fetch_add(&database->canary_failures, 1) + 1 >= CANARY_FAILURES) {
+        atomic_store(&database->canary_probe_at, uv_hrtime() + PROBE_NS);
+    }
+}
+
+// The prefix has gone to old and was answered: the shadow gets it as a unit of its own, and the client
+// its answer; the rest of the unit is relayed.
+static size_t
+settle_prefix(struct canary *canary)
+{
+    struct session *session = canary->session;
+    size_t length = canary->unit.prefix_length;
+    static const uint8_t sync[] = {MESSAGE_CLIENT_SYNC, 0, 0, 0, 4};
+    static const uint8_t ready[] = {MESSAGE_SERVER_READY_FOR_QUERY, 0, 0, 0, 5, 'I'};
+    session_to_client(session, canary->prefix_reply.bytes, canary->prefix_reply.length);
+    struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
+    if (unit) {
+        unit->is_request_cut = !capture_copy(&unit->request, canary->unit.bytes, length) ||
+                               !capture_copy(&unit->request, sync, sizeof(sync));
+        unit->is_reply_cut =
+            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length) ||
+            !capture_copy(&unit->reply, ready, sizeof(ready));
+        session_unit_settle(session, unit);
+    }
+    return length;
+}
+
+void
+session_canary_fall_back(struct canary *canary, enum fallback_reason reason)
+{
+    struct session *session = canary->session;
+    struct chunk *chunk = chunk_ref(canary->chunk);
+    const uint8_t *from = canary->unit.bytes, *end = from + canary->unit.length;
+    log_event(LOG_DEBUG_LEVEL, "canary_fell_back", "session=%llu reason=%s sqlstate=%s",
+              (unsigned long long)session->id, fallback_reason_name(reason),
+              canary->answer.sqlstate);
+    note_failure(session->database, reason, canary->answer.sqlstate);
+    if (canary->phase == CANARY_ASKING_OLD) {
+        from += settle_prefix(canary);
+    }
+    detach(canary);
+    session->next_route = UNIT_ROUTE_FALLBACK;
+    session->next_is_harmless = true; // it was proven, or it would not have been tried
+    session_relay_to_old(session, chunk, (size_t)(from - chunk->bytes), (size_t)(end - from));
+    chunk_unref(&chunk);
+    go_on(session);
+}
+
+// Old has refused the prefix: what it said is the answer.
+static void
+answer_refusal(struct canary *canary)
+{
+    struct session *session = canary->session;
+    struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
+    session_to_client(session, canary->prefix_reply.bytes, canary->prefix_reply.length);
+    if (unit) {
+        unit->is_request_cut =
+            !capture_copy(&unit->request, canary->unit.bytes, canary->unit.length);
+        unit->is_reply_cut =
+            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length);
+        session_unit_settle(session, unit);
+    }
+    detach(canary);
+    go_on(session);
+}
+
+static void
+prefix_is_answered(struct canary *canary)
+{
+    struct session *session = canary->session;
+    if (canary->old_has_refused) {
+        answer_refusal(canary);
+    } else if (canary->answer.progress == CANARY_COMPLETE ||
+               (canary->answer.progress == CANARY_COMING && canary->job)) {
+        session_canary_release(canary); // frees it when the answer was complete
+        session_canary_drained(session);
+    } else {
+        session_canary_fall_back(canary, FALLBACK_DISCONNECTED);
+    }
+}
+
+// False: the canary is over.
+static bool
+take_message(struct canary *canary)
+{
+    struct session *session = canary->session;
+    const struct writer *message = &canary->old_message;
+    char type = (char)message->bytes[0];
+    session->last_from_old = type;
+    switch (type) {
+    case MESSAGE_SERVER_PARAMETER_STATUS:
+        session_unit_stray(session, message->bytes, message->length);
+        session_to_client(session, message->bytes, message->length);
+        return true;
+    case MESSAGE_SERVER_NOTICE_RESPONSE:
+    case MESSAGE_SERVER_NOTIFICATION_RESPONSE:
+        session_to_client(session, message->bytes, message->length);
+        return true;
+    case MESSAGE_SERVER_READY_FOR_QUERY:
+        if (canary->old_has_refused) {
+            writer_bytes(&canary->prefix_reply, message->bytes, message->length);
+        }
+        prefix_is_answered(canary);
+        return false;
+    default:
+        canary->old_has_refused = canary->old_has_refused || type == MESSAGE_SERVER_ERROR_RESPONSE;
+        writer_bytes(&canary->prefix_reply, message->bytes, message->length);
+        return true;
+    }
+}
+
+void
+session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
+{
+    const uint8_t *at = chunk->bytes + offset, *end = at + length;
+    struct frame_piece piece;
+    bool goes_on = true;
+    while (goes_on && frame_next(&session->old_frame, &at, end, &piece) == FRAME_PIECE) {
+        struct canary *canary = session->canary;
+        if (piece.first) {
+            writer_clear(&canary->old_message);
+            writer_u8(&canary->old_message, (uint8_t)piece.type);
+            writer_u32(&canary->old_message, piece.body_total + 4);
+        }
+        if (canary->old_message.length == 0) { // its beginning was passed on before
+            session_to_client(session, piece.body, piece.body_length);
+            continue;
+        }
+        writer_bytes(&canary->old_message, piece.body, piece.body_length);
+        if (canary->old_message.failed) {
+            session_close(session, "out of memory");
+            return;
+        }
+        goes_on = !piece.last || take_message(canary);
+    }
+    if (!goes_on && at < end && !session_is_closing(session)) {
+        session_old_callbacks.on_bytes(session, chunk, (size_t)(at - chunk->bytes),
+                                       (size_t)(end - at));
+    }
+}
+
+bool
+session_canary_cancel(struct session *session)
+{
+    struct canary *canary = session->canary;
+    if (!canary || canary->phase == CANARY_ASKING_OLD) {
+        return canary != NULL;
+    }
+    if (canary->phase == CANARY_RELEASED) { // rows are on their way: new says where they end
+        if (canary->job) {
+            own_job_cancel(canary->job);
+        }
+        return true;
+    }
+    if (canary->job) {
+        own_pool_abandon(session->worker->pool, &canary->job);
+    }
+    struct writer error;
+    writer_init(&error);
+    reply_write_error(
+        &error, MESSAGE_SERVER_ERROR_RESPONSE,
+        &(struct reply_error_text){.severity = "ERROR",
+                                   .sqlstate = "57014",
+                                   .message = "canceling statement due to user request"});
+    reply_write_ready(&error, 'I');
+    struct canary_answer *answer = &canary->answer;
+    capture_fini(&answer->record);
+    answer->is_record_cut =
+        error.failed || !capture_copy(&answer->record, error.bytes, error.length);
+    session_to_client(session, error.bytes, error.failed ? 0 : error.length);
+    writer_fini(&error);
+    session_canary_finish(canary, UNIT_ROUTE_NEW);
+    return true;
+}
+
+void
+session_canary_fini(struct session *session)
+{
+    struct canary *canary = session->canary;
+    if (!canary) {
+        return;
+    }
+    struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
+    if (unit) {
+        unit->is_lost = true;
+        unit->status_after = 0;
+        unit->has_statements = false;
+        unit->is_request_cut =
+            !capture_copy(&unit->request, canary->unit.bytes, canary->unit.length);
+        session_unit_settle(session, unit);
+    }
+    if (canary->job) {
+        own_pool_abandon(canary->worker->pool, &canary->job);
+    }
+    canary->is_job_paused = false;
+    detach(canary);
+}

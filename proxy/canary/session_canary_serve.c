@@ -1,0 +1,330 @@
+// Serving a read by new. The job's bytes go through the answer, which holds them back; when the answer is
+// complete, or more than canary.hold came, it is released, after old has agreed to a Parse or Close in
+// front. Until then old can take over at any moment, and the client sees nothing of it.
+//
+// The client is not read from meanwhile, so nothing can overtake the read; what old says on its own (a
+// notification) passes before the release, and waits behind it while rows are streaming.
+#include "proxy/canary/session_canary.h"
+#include "proxy/log.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATIENCE_TICK_MS = 10, PROBE_NS = 1000 * 1000 * 1000 };
+
+// ---- may new be tried ----
+
+bool
+session_canary_may_try(struct database *database, uint64_t now)
+{
+    if (atomic_load_explicit(&database->canary_failures, memory_order_relaxed) < CANARY_FAILURES) {
+        return true;
+    }
+    uint64_t probe_at = atomic_load_explicit(&database->canary_probe_at, memory_order_relaxed);
+    return now >= probe_at &&
+           atomic_compare_exchange_strong(&database->canary_probe_at, &probe_at, now + PROBE_NS);
+}
+
+// ---- patience ----
+
+void
+session_canary_tick(struct worker *worker, uint64_t now)
+{
+    struct canary *next;
+    for (struct canary *at = worker->canaries; at; at = next) {
+        next = at->next;
+        if (now < at->deadline) {
+            continue;
+        }
+        own_pool_abandon(worker->pool, &at->job);
+        session_canary_fall_back(at, FALLBACK_PATIENCE);
+    }
+}
+
+static void
+on_patience(uv_timer_t *timer)
+{
+    session_canary_tick(timer->data, uv_hrtime());
+}
+
+static void
+start_waiting(struct canary *canary)
+{
+    struct worker *worker = canary->worker;
+    if (!worker->canaries) {
+        uv_timer_start(&worker->patience, on_patience, PATIENCE_TICK_MS, PATIENCE_TICK_MS);
+    }
+    canary->is_waiting = true;
+    canary->previous = NULL;
+    canary->next = worker->canaries;
+    if (canary->next) {
+        canary->next->previous = canary;
+    }
+    worker->canaries = canary;
+}
+
+void
+session_canary_stop_waiting(struct canary *canary)
+{
+    if (!canary->is_waiting) {
+        return;
+    }
+    canary->is_waiting = false;
+    if (canary->previous) {
+        canary->previous->next = canary->next;
+    } else {
+        canary->worker->canaries = canary->next;
+    }
+    if (canary->next) {
+        canary->next->previous = canary->previous;
+    }
+    if (!canary->worker->canaries) {
+        uv_timer_stop(&canary->worker->patience);
+    }
+}
+
+// ---- to the client ----
+
+static void
+flush(struct canary *canary)
+{
+    struct writer *out = &canary->answer.out;
+    if (out->length > 0) {
+        if (!stream_write_copy(canary->session->client, out->bytes, out->length)) {
+            canary->is_job_paused = true;
+        }
+        writer_clear(out);
+    }
+}
+
+static void
+deliver(struct canary *canary)
+{
+    struct session *session = canary->session;
+    session_canary_stop_waiting(canary);
+    canary->phase = CANARY_RELEASED;
+    canary->answer.is_released = true;
+    atomic_store_explicit(&session->database->canary_failures, 0, memory_order_relaxed);
+    session_to_client(session, canary->prefix_reply.bytes, canary->prefix_reply.length);
+    flush(canary);
+    if (canary->answer.progress == CANARY_COMPLETE) {
+        session_canary_finish(canary, UNIT_ROUTE_NEW);
+    } else {
+        session_old_pause(session, PAUSE_CANARY);
+    }
+}
+
+void
+session_canary_release(struct canary *canary)
+{
+    session_canary_stop_waiting(canary);
+    if (canary->unit.prefix_length > 0 && canary->phase == CANARY_COLLECTING) {
+        static const uint8_t sync[] = {MESSAGE_CLIENT_SYNC, 0, 0, 0, 4};
+        canary->phase = CANARY_ASKING_OLD;
+        session_to_old(canary->session, canary->unit.bytes, canary->unit.prefix_length);
+        session_to_old(canary->session, sync, sizeof(sync));
+        return;
+    }
+    deliver(canary);
+}
+
+// New failed in the middle of an answer of which the client has a part.
+static void
+break_off(struct canary *canary)
+{
+    struct session *session = canary->session;
+    if (!frame_is_between_messages(&canary->answer.frame) && canary->answer.is_passing) {
+        session_close(session, "new failed in the middle of a row");
+        return;
+    }
+    writer_clear(&canary->answer.out);
+    reply_write_error(&canary->answer.out, MESSAGE_SERVER_ERROR_RESPONSE,
+                      &(struct reply_error_text){
+                          .severity = "ERROR",
+                          .sqlstate = "40001",
+                          .message = "the connection to the new server was lost during the answer",
+                          .hint = "The read can be tried again."});
+    reply_write_ready(&canary->answer.out, 'I');
+    canary->answer.is_record_cut = true;
+    capture_fini(&canary->answer.record);
+    flush(canary);
+    session_canary_finish(canary, UNIT_ROUTE_NEW);
+}
+
+// ---- the job ----
+
+static enum fallback_reason
+reason_of(const struct own_job *job)
+{
+    switch (job->outcome) {
+    case OWN_TIMEOUT:
+        return FALLBACK_PATIENCE;
+    case OWN_DONE:
+    case OWN_TOO_BIG:
+    case OWN_JUNK:
+        return FALLBACK_ERROR;
+    case OWN_UNAVAILABLE:
+        return job->sent != 0 ? FALLBACK_DISCONNECTED : FALLBACK_UNAVAILABLE;
+    default:
+        return FALLBACK_UNAVAILABLE;
+    }
+}
+
+static void
+on_job_done(struct own_job *job)
+{
+    struct canary *canary = job->context;
+    enum fallback_reason reason = reason_of(job);
+    own_job_free(&canary->job);
+    if (!canary->session) {
+        session_canary_free(&canary);
+        return;
+    }
+    if (session_is_closing(canary->session) || canary->answer.progress == CANARY_COMPLETE) {
+        return; // the rest is session_canary_fini's, or comes with old's agreement
+    }
+    if (canary->phase == CANARY_RELEASED) {
+        break_off(canary);
+    } else if (canary->phase == CANARY_COLLECTING) {
+        session_canary_fall_back(canary, reason);
+    }
+}
+
+// What is to be done after more has come.
+static void
+consider(struct canary *canary)
+{
+    const struct canary_answer *answer = &canary->answer;
+    bool is_over =
+        answer->out.length > canary->hold || answer->message.length > canary->hold + STREAM_CHUNK;
+    if (canary->phase == CANARY_RELEASED) {
+        flush(canary);
+        if (answer->progress == CANARY_COMPLETE) {
+            session_canary_finish(canary, UNIT_ROUTE_NEW);
+        } else if (answer->progress != CANARY_COMING) {
+            break_off(canary);
+        }
+    } else if (answer->progress == CANARY_FAILED || answer->progress == CANARY_BROKEN) {
+        session_canary_fall_back(canary, FALLBACK_ERROR);
+    } else if (answer->progress == CANARY_UNFIT || (is_over && answer->converts) ||
+               (is_over && answer->out.length <= canary->hold)) {
+        session_canary_fall_back(canary, FALLBACK_UNFIT);
+    } else if (is_over || answer->progress == CANARY_COMPLETE) {
+        session_canary_release(canary);
+    }
+}
+
+static bool
+on_job_bytes(struct own_job *job, struct chunk *chunk, size_t offset, size_t length)
+{
+    struct canary *canary = job->context;
+    if (!canary->session || session_is_closing(canary->session)) {
+        return true;
+    }
+    if (canary->answered == 0) {
+        canary->answered = uv_hrtime();
+    }
+    canary_answer_take(&canary->answer, chunk->bytes + offset, length);
+    if (canary->phase != CANARY_ASKING_OLD) {
+        consider(canary);
+    }
+    // Served or fallen back by now, perhaps: then nobody minds what else comes.
+    if (canary->session && canary->phase == CANARY_ASKING_OLD) {
+        canary->is_job_paused = canary->answer.progress == CANARY_COMING;
+    }
+    return !canary->session || !canary->is_job_paused;
+}
+
+void
+session_canary_drained(struct session *session)
+{
+    struct canary *canary = session->canary;
+    if (canary && canary->phase == CANARY_RELEASED && canary->is_job_paused && canary->job) {
+        canary->is_job_paused = false;
+        own_job_resume(canary->job);
+    }
+}
+
+// ---- the beginning ----
+
+void
+session_canary_free(struct canary **canary)
+{
+    struct canary *gone = *canary;
+    *canary = NULL;
+    assert(!gone->job && !gone->is_waiting);
+    canary_answer_fini(&gone->answer);
+    canary_unit_fini(&gone->unit);
+    writer_fini(&gone->old_message);
+    writer_fini(&gone->prefix_reply);
+    chunk_unref(&gone->chunk);
+    free(gone->user);
+    if (gone->password) {
+        explicit_bzero(gone->password, strlen(gone->password));
+        free(gone->password);
+    }
+    free(gone);
+}
+
+static bool
+make_job(struct canary *canary, struct state_snapshot **state)
+{
+    struct session *session = canary->session;
+    const struct configuration_database *entry = session->settings->entry;
+    canary->user = strdup(session->user);
+    canary->password = session->own_password ? strdup(session->own_password) : NULL;
+    canary->job = own_job_new();
+    if (!canary->user || !canary->job || (session->own_password && !canary->password) ||
+        !canary_unit_write(&canary->unit, &canary->job->messages, &canary->job->messages_length)) {
+        own_job_free(&canary->job);
+        return false;
+    }
+    struct own_job *job = canary->job;
+    job->identity = (struct own_identity){
+        .database = session->database, .user = canary->user, .password = canary->password};
+    job->side = SIDE_NEW;
+    job->state = *state;
+    *state = NULL;
+    job->units = 3;
+    job->max_reply = SIZE_MAX;
+    job->timeout = UINT64_MAX / 4; // patience ends it before the release; then the client decides
+    job->queue_timeout = entry->canary.patience;
+    job->done = on_job_done;
+    job->context = canary;
+    job->on_bytes = on_job_bytes;
+    return true;
+}
+
+bool
+session_canary_begin(struct session *session, struct chunk *chunk, struct canary_unit *unit,
+                     struct shape_columns **old_columns, struct state_snapshot **state)
+{
+    const struct configuration_database *entry = session->settings->entry;
+    struct own_pool *pool = worker_pool(session->worker);
+    struct canary *canary = pool ? calloc(1, sizeof(*canary)) : NULL;
+    if (!canary) {
+        return false;
+    }
+    canary->session = session;
+    canary->worker = session->worker;
+    canary->unit = *unit;
+    writer_init(&canary->old_message);
+    writer_init(&canary->prefix_reply);
+    if (!make_job(canary, state)) {
+        canary->unit = (struct canary_unit){0}; // stays the caller's
+        session_canary_free(&canary);
+        return false;
+    }
+    canary->chunk = chunk_ref(chunk);
+    canary_answer_init(&canary->answer, old_columns, unit->is_simple, unit->has_describe,
+                       entry->shadow.max_result);
+    canary->begun = uv_hrtime();
+    canary->deadline = canary->begun + entry->canary.patience;
+    canary->hold = entry->canary.hold;
+    session->canary = canary;
+    session_client_pause(session, PAUSE_CANARY);
+    atomic_store_explicit(&session->registered.state, CLIENT_ACTIVE, memory_order_relaxed);
+    start_waiting(canary);
+    own_pool_run(pool, canary->job);
+    return true;
+}

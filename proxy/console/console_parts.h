@@ -1,0 +1,89 @@
+// What a console session is made of, for console_session.c (its life and bytes), console_login.c (who is
+// it) and console_dialogue.c (messages to commands to replies). One thread: its loop's.
+#ifndef PROXY_CONSOLE_PARTS_H
+#define PROXY_CONSOLE_PARTS_H
+
+#include "protocol/challenge.h"
+#include "proxy/console/console.h"
+#include "proxy/console/console_session.h"
+#include "proxy/console/console_wire.h"
+
+enum {
+    CONSOLE_MESSAGE_MAX = 1024 * 1024,
+    CONSOLE_OBJECTS_MAX = 256, // prepared statements, and portals
+    CONSOLE_LOGIN_SECONDS = 60,
+    CONSOLE_TICK_MS = 250,
+};
+
+// LOGIN ──admitted──► READY ──a command──► RUNNING ──its reply──► READY
+// each of them ──end, error or shutdown──► CLOSING
+enum console_state { CONSOLE_LOGIN, CONSOLE_READY, CONSOLE_RUNNING, CONSOLE_CLOSING };
+
+struct console_statement {
+    struct console_statement *next;
+    char *name, *sql; // owned
+    bool is_empty;
+    uint32_t *types; // of its parameters; owned
+    size_t parameter_count;
+    const struct answer_shape *shape; // NULL: no rows
+};
+
+struct console_portal {
+    struct console_portal *next;
+    char *name; // owned
+    bool is_empty;
+    struct console_call call;
+    struct console_formats formats;
+    bool is_run; // `answer` and `tag` are there
+    struct answer answer;
+    char tag[64];
+    size_t next_row;
+};
+
+struct console_session {
+    struct instance *instance;
+    struct stream *stream; // NULL when it is closed
+    void (*closed)(void *context);
+    void *context;
+    uv_async_t answered; // from the reporter thread
+    uv_timer_t timer;
+    unsigned handles; // open ones of the two
+    enum console_state state;
+    bool is_running; // the reporter has `run`; may outlast the stream
+    unsigned ticks;
+    char *user, *actor; // owned
+    struct challenge *challenge;
+    uint8_t *input; // what came and is not yet understood; owned
+    size_t input_length, input_capacity;
+    struct writer output;
+    bool is_skipping; // after an error in the extended protocol: up to Sync
+    struct console_statement *statements;
+    struct console_portal *portals;
+    // The command under way.
+    struct console_call call; // of a simple Query; a portal's is the portal's
+    struct console_run run;
+    char **queue; // the statements of a simple Query; owned
+    size_t queue_length, queue_next;
+    struct console_portal *portal; // NULL: simple Query
+    int32_t row_limit;
+};
+
+// console_session.c
+void console_move(struct console_session *session, enum console_state state);
+void console_send(struct console_session *session); // what `output` holds
+void console_run_call(struct console_session *session, const struct console_call *call);
+// FATAL, and the end.
+void console_end(struct console_session *session, const struct console_error *error);
+
+// console_login.c
+void console_login_begin(struct console_session *session);
+void console_login_message(struct console_session *session, char type, const uint8_t *body,
+                           size_t length);
+
+// console_dialogue.c
+void console_message(struct console_session *session, char type, const uint8_t *body,
+                     size_t length);
+void console_answered(struct console_session *session); // `run` is filled in
+void console_dialogue_fini(struct console_session *session);
+
+#endif

@@ -1,0 +1,260 @@
+// See catalog_reader.h. A reading opens a connection to each side and closes it afterwards. A side that
+// cannot be read keeps the catalog that it had, the epoch rises all the same, and that side is tried again
+// with growing pauses. catalog_load waits inside libpq: a hanging server is cut off by shutting down
+// the socket from outside, after READING_LIMIT or on stop.
+#include "proxy/control/catalog_reader.h"
+#include "proxy/control/catalog_load.h"
+#include "proxy/control/side_link.h"
+#include "proxy/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull,
+                      request_gap = 100000000;
+
+struct catalog_reader {
+    struct database *database;
+    pthread_t thread;
+    int stop_fd;
+    pthread_mutex_t lock; // for what follows
+    pthread_cond_t changed;
+    bool is_stopping, is_requested;
+    bool is_reading;        // the next epoch may lack what is committed from now on
+    int socket;             // of the reading that runs; -1: none
+    uint64_t reading_since; // ns
+    // The thread's own.
+    bool is_due[2];      // by side: requested, or failed
+    uint64_t pause;      // before the next try after a failure; 0: the last one went well
+    char errors[2][512]; // what was logged last, so that it is said once
+};
+
+static const char *const side_names[] = {"old", "new"};
+
+static void
+say_outcome(struct catalog_reader *reader, enum side side, const char *error)
+{
+    char *said = reader->errors[side];
+
+    if (strcmp(said, error) == 0 || strcmp(error, "stopping") == 0)
+        return;
+    snprintf(said, sizeof reader->errors[side], "%s", error);
+    if (*error)
+        log_event(LOG_WARNING_LEVEL, "catalog_unread", "database=%s side=%s error=\"%s\"",
+                  reader->database->name, side_names[side], error);
+    else
+        log_event(LOG_INFO_LEVEL, "catalog_read", "database=%s side=%s", reader->database->name,
+                  side_names[side]);
+}
+
+// False: stop, and the socket is not known to whoever stops.
+static bool
+publish_socket(struct catalog_reader *reader, int fd)
+{
+    pthread_mutex_lock(&reader->lock);
+
+    bool is_stopping = reader->is_stopping;
+
+    reader->socket = is_stopping ? -1 : fd;
+    reader->reading_since = uv_hrtime();
+    pthread_mutex_unlock(&reader->lock);
+    return !is_stopping;
+}
+
+// NULL: `error` says why.
+static struct catalog *
+read_side(struct catalog_reader *reader, const struct target *target, char error[512])
+{
+    struct side_link link;
+    struct catalog *catalog = NULL;
+
+    side_link_init(&link, reader->stop_fd);
+    if (!side_link_up(&link, target)) {
+        snprintf(error, 512, "%s", link.error);
+        return NULL;
+    }
+    PQsetnonblocking(link.connection, 0);
+    error[0] = '\0';
+    if (!publish_socket(reader, PQsocket(link.connection))) {
+        snprintf(error, 512, "stopping");
+    } else if (catalog_load(link.connection, &catalog, error, 512) != 0) {
+        catalog = NULL;
+        if (!error[0])
+            snprintf(error, 512, "the catalog could not be read");
+        error[strcspn(error, "\n")] = '\0';
+    }
+    publish_socket(reader, -1);
+    side_link_close(&link);
+    return catalog;
+}
+
+// Reads the sides that are due. True: none is due any more.
+static bool
+read_due(struct catalog_reader *reader, bool is_request)
+{
+    struct database_settings *settings = database_settings(reader->database);
+    struct database_catalogs *before = database_catalogs(reader->database);
+    struct catalog *catalogs[2] = {NULL};
+    bool is_news = is_request; // who asked waits for the epoch
+
+    for (int side = 0; side < 2; side++) {
+        char error[512] = "";
+
+        if (reader->is_due[side]) {
+            catalogs[side] = read_side(reader, settings->targets[side], error);
+            say_outcome(reader, (enum side)side, catalogs[side] ? "" : error);
+            reader->is_due[side] = !catalogs[side];
+            is_news |= catalogs[side] != NULL;
+        }
+        if (!catalogs[side] && before->catalogs[side])
+            catalogs[side] = catalog_ref(before->catalogs[side]);
+    }
+    if (is_news)
+        database_set_catalogs(reader->database, catalogs[SIDE_OLD], catalogs[SIDE_NEW]);
+    for (int side = 0; !is_news && side < 2; side++) {
+        if (catalogs[side])
+            catalog_unref(&catalogs[side]);
+    }
+    database_catalogs_unref(&before);
+    database_settings_unref(&settings);
+    return !reader->is_due[SIDE_OLD] && !reader->is_due[SIDE_NEW];
+}
+
+static struct timespec
+from_now(uint64_t nanoseconds)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_sec += (time_t)(nanoseconds / second);
+    time.tv_nsec += (long)(nanoseconds % second);
+    if (time.tv_nsec >= (long)second) {
+        time.tv_sec++;
+        time.tv_nsec -= (long)second;
+    }
+    return time;
+}
+
+enum work { WORK_STOP, WORK_REQUEST, WORK_RETRY };
+
+static enum work
+wait_for_work(struct catalog_reader *reader)
+{
+    struct timespec retry = from_now(reader->pause), gap = from_now(request_gap);
+    enum work work = WORK_RETRY;
+
+    pthread_mutex_lock(&reader->lock);
+    while (!reader->is_stopping &&
+           pthread_cond_timedwait(&reader->changed, &reader->lock, &gap) != ETIMEDOUT)
+        continue; // requests that come in the gap are one
+    while (!reader->is_stopping && !reader->is_requested) {
+        int outcome = 0;
+
+        if (reader->pause)
+            outcome = pthread_cond_timedwait(&reader->changed, &reader->lock, &retry);
+        else
+            pthread_cond_wait(&reader->changed, &reader->lock);
+        if (outcome == ETIMEDOUT)
+            break;
+    }
+    if (reader->is_stopping)
+        work = WORK_STOP;
+    else if (reader->is_requested)
+        work = WORK_REQUEST;
+    reader->is_requested = false;
+    pthread_mutex_unlock(&reader->lock);
+    return work;
+}
+
+static void *
+run(void *context)
+{
+    struct catalog_reader *reader = context;
+
+    for (enum work work = WORK_REQUEST; work != WORK_STOP; work = wait_for_work(reader)) {
+        if (work == WORK_REQUEST)
+            reader->is_due[SIDE_OLD] = reader->is_due[SIDE_NEW] = true;
+        if (read_due(reader, work == WORK_REQUEST))
+            reader->pause = 0;
+        else if (reader->pause == 0)
+            reader->pause = second;
+        else
+            reader->pause = reader->pause < 16 * second ? reader->pause * 2 : reader->pause;
+    }
+    return NULL;
+}
+
+struct catalog_reader *
+catalog_reader_start(struct database *database)
+{
+    struct catalog_reader *reader = calloc(1, sizeof *reader);
+    pthread_condattr_t monotonic;
+
+    if (!reader)
+        return NULL;
+    reader->database = database;
+    reader->socket = -1;
+    reader->is_reading = true; // the thread begins with it
+    reader->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_init(&reader->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&reader->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (reader->stop_fd >= 0 && pthread_create(&reader->thread, NULL, run, reader) == 0)
+        return reader;
+    if (reader->stop_fd >= 0)
+        close(reader->stop_fd);
+    pthread_cond_destroy(&reader->changed);
+    pthread_mutex_destroy(&reader->lock);
+    free(reader);
+    return NULL;
+}
+
+void
+catalog_reader_stop(struct catalog_reader **reader)
+{
+    struct catalog_reader *gone = *reader;
+
+    *reader = NULL;
+    if (!gone)
+        return;
+    eventfd_write(gone->stop_fd, 1);
+    pthread_mutex_lock(&gone->lock);
+    gone->is_stopping = true;
+    if (gone->socket >= 0)
+        shutdown(gone->socket, SHUT_RDWR);
+    pthread_cond_signal(&gone->changed);
+    pthread_mutex_unlock(&gone->lock);
+    pthread_join(gone->thread, NULL);
+    close(gone->stop_fd);
+    pthread_cond_destroy(&gone->changed);
+    pthread_mutex_destroy(&gone->lock);
+    free(gone);
+}
+
+uint64_t
+catalog_reader_request(struct catalog_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    uint64_t epoch = atomic_load(&reader->database->catalogs_epoch);
+    epoch += reader->is_reading ? 2 : 1;
+    reader->is_requested = true;
+    pthread_cond_signal(&reader->changed);
+    pthread_mutex_unlock(&reader->lock);
+    return epoch;
+}
+
+void
+catalog_reader_watch(struct catalog_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    if (reader->socket >= 0 && uv_hrtime() - reader->reading_since > reading_limit)
+        shutdown(reader->socket, SHUT_RDWR);
+    pthread_mutex_unlock(&reader->lock);
+}

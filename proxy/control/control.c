@@ -1,0 +1,469 @@
+// One control thread a database: two links, one lag probe, and those who wait for a position. It polls
+// fast while somebody waits (5 ms, doubling up to lag.poll) and once a second otherwise; whatever it
+// learns goes into the database's atomics for everybody to read. Waiters come in through a list and an
+// eventfd, and are answered outside the lock. Known compromise: while a side does not answer, the thread
+// stands still for up to two seconds, and waiters of this database are answered that much later.
+#include "proxy/control/control.h"
+#include "proxy/control/catalog_reader.h"
+#include "proxy/control/lag.h"
+#include "proxy/control/side_link.h"
+#include "proxy/log.h"
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static const uint64_t millisecond = 1000000, pace_least = 5000000, pace_idle = 1000000000;
+static const char *const side_names[] = {"old", "new"};
+
+struct waiter {
+    struct waiter *next;
+    uint64_t position, since, deadline; // ns; the deadline is set on the thread
+    control_lag_done done;
+    void *context;
+};
+
+struct control {
+    struct database *database;
+    pthread_t thread;
+    int wake_fd, stop_fd;
+    struct catalog_reader *reader;
+    atomic_int position_source; // enum position_source
+    pthread_mutex_t lock;       // for what follows
+    struct waiter *arrivals;
+    bool is_stopping;
+    char trouble[256];
+    void (*side_changed)(void *context, struct database *database, enum side side, bool is_up,
+                         const char *why);
+    void *side_context;
+    // The thread's own.
+    struct side_link links[2];
+    bool was_tried[2]; // a side's first state is said, too
+    struct database_settings *settings;
+    uint64_t settings_epoch;
+    struct lag lag;
+    enum lag_state state;
+    uint64_t replayed; // while state is LAG_STATE_KNOWN
+    struct waiter *waiters;
+    uint64_t polled_at, pace; // ns
+};
+
+enum position_source { POSITION_NONE, POSITION_INSERTED, POSITION_REPLAYED };
+
+static void
+control_wake(struct control *control)
+{
+    eventfd_write(control->wake_fd, 1);
+}
+
+// --- sides ------------------------------------------------------------------------------------
+
+static void
+note_side(struct control *control, enum side side)
+{
+    struct database *database = control->database;
+    const struct side_link *link = &control->links[side];
+    bool is_up = link->connection != NULL;
+    bool was_up = atomic_exchange(&database->sides_up[side], is_up);
+
+    if (is_up == was_up && control->was_tried[side])
+        return;
+    if (is_up && control->was_tried[side])
+        catalog_reader_request(control->reader); // DDL may have passed meanwhile
+    control->was_tried[side] = true;
+    log_event(is_up ? LOG_INFO_LEVEL : LOG_WARNING_LEVEL, is_up ? "side_up" : "side_down",
+              "database=%s side=%s%s%s%s", database->name, side_names[side],
+              is_up ? "" : " error=\"", is_up ? "" : link->error, is_up ? "" : "\"");
+    pthread_mutex_lock(&control->lock);
+
+    void (*changed)(void *, struct database *, enum side, bool, const char *) =
+        control->side_changed;
+    void *context = control->side_context;
+
+    pthread_mutex_unlock(&control->lock);
+    if (changed)
+        changed(context, database, side, is_up, is_up ? "" : link->error);
+}
+
+static void
+follow_settings(struct control *control)
+{
+    struct database *database = control->database;
+    uint64_t epoch = atomic_load_explicit(&database->settings_epoch, memory_order_acquire);
+
+    if (control->settings && epoch == control->settings_epoch)
+        return;
+
+    struct database_settings *before = control->settings;
+
+    control->settings = database_settings(database);
+    control->settings_epoch = epoch;
+    for (int side = 0; before && side < 2; side++) {
+        if (strcmp(before->targets[side]->connection_string,
+                   control->settings->targets[side]->connection_string) == 0)
+            continue;
+        side_link_close(&control->links[side]);
+        control->links[side].retry_at = 0;
+    }
+    lag_forget(&control->lag);
+    control->polled_at = 0;
+    if (before)
+        catalog_reader_request(control->reader);
+    database_settings_unref(&before);
+}
+
+// --- the lag ----------------------------------------------------------------------------------
+
+// Puts what a poll found where everybody reads it.
+static void
+publish(struct control *control)
+{
+    struct database *database = control->database;
+    const struct lag *lag = &control->lag;
+    bool is_known = control->state == LAG_STATE_KNOWN;
+    uint64_t age;
+    int64_t lag_us = -1;
+    enum position_source source = POSITION_NONE;
+
+    if (is_known && lag->probe == LAG_NONE)
+        lag_us = 0;
+    else if (is_known && lag_history_age(&lag->history, control->replayed, uv_hrtime(), &age))
+        lag_us = (int64_t)(age / 1000);
+    if (lag->is_resolved && lag->probe != LAG_NONE)
+        source = lag->old_is_in_recovery ? POSITION_REPLAYED : POSITION_INSERTED;
+    atomic_store(&control->position_source, (int)source);
+    atomic_store(&database->replayed, is_known ? control->replayed : 0);
+    atomic_store(&database->lag_us, lag_us);
+    atomic_store(&database->lag_probe, (int)lag->probe);
+    pthread_mutex_lock(&control->lock);
+
+    bool is_news = strcmp(control->trouble, is_known ? "" : lag->trouble) != 0;
+
+    snprintf(control->trouble, sizeof control->trouble, "%s", is_known ? "" : lag->trouble);
+    pthread_mutex_unlock(&control->lock);
+    if (is_news)
+        log_event(is_known ? LOG_INFO_LEVEL : LOG_WARNING_LEVEL,
+                  is_known ? "lag_known" : "lag_unknown",
+                  is_known ? "database=%s probe=%s" : "database=%s reason=\"%s\"", database->name,
+                  is_known ? lag_probe_name(lag->probe) : lag->trouble);
+}
+
+static bool
+is_stopping(struct control *control)
+{
+    pthread_mutex_lock(&control->lock);
+
+    bool result = control->is_stopping;
+
+    pthread_mutex_unlock(&control->lock);
+    return result;
+}
+
+static void
+poll_sides(struct control *control)
+{
+    for (int side = 0; side < 2; side++)
+        side_link_up(&control->links[side], control->settings->targets[side]);
+    control->replayed = 0;
+    control->state =
+        lag_poll(&control->lag, control->links, &control->settings->entry->lag, &control->replayed);
+    if (is_stopping(control))
+        return; // what was broken off says nothing about the sides
+    if (control->state != LAG_STATE_KNOWN)
+        control->replayed = 0;
+    for (int side = 0; side < 2; side++)
+        note_side(control, (enum side)side);
+    publish(control);
+    control->polled_at = uv_hrtime();
+}
+
+// --- waiters ----------------------------------------------------------------------------------
+
+static uint64_t
+wait_limit(const struct control *control)
+{
+    const struct configuration_database *entry = control->settings->entry;
+
+    return control->lag.probe == LAG_NONE ? entry->shadow.recheck.settle : entry->lag.max_wait;
+}
+
+static bool
+take_arrivals(struct control *control)
+{
+    pthread_mutex_lock(&control->lock);
+
+    struct waiter *arrivals = control->arrivals;
+
+    control->arrivals = NULL;
+    pthread_mutex_unlock(&control->lock);
+    if (!arrivals)
+        return false;
+    while (arrivals) {
+        struct waiter *waiter = arrivals;
+
+        arrivals = waiter->next;
+        waiter->position = lag_settled_position(&control->lag, waiter->position);
+        waiter->deadline = waiter->since + wait_limit(control);
+        waiter->next = control->waiters;
+        control->waiters = waiter;
+    }
+    return true;
+}
+
+// Is it decided? With `none`, new is never more than settle behind, and the time alone decides.
+static bool
+is_answered(const struct control *control, const struct waiter *waiter, uint64_t now,
+            enum lag_wait *answer)
+{
+    bool is_known = control->state == LAG_STATE_KNOWN;
+
+    if (is_known && control->lag.probe == LAG_NONE)
+        *answer = LAG_CLOSED;
+    else if (is_known && waiter->position == 0)
+        *answer = LAG_UNKNOWN; // old's position was not asked for
+    else if (is_known && control->replayed >= waiter->position)
+        *answer = LAG_CLOSED;
+    else
+        *answer = is_known ? LAG_OPEN : LAG_UNKNOWN;
+    return now >= waiter->deadline || (*answer == LAG_CLOSED && control->lag.probe != LAG_NONE) ||
+           (is_known && *answer == LAG_UNKNOWN) ||
+           (control->state == LAG_STATE_UNRESOLVED && control->polled_at >= waiter->since);
+}
+
+static void
+answer_waiters(struct control *control)
+{
+    int64_t lag_us = atomic_load(&control->database->lag_us);
+    double lag_seconds = lag_us < 0 ? -1 : (double)lag_us / 1e6;
+    struct waiter **link = &control->waiters;
+    uint64_t now = uv_hrtime();
+
+    while (*link) {
+        struct waiter *waiter = *link;
+        enum lag_wait answer;
+
+        if (!is_answered(control, waiter, now, &answer)) {
+            link = &waiter->next;
+            continue;
+        }
+        *link = waiter->next;
+        waiter->done(waiter->context, answer, lag_seconds);
+        free(waiter);
+    }
+}
+
+static void
+dismiss(struct waiter *waiter)
+{
+    while (waiter) {
+        struct waiter *next = waiter->next;
+
+        waiter->done(waiter->context, LAG_UNKNOWN, -1);
+        free(waiter);
+        waiter = next;
+    }
+}
+
+// --- the thread -------------------------------------------------------------------------------
+
+// How long until something is due, in ms for poll().
+static int
+time_left(const struct control *control)
+{
+    uint64_t now = uv_hrtime(), due = control->polled_at + control->pace;
+
+    for (const struct waiter *waiter = control->waiters; waiter; waiter = waiter->next) {
+        if (waiter->deadline < due)
+            due = waiter->deadline;
+    }
+    return due <= now ? 0 : (int)((due - now) / millisecond) + 1;
+}
+
+// False: stop.
+static bool
+sleep_until_due(struct control *control)
+{
+    struct pollfd fds[] = {{.fd = control->wake_fd, .events = POLLIN},
+                           {.fd = control->stop_fd, .events = POLLIN}};
+    eventfd_t count;
+
+    if (poll(fds, 2, time_left(control)) > 0 && fds[0].revents)
+        eventfd_read(control->wake_fd, &count);
+    return !fds[1].revents;
+}
+
+static void
+set_pace(struct control *control, bool has_arrivals)
+{
+    uint64_t most = control->settings->entry->lag.poll;
+
+    if (!control->waiters || control->lag.probe == LAG_NONE)
+        control->pace = pace_idle;
+    else if (has_arrivals || control->pace == pace_idle)
+        control->pace = pace_least;
+    else
+        control->pace *= 2;
+    if (control->waiters && control->pace > most)
+        control->pace = most;
+}
+
+static void *
+run(void *context)
+{
+    struct control *control = context;
+
+    do {
+        follow_settings(control);
+
+        bool has_arrivals = take_arrivals(control);
+
+        answer_waiters(control); // what is known already may do
+        if (has_arrivals)
+            set_pace(control, true);
+        if (uv_hrtime() >= control->polled_at + control->pace || control->polled_at == 0) {
+            poll_sides(control);
+            answer_waiters(control);
+            set_pace(control, has_arrivals);
+        }
+        catalog_reader_watch(control->reader);
+    } while (sleep_until_due(control));
+    pthread_mutex_lock(&control->lock);
+
+    struct waiter *late = control->arrivals;
+
+    control->arrivals = NULL;
+    pthread_mutex_unlock(&control->lock);
+    dismiss(late);
+    dismiss(control->waiters);
+    control->waiters = NULL;
+    return NULL;
+}
+
+static void
+control_free(struct control *control)
+{
+    catalog_reader_stop(&control->reader);
+    for (int side = 0; side < 2; side++)
+        side_link_close(&control->links[side]);
+    database_settings_unref(&control->settings);
+    if (control->wake_fd >= 0)
+        close(control->wake_fd);
+    if (control->stop_fd >= 0)
+        close(control->stop_fd);
+    pthread_mutex_destroy(&control->lock);
+    free(control);
+}
+
+struct control *
+control_start(struct database *database)
+{
+    struct control *control = calloc(1, sizeof *control);
+
+    if (!control)
+        return NULL;
+    control->database = database;
+    control->pace = pace_idle;
+    control->state = LAG_STATE_SILENT;
+    snprintf(control->trouble, sizeof control->trouble, "not looked at yet");
+    lag_init(&control->lag);
+    pthread_mutex_init(&control->lock, NULL);
+    control->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    control->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    for (int side = 0; side < 2; side++)
+        side_link_init(&control->links[side], control->stop_fd);
+    if (control->wake_fd >= 0 && control->stop_fd >= 0)
+        control->reader = catalog_reader_start(database);
+    if (!control->reader || pthread_create(&control->thread, NULL, run, control) != 0) {
+        control_free(control);
+        return NULL;
+    }
+    database->control = control;
+    return control;
+}
+
+void
+control_stop(struct control **control)
+{
+    struct control *gone = *control;
+
+    *control = NULL;
+    if (!gone)
+        return;
+    pthread_mutex_lock(&gone->lock);
+    gone->is_stopping = true;
+    pthread_mutex_unlock(&gone->lock);
+    eventfd_write(gone->stop_fd, 1);
+    pthread_join(gone->thread, NULL);
+    control_free(gone);
+}
+
+uint64_t
+control_request_catalogs(struct control *control)
+{
+    return catalog_reader_request(control->reader);
+}
+
+void
+control_wait_for_lag(struct control *control, uint64_t position, control_lag_done done,
+                     void *context)
+{
+    struct waiter *waiter = calloc(1, sizeof *waiter);
+
+    if (waiter) {
+        *waiter = (struct waiter){
+            .position = position, .since = uv_hrtime(), .done = done, .context = context};
+        pthread_mutex_lock(&control->lock);
+        if (!control->is_stopping) {
+            waiter->next = control->arrivals;
+            control->arrivals = waiter;
+            waiter = NULL;
+        }
+        pthread_mutex_unlock(&control->lock);
+        if (!waiter) {
+            control_wake(control);
+            return;
+        }
+    }
+    free(waiter);
+    done(context, LAG_UNKNOWN, -1);
+}
+
+void
+control_reload(struct control *control)
+{
+    control_wake(control);
+}
+
+void
+control_on_side(struct control *control,
+                void (*changed)(void *context, struct database *database, enum side side,
+                                bool is_up, const char *why),
+                void *context)
+{
+    pthread_mutex_lock(&control->lock);
+    control->side_changed = changed;
+    control->side_context = context;
+    pthread_mutex_unlock(&control->lock);
+}
+
+const char *
+control_position_sql(const struct database *database)
+{
+    static const char *const statements[] = {
+        [POSITION_NONE] = NULL,
+        [POSITION_INSERTED] = "SELECT pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text",
+        [POSITION_REPLAYED] = "SELECT pg_catalog.pg_last_wal_replay_lsn()::pg_catalog.text",
+    };
+
+    return database->control ? statements[atomic_load(&database->control->position_source)] : NULL;
+}
+
+void
+control_lag_trouble(struct control *control, char text[256])
+{
+    pthread_mutex_lock(&control->lock);
+    snprintf(text, 256, "%s", control->trouble);
+    pthread_mutex_unlock(&control->lock);
+}

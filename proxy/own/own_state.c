@@ -1,0 +1,272 @@
+// Brings an own session to the state of a client's: first back to its defaults, then, with set_role, to
+// the user with the user's own settings, then what the client's session has, and last what is pinned: the
+// settings in the target's `options`, and our time-outs. A Query is one implicit transaction: it holds as
+// a whole or not at all. With set_role, going back and the role are a Query of their own.
+//
+// DISCARD ALL cannot run there; what it does beyond this (LISTEN, temporary tables, advisory locks) own
+// sessions never have, as they only run `BEGIN READ ONLY … ROLLBACK`.
+#include "proxy/own/own_parts.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NANOSECONDS_A_MILLISECOND = 1000000 };
+
+static const struct configuration_database *
+entry_of(const struct own_session *session)
+{
+    return session->settings->entry;
+}
+
+static const char *
+options_of(const struct own_session *session)
+{
+    return session->settings->targets[session->group->place->side]->options;
+}
+
+// ---- time-outs ----
+
+struct timeout {
+    const char *name;
+    uint64_t milliseconds;
+};
+
+enum { TIMEOUT_COUNT = 3 };
+
+// A lock that is not had by half the time is not worth the wait: a waiting reader holds up others.
+static void
+fill_timeouts(const struct own_session *session, struct timeout timeouts[TIMEOUT_COUNT])
+{
+    uint64_t whole = entry_of(session)->shadow.timeout / NANOSECONDS_A_MILLISECOND;
+    if (whole == 0) {
+        whole = 1;
+    }
+    timeouts[0] = (struct timeout){"statement_timeout", whole};
+    timeouts[1] = (struct timeout){"lock_timeout", whole / 2 + 1};
+    timeouts[2] = (struct timeout){"idle_in_transaction_session_timeout", whole * 2};
+}
+
+char *
+own_state_options(const struct own_session *session)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return NULL;
+    }
+    struct timeout timeouts[TIMEOUT_COUNT];
+    fill_timeouts(session, timeouts);
+    fputs(options_of(session), out);
+    for (size_t i = 0; i < TIMEOUT_COUNT; i++) {
+        fprintf(out, " -c %s=%llu", timeouts[i].name, (unsigned long long)timeouts[i].milliseconds);
+    }
+    return fclose(out) == 0 ? text : NULL;
+}
+
+// ---- writing SQL ----
+
+// E'…' means the same whatever standard_conforming_strings says.
+static void
+put_literal(FILE *out, const char *text)
+{
+    fputs("E'", out);
+    for (; *text != '\0'; text++) {
+        if (*text == '\'' || *text == '\\') {
+            fputc(*text, out);
+        }
+        fputc(*text, out);
+    }
+    fputc('\'', out);
+}
+
+static void
+put_identifier(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"') {
+            fputc('"', out);
+        }
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+// set_config takes a value as `options` and pg_db_role_setting write it; SET would quote lists.
+static void
+put_setting(FILE *out, const char *name, const char *value)
+{
+    fputs("SELECT pg_catalog.set_config(", out);
+    put_literal(out, name);
+    fputs(", ", out);
+    put_literal(out, value);
+    fputs(", false);\n", out);
+}
+
+// The settings that the user would get by logging in; ALTER ROLE … IN DATABASE wins, so it comes last.
+static void
+put_role(FILE *out, const char *user)
+{
+    fputs("SELECT pg_catalog.set_config(name, value, false) FROM (SELECT "
+          "pg_catalog.split_part(setting, '=', 1) AS name, pg_catalog.substr(setting, "
+          "pg_catalog.strpos(setting, '=') OPERATOR(pg_catalog.+) 1) AS value FROM "
+          "pg_catalog.pg_db_role_setting AS s, pg_catalog.unnest(s.setconfig) AS setting WHERE "
+          "s.setrole OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_roles WHERE rolname "
+          "OPERATOR(pg_catalog.=) ",
+          out);
+    put_literal(out, user);
+    fputs(") AND (s.setdatabase OPERATOR(pg_catalog.=) 0 OR s.setdatabase OPERATOR(pg_catalog.=) "
+          "(SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) "
+          "pg_catalog.current_database())) ORDER BY s.setdatabase) AS given WHERE NOT EXISTS "
+          "(SELECT FROM pg_catalog.pg_settings AS p WHERE p.name OPERATOR(pg_catalog.=) given.name "
+          "AND p.context OPERATOR(pg_catalog.<>) 'user');\nSET ROLE ",
+          out);
+    put_identifier(out, user);
+    fputs(";\n", out);
+}
+
+// ---- the target's options ----
+
+// The next word, as the backend takes them apart: blanks separate, a backslash escapes.
+static bool
+next_word(const char **at, char *word)
+{
+    while (isspace((unsigned char)**at)) {
+        ++*at;
+    }
+    if (**at == '\0') {
+        return false;
+    }
+    for (; **at != '\0' && !isspace((unsigned char)**at); ++*at) {
+        if (**at == '\\' && (*at)[1] != '\0') {
+            ++*at;
+        }
+        *word++ = **at;
+    }
+    *word = '\0';
+    return true;
+}
+
+static void
+put_assignment(FILE *out, char *assignment)
+{
+    char *equals = strchr(assignment, '=');
+    if (equals == NULL) {
+        return;
+    }
+    *equals = '\0';
+    for (char *at = assignment; *at != '\0'; at++) {
+        if (*at == '-') {
+            *at = '_';
+        }
+    }
+    put_setting(out, assignment, equals + 1);
+}
+
+// -c name=value, -cname=value and --name=value; other switches are no settings. False: no memory.
+static bool
+put_pinned(FILE *out, const char *options)
+{
+    char *word = malloc(strlen(options) + 1);
+    if (word == NULL) {
+        return false;
+    }
+    while (next_word(&options, word)) {
+        if (strcmp(word, "-c") == 0) {
+            if (next_word(&options, word)) {
+                put_assignment(out, word);
+            }
+        } else if (strncmp(word, "-c", 2) == 0 || strncmp(word, "--", 2) == 0) {
+            put_assignment(out, word + 2);
+        }
+    }
+    free(word);
+    return true;
+}
+
+// ---- the whole ----
+
+static uint64_t
+digest_of(const struct state_snapshot *snapshot)
+{
+    return snapshot != NULL ? snapshot->digest : 0;
+}
+
+static bool
+is_empty(const struct state_snapshot *snapshot)
+{
+    return snapshot == NULL || snapshot->replay == NULL || *snapshot->replay == '\0';
+}
+
+bool
+own_state_differs(const struct own_session *session, const struct state_snapshot *snapshot)
+{
+    if (session->state_is_known && session->state_digest == digest_of(snapshot)) {
+        return false;
+    }
+    bool login_leaves_all_done =
+        session->has_options && entry_of(session)->identity != IDENTITY_SET_ROLE;
+    return !(session->is_fresh && login_leaves_all_done && is_empty(snapshot));
+}
+
+// Finishes what open_memstream began. NULL: no memory.
+static char *
+take_text(FILE *out, char **text, bool is_fine)
+{
+    if (fclose(out) != 0 || !is_fine) {
+        free(*text);
+        return NULL;
+    }
+    return *text;
+}
+
+static void
+put_reset(FILE *out, const struct own_session *session)
+{
+    if (!session->is_fresh) {
+        fputs("RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nDEALLOCATE ALL;\n", out);
+    }
+}
+
+char *
+own_state_role_sql(const struct own_session *session)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return NULL;
+    }
+    put_reset(out, session);
+    put_role(out, session->group->user);
+    return take_text(out, &text, true);
+}
+
+char *
+own_state_sql(const struct own_session *session, const struct state_snapshot *snapshot)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return NULL;
+    }
+    if (entry_of(session)->identity != IDENTITY_SET_ROLE) {
+        put_reset(out, session);
+    }
+    if (!is_empty(snapshot)) {
+        fprintf(out, "%s;\n", snapshot->replay);
+    }
+    bool is_fine = put_pinned(out, options_of(session));
+    struct timeout timeouts[TIMEOUT_COUNT];
+    fill_timeouts(session, timeouts);
+    for (size_t i = 0; i < TIMEOUT_COUNT; i++) {
+        char value[24];
+        snprintf(value, sizeof value, "%llu", (unsigned long long)timeouts[i].milliseconds);
+        put_setting(out, timeouts[i].name, value);
+    }
+    put_setting(out, "application_name", "pgrehearse"); // a pooler's RESET ALL forgets it
+    return take_text(out, &text, is_fine);
+}

@@ -1,0 +1,246 @@
+// The feed: a bounded queue of many writers (the workers) and one reader (a shadow thread), without a
+// lock. Each cell carries a number that says whose turn it is: equal to a writer's place when it is free,
+// one more when it is filled, and a whole turn of the ring more when the reader has emptied it.
+//
+// A session lives on one worker, so its events stay in order. Wakes are few: a writer sets `is_dirty`, and the
+// flush at the end of its loop's turn sends the wake, or leaves it to a later one while little waits.
+#include "proxy/relay/feed.h"
+#include "proxy/relay/session_view.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LAZY_NS = 20 * 1000 * 1000, CACHE_LINE = 64 };
+
+struct cell {
+    atomic_uint_fast64_t turn;
+    struct feed_event event;
+};
+
+struct feed {
+    struct cell *cells; // owned; `depth` of them, a power of two
+    uint64_t depth;
+    uv_async_t *wake;
+    _Alignas(CACHE_LINE) atomic_uint_fast64_t tail;   // next place to fill
+    _Alignas(CACHE_LINE) atomic_uint_fast64_t head;   // next place to empty
+    _Alignas(CACHE_LINE) atomic_uint_fast64_t memory; // pinned and not given back
+    atomic_bool is_dirty;
+    atomic_bool is_watched;           // the reader looks by itself, every millisecond or so
+    atomic_uint_fast64_t dirty_since; // uv_hrtime of the first flush that left it so, 0: none did
+};
+
+void
+session_facts_free(struct session_facts **facts)
+{
+    struct session_facts *gone = *facts;
+    *facts = NULL;
+    if (!gone) {
+        return;
+    }
+    if (gone->password) {
+        explicit_bzero(gone->password, strlen(gone->password));
+        free(gone->password);
+    }
+    for (size_t i = 0; gone->parameters && i < 2 * gone->parameter_count; i++) {
+        free(gone->parameters[i]);
+    }
+    free(gone->parameters);
+    free(gone->user);
+    free(gone->application_name);
+    free(gone->client_address);
+    session_view_unref(&gone->view);
+    free(gone);
+}
+
+struct feed *
+feed_new(unsigned depth, uv_async_t *wake)
+{
+    struct feed *feed = aligned_alloc(CACHE_LINE, sizeof(*feed));
+    if (!feed) {
+        return NULL;
+    }
+    memset(feed, 0, sizeof(*feed));
+    feed->depth = 16;
+    while (feed->depth < depth) {
+        feed->depth *= 2;
+    }
+    feed->cells = calloc(feed->depth, sizeof(*feed->cells));
+    if (!feed->cells) {
+        free(feed);
+        return NULL;
+    }
+    for (uint64_t i = 0; i < feed->depth; i++) {
+        atomic_init(&feed->cells[i].turn, i);
+    }
+    feed->wake = wake;
+    return feed;
+}
+
+static void
+event_fini(struct feed_event *event)
+{
+    switch (event->kind) {
+    case FEED_SESSION_BEGUN:
+        session_facts_free(&event->facts);
+        break;
+    case FEED_UNIT:
+        unit_free(&event->unit);
+        break;
+    case FEED_SESSION_ENDED:
+        break;
+    }
+}
+
+void
+feed_free(struct feed **feed)
+{
+    if (!*feed) {
+        return;
+    }
+    struct feed_event event;
+    while (feed_pull(*feed, &event)) {
+        event_fini(&event);
+    }
+    free((*feed)->cells);
+    free(*feed);
+    *feed = NULL;
+}
+
+static uint64_t
+waiting(const struct feed *feed)
+{
+    uint64_t head = atomic_load_explicit(&feed->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&feed->tail, memory_order_relaxed);
+    return tail > head ? tail - head : 0;
+}
+
+static void
+strip(struct unit *unit, enum drop_reason reason)
+{
+    capture_fini(&unit->reply);
+    unit->is_reply_cut = true;
+    unit->dropped = reason;
+}
+
+// Makes the unit fit, or says that not even its request does. Beyond twice the limit nothing goes in.
+static bool
+admit(struct feed *feed, struct unit *unit, size_t memory_limit)
+{
+    if (unit->dropped == DROP_NONE && waiting(feed) > feed->depth - feed->depth / 8) {
+        strip(unit, DROP_QUEUE_FULL);
+    }
+    uint64_t before = atomic_load_explicit(&feed->memory, memory_order_relaxed);
+    if (before + unit_memory(unit) > memory_limit && unit->dropped == DROP_NONE) {
+        strip(unit, DROP_MEMORY);
+    }
+    return before + unit_memory(unit) <= 2 * (uint64_t)memory_limit || before == 0;
+}
+
+// A free place, now the caller's alone; NULL: the ring is full.
+static struct cell *
+claim(struct feed *feed, uint64_t *place)
+{
+    *place = atomic_load_explicit(&feed->tail, memory_order_relaxed);
+    for (;;) {
+        struct cell *cell = &feed->cells[*place & (feed->depth - 1)];
+        uint64_t turn = atomic_load_explicit(&cell->turn, memory_order_acquire);
+        if (turn == *place) {
+            if (atomic_compare_exchange_weak_explicit(&feed->tail, place, *place + 1,
+                                                      memory_order_relaxed, memory_order_relaxed)) {
+                return cell;
+            }
+        } else if (turn < *place) {
+            return NULL;
+        } else {
+            *place = atomic_load_explicit(&feed->tail, memory_order_relaxed);
+        }
+    }
+}
+
+bool
+feed_push(struct feed *feed, struct feed_event *event, size_t memory_limit)
+{
+    size_t memory = 0;
+    if (event->kind == FEED_UNIT) {
+        if (!admit(feed, event->unit, memory_limit)) {
+            return false;
+        }
+        memory = unit_memory(event->unit);
+    }
+    uint64_t place;
+    struct cell *cell = claim(feed, &place);
+    if (!cell) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&feed->memory, memory, memory_order_relaxed);
+    cell->event = *event;
+    atomic_store_explicit(&cell->turn, place + 1, memory_order_release);
+    // Always stored, never tested first: the flush that takes it back then sees this event.
+    atomic_store_explicit(&feed->is_dirty, true, memory_order_release);
+    return true;
+}
+
+void
+feed_flush(struct feed *feed, bool is_urgent)
+{
+    if (!atomic_load_explicit(&feed->is_dirty, memory_order_relaxed)) {
+        return;
+    }
+    if (!is_urgent && waiting(feed) < feed->depth / 16) {
+        uint64_t now = uv_hrtime();
+        uint64_t since = atomic_load_explicit(&feed->dirty_since, memory_order_relaxed);
+        if (since == 0) {
+            atomic_store_explicit(&feed->dirty_since, now, memory_order_relaxed);
+            return;
+        }
+        if (now - since < LAZY_NS) {
+            return;
+        }
+    }
+    atomic_store_explicit(&feed->dirty_since, 0, memory_order_relaxed);
+    if (!atomic_exchange_explicit(&feed->is_dirty, false, memory_order_acq_rel) || !feed->wake) {
+        return;
+    }
+    // Either the reader that ends its watch sees the event, or this sees that it no longer watches.
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!atomic_load_explicit(&feed->is_watched, memory_order_relaxed) ||
+        waiting(feed) > feed->depth / 16) {
+        uv_async_send(feed->wake);
+    }
+}
+
+void
+feed_watch(struct feed *feed, bool is_watched)
+{
+    atomic_store_explicit(&feed->is_watched, is_watched, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool
+feed_pull(struct feed *feed, struct feed_event *event)
+{
+    uint64_t place = atomic_load_explicit(&feed->head, memory_order_relaxed);
+    struct cell *cell = &feed->cells[place & (feed->depth - 1)];
+    if (atomic_load_explicit(&cell->turn, memory_order_acquire) != place + 1) {
+        return false;
+    }
+    *event = cell->event;
+    atomic_store_explicit(&cell->turn, place + feed->depth, memory_order_release);
+    atomic_store_explicit(&feed->head, place + 1, memory_order_relaxed);
+    return true;
+}
+
+void
+feed_release(struct feed *feed, size_t memory)
+{
+    uint64_t before = atomic_fetch_sub_explicit(&feed->memory, memory, memory_order_relaxed);
+    assert(before >= memory);
+    (void)before;
+}
+
+void
+feed_depth(const struct feed *feed, uint64_t *events, uint64_t *bytes)
+{
+    *events = waiting(feed);
+    *bytes = atomic_load_explicit(&feed->memory, memory_order_relaxed);
+}

@@ -1,0 +1,472 @@
+// The old session and the login through it (DESIGN 3.8). The startup packet goes to old in the client's own
+// parameters. With auth.type passthrough old's exchange is relayed and old stays the only authority; with
+// trust the proxy answers old's challenges itself with the connection string's secret.
+//
+// Old's messages are taken whole here: they are few and small, some must be looked at, and two changed: a SASL
+// mechanism that binds to the channel is taken off the list where the client's channel is another one,
+// and an admission without a question is refused, since old judged the proxy's address, not the client's.
+#include "proxy/log.h"
+#include "proxy/relay/session_parts.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOGIN_LIMIT = 1024 * 1024 }; // bytes of one message of old's
+
+enum challenge { // codes of Authentication messages
+    CHALLENGE_OK = 0,
+    CHALLENGE_CLEARTEXT = 3,
+    CHALLENGE_MD5 = 5,
+    CHALLENGE_SASL = 10,
+};
+
+static const char binding_mechanism[] = "SCRAM-SHA-256-PLUS";
+
+static enum auth_type
+auth_type(const struct session *session)
+{
+    return session->settings->configuration->auth.type;
+}
+
+static struct target *
+old_target(const struct session *session)
+{
+    return session->settings->targets[SIDE_OLD];
+}
+
+// The database's name on old: the connection string's, else the client's.
+static const char *
+old_database(const struct session *session)
+{
+    const struct target *target = old_target(session);
+    return target->has_database ? target->database : session->database_name;
+}
+
+static void
+refuse_unreachable(struct session *session, const char *error)
+{
+    char message[256];
+    snprintf(message, sizeof(message), "database \"%s\" cannot be reached", session->database_name);
+    session_refuse(session, &(struct reply_error_text){
+                                .severity = "FATAL",
+                                .sqlstate = "08006",
+                                .message = message,
+                                .detail = error,
+                                .hint = "Check that the old server is running, and that `old` of "
+                                        "this database in the proxy's configuration names it."});
+}
+
+static bool
+send_startup(struct session *session)
+{
+    const struct target *target = old_target(session);
+    struct writer writer;
+    writer_init(&writer);
+    startup_write(&writer, &session->startup, NULL, old_database(session),
+                  target->options[0] != '\0' ? target->options : NULL);
+    bool is_fine = !writer.failed;
+    if (is_fine) {
+        session_to_old(session, writer.bytes, writer.length);
+    }
+    writer_fini(&writer);
+    return is_fine;
+}
+
+static bool
+begin_trust(struct session *session)
+{
+    session->login_target = target_ref(old_target(session));
+    session->login_password =
+        target_password_for(session->login_target, session->user, old_database(session));
+    session->login = login_new(&(struct login_secret){
+        .user = session->user,
+        .password = session->login_password,
+    });
+    return session->login != NULL;
+}
+
+static void
+on_connected(void *context, struct stream *stream, const char *error)
+{
+    struct session *session = context;
+    session->connector = NULL;
+    if (!stream) {
+        refuse_unreachable(session, error);
+        return;
+    }
+    session->old = stream;
+    atomic_fetch_add(&session->database->old_sessions, 1);
+    stream_set_owner(stream, &session_old_callbacks, session);
+    session_move(session, SESSION_LOGIN);
+    if (!send_startup(session)) {
+        session_refuse(session,
+                       &(struct reply_error_text){
+                           .severity = "FATAL",
+                           .sqlstate = "08P01",
+                           .message = "the startup packet is too long for the server",
+                           .detail = "The options of `old` are appended to the client's."});
+        return;
+    }
+    if (auth_type(session) == AUTH_TRUST && !begin_trust(session)) {
+        session_close(session, "out of memory");
+        return;
+    }
+    stream_resume(stream);
+    session_client_resume(session, PAUSE_NOT_YET);
+}
+
+void
+session_connect(struct session *session)
+{
+    session_client_pause(session, PAUSE_NOT_YET);
+    session_move(session, SESSION_CONNECTING);
+    if (auth_type(session) != AUTH_PASSTHROUGH && auth_type(session) != AUTH_TRUST) {
+        session_refuse(session, &(struct reply_error_text){
+                                    .severity = "FATAL",
+                                    .sqlstate = "0A000",
+                                    .message = "this version cannot authenticate as auth.type says",
+                                    .hint = "Set auth.type to passthrough or trust."});
+        return;
+    }
+    session->connector =
+        connector_start(&session->worker->loop, old_target(session),
+                        session->settings->tls[SIDE_OLD], 0, on_connected, session);
+    if (!session->connector && session->phase == SESSION_CONNECTING) {
+        session_close(session, "out of memory");
+    }
+}
+
+static void
+refuse_unchallenged(struct session *session)
+{
+    session_refuse(
+        session,
+        &(struct reply_error_text){
+            .severity = "FATAL",
+            .sqlstate = "28000",
+            .message = "the server admits this user without a password, and the proxy does not",
+            .detail =
+                "The server sees the proxy's address, not the client's, so its admission says "
+                "nothing about this client.",
+            .hint =
+                "Have the server ask (scram-sha-256 in pg_hba.conf for the proxy's address), or "
+                "set auth.unchallenged to allow."});
+}
+
+// Both sides' channels are secured by the same certificate: binding to one is binding to the other.
+static bool
+channels_are_one(const struct session *session)
+{
+    unsigned char ours[64], theirs[64];
+    size_t our_length = stream_channel_binding(session->client, ours);
+    size_t their_length = stream_channel_binding(session->old, theirs);
+    return our_length != 0 && our_length == their_length && memcmp(ours, theirs, our_length) == 0;
+}
+
+// AuthenticationSASL without the mechanism that binds to the channel.
+static void
+send_mechanisms(struct session *session, const uint8_t *body, size_t length)
+{
+    struct writer writer;
+    writer_init(&writer);
+    writer_begin(&writer, MESSAGE_SERVER_AUTHENTICATION);
+    writer_u32(&writer, CHALLENGE_SASL);
+    struct reader reader = reader_over(body + 4, length - 4);
+    bool has_binding = false;
+    for (;;) {
+        const char *mechanism = reader_string(&reader);
+        if (!mechanism || mechanism[0] == '\0') {
+            break;
+        }
+        if (strcmp(mechanism, binding_mechanism) == 0) {
+            has_binding = true;
+        } else {
+            writer_string(&writer, mechanism);
+        }
+    }
+    writer_u8(&writer, 0);
+    writer_end(&writer);
+    if (!writer.failed) {
+        session_to_client(session, writer.bytes, writer.length);
+    }
+    writer_fini(&writer);
+    if (has_binding && stream_is_tls(session->client)) {
+        log_event(LOG_WARNING_LEVEL, "channel_binding_stripped",
+                  "session=%llu hint=\"clients that can bind to the channel are refused by old: "
+                  "set sslmode=disable in `old`, channel_binding=disable in the clients, or give "
+                  "listen.tls old's own certificate and key\"",
+                  (unsigned long long)session->id);
+    }
+}
+
+static void
+answer_challenge(struct session *session, const struct message *message)
+{
+    struct writer writer;
+    writer_init(&writer);
+    enum login_status status = login_step(session->login, message->body, message->length, &writer);
+    if (status == LOGIN_SEND) {
+        session_to_old(session, writer.bytes, writer.length);
+    }
+    writer_wipe(&writer);
+    writer_fini(&writer);
+    if (status == LOGIN_SEND || status == LOGIN_WAIT || status == LOGIN_DONE) {
+        return;
+    }
+    session_refuse(
+        session, &(struct reply_error_text){
+                     .severity = "FATAL",
+                     .sqlstate = "28000",
+                     .message = status == LOGIN_NO_SECRET
+                                    ? "the proxy has no password for this user on the old server"
+                                    : "the proxy could not log in on the old server",
+                     .hint = "With auth.type trust the proxy logs in by the password in `old`, or "
+                             "by its passfile; with passthrough the client's own is used."});
+}
+
+static void
+take_authentication(struct session *session, const struct message *message)
+{
+    struct reader reader = reader_over(message->body, message->length);
+    uint32_t code = reader_u32(&reader);
+    if (reader.failed) {
+        session_close(session, "old sent a malformed Authentication message");
+        return;
+    }
+    session->challenge = (int)code;
+    if (code != CHALLENGE_OK) {
+        session->was_challenged = true;
+    }
+    if (session->login) {
+        answer_challenge(session, message);
+        if (code == CHALLENGE_OK && !session_is_closing(session)) {
+            session_to_client(session, message->raw, message->raw_length);
+        }
+        return;
+    }
+    if (code == CHALLENGE_OK && !session->was_challenged &&
+        session->settings->configuration->auth.unchallenged == UNCHALLENGED_REFUSE) {
+        refuse_unchallenged(session);
+        return;
+    }
+    if (code == CHALLENGE_SASL && !channels_are_one(session)) {
+        send_mechanisms(session, message->body, message->length);
+        return;
+    }
+    session_to_client(session, message->raw, message->raw_length);
+}
+
+static void
+take_backend_key(struct session *session, const struct message *message)
+{
+    const uint8_t *key;
+    size_t length;
+    struct registry_client *registered = &session->registered;
+    if (reply_read_backend_key(message->body, message->length, &registered->backend_pid, &key,
+                               &length) &&
+        length <= sizeof(registered->key)) {
+        memcpy(registered->key, key, length);
+        registered->key_length = length;
+    }
+}
+
+static void
+complete(struct session *session, const struct message *message)
+{
+    session->pairing.transaction_status = message->length == 1 ? (char)message->body[0] : 'I';
+    session_facts_publish(session);
+    if (session_is_closing(session)) {
+        return;
+    }
+    session_move(session,
+                 startup_is_replication(&session->startup) ? SESSION_OPAQUE : SESSION_RELAY);
+}
+
+static void
+take_message(struct session *session, const struct message *message)
+{
+    const char *name, *value;
+    session->last_from_old = message->type;
+    switch (message->type) {
+    case MESSAGE_SERVER_AUTHENTICATION:
+        take_authentication(session, message);
+        return;
+    case MESSAGE_SERVER_BACKEND_KEY_DATA:
+        take_backend_key(session, message);
+        break;
+    case MESSAGE_SERVER_PARAMETER_STATUS:
+        if (reply_read_parameter_status(message->body, message->length, &name, &value) &&
+            !session_facts_report(session, name, value)) {
+            session_close(session, "out of memory");
+            return;
+        }
+        break;
+    case MESSAGE_SERVER_READY_FOR_QUERY:
+        session_to_client(session, message->raw, message->raw_length);
+        complete(session, message);
+        return;
+    default:
+        break;
+    }
+    session_to_client(session, message->raw, message->raw_length);
+}
+
+// The message at the front, if it is whole. False: it is not, or it never will be (session closed).
+static bool
+whole_message(struct session *session, size_t at, struct message *message)
+{
+    struct reader reader = reader_over(session->login_bytes + at, session->login_length - at);
+    char type = (char)reader_u8(&reader);
+    uint32_t length = reader_u32(&reader);
+    if (reader.failed) {
+        return false;
+    }
+    if (length < 4 || length > LOGIN_LIMIT) {
+        refuse_unreachable(session, "What answers there does not speak PostgreSQL's protocol.");
+        return false;
+    }
+    if (reader_left(&reader) < length - 4) {
+        return false;
+    }
+    *message = (struct message){
+        .type = type,
+        .body = session->login_bytes + at + 5,
+        .length = length - 4,
+        .raw = session->login_bytes + at,
+        .raw_length = length + 1,
+    };
+    return true;
+}
+
+static bool
+keep(struct session *session, const uint8_t *bytes, size_t length)
+{
+    if (session->login_length + length > session->login_capacity) {
+        size_t capacity = 2 * (session->login_length + length);
+        uint8_t *grown = realloc(session->login_bytes, capacity);
+        if (!grown) {
+            return false;
+        }
+        session->login_bytes = grown;
+        session->login_capacity = capacity;
+    }
+    memcpy(session->login_bytes + session->login_length, bytes, length);
+    session->login_length += length;
+    return true;
+}
+
+// What stands behind the first ReadyForQuery (a notification, say) is relayed.
+static void
+pass_rest(struct session *session, size_t at)
+{
+    size_t length = session->login_length - at;
+    struct chunk *chunk = length > 0 ? chunk_new(length) : NULL;
+    if (chunk) {
+        memcpy(chunk->bytes, session->login_bytes + at, length);
+        chunk->length = length;
+        session_old_callbacks.on_bytes(session, chunk, 0, length);
+        chunk_unref(&chunk);
+    }
+    session_login_fini(session);
+}
+
+void
+session_login_from_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
+{
+    if (!keep(session, chunk->bytes + offset, length)) {
+        session_close(session, "out of memory");
+        return;
+    }
+    size_t at = 0;
+    struct message message;
+    while (session->phase == SESSION_LOGIN && whole_message(session, at, &message)) {
+        take_message(session, &message);
+        at += message.raw_length;
+    }
+    if (session_is_closing(session)) {
+        return;
+    }
+    if (session->phase != SESSION_LOGIN) {
+        pass_rest(session, at);
+        if (!session_is_closing(session)) {
+            session_unhold(session);
+        }
+        return;
+    }
+    memmove(session->login_bytes, session->login_bytes + at, session->login_length - at);
+    session->login_length -= at;
+}
+
+static void
+remember_password(struct session *session, const struct frame_piece *piece)
+{
+    if (session->challenge != CHALLENGE_CLEARTEXT || !piece->first || !piece->last ||
+        piece->body_length < 2 || piece->body[piece->body_length - 1] != '\0' ||
+        session->password) {
+        return;
+    }
+    session->password = strdup((const char *)piece->body);
+}
+
+// Answers to old's challenges pass; what the client says beyond the login waits for its end.
+void
+session_login_from_client(struct session *session, struct chunk *chunk, size_t offset,
+                          size_t length)
+{
+    const uint8_t *from = chunk->bytes + offset, *end = from + length, *at = from;
+    const uint8_t *message = from;
+    struct frame_piece piece;
+    enum frame_status status = FRAME_MORE;
+    while (at < end) {
+        if (frame_is_between_messages(&session->login_frame)) {
+            message = at;
+            if (*at != MESSAGE_CLIENT_PASSWORD) {
+                break;
+            }
+        }
+        status = frame_next(&session->login_frame, &at, end, &piece);
+        if (status != FRAME_PIECE) {
+            break;
+        }
+        remember_password(session, &piece);
+    }
+    if (status == FRAME_JUNK) {
+        session_refuse(session, &(struct reply_error_text){.severity = "FATAL",
+                                                           .sqlstate = "08P01",
+                                                           .message = "invalid message length"});
+        return;
+    }
+    const uint8_t *stop = at < end ? message : end;
+    if (stop > from && !session->login &&
+        !stream_write(session->old, chunk, offset, (size_t)(stop - from))) {
+        session_client_pause(session, PAUSE_OTHER_IS_FULL);
+    }
+    if (stop < end && *stop == MESSAGE_CLIENT_TERMINATE) {
+        session_close(session, "the client left during the login");
+        return;
+    }
+    session_hold(session, chunk, stop, end);
+}
+
+static void
+wipe(char **secret)
+{
+    if (*secret) {
+        explicit_bzero(*secret, strlen(*secret));
+        free(*secret);
+        *secret = NULL;
+    }
+}
+
+void
+session_login_fini(struct session *session)
+{
+    login_free(&session->login);
+    target_unref(&session->login_target);
+    wipe(&session->login_password);
+    wipe(&session->password);
+    free(session->login_bytes);
+    session->login_bytes = NULL;
+    session->login_length = session->login_capacity = 0;
+}

@@ -1,0 +1,199 @@
+// What a session is made of, for the files session*.c alone. One worker's thread owns all of it.
+//
+//   session.c          states, streams' callbacks, closing
+//   session_startup.c  the client's first packets, up to the choice of what serves it
+//   session_login.c    the old session, and the login through it
+//   session_facts.c    what shadow and registry are told after the login
+//   session_request.c  bytes from the client to old
+//   session_reply.c    bytes from old to the client
+//   session_pass.c     what both directions do alike
+//   session_canary*.c  reads that new serves
+//   session_statements.c  prepared statements, for those
+//   session_units.c    units: filled from the bytes that pass, given to the shadow
+//   session_hold.c     bytes of the client that wait: PAUSE, and the end of the login
+#ifndef PROXY_SESSION_PARTS_H
+#define PROXY_SESSION_PARTS_H
+
+#include "protocol/frame.h"
+#include "protocol/login.h"
+#include "protocol/message.h"
+#include "protocol/pairing.h"
+#include "protocol/reader.h"
+#include "protocol/reply.h"
+#include "protocol/startup.h"
+#include "proxy/relay/feed.h"
+#include "proxy/relay/registry.h"
+#include "proxy/relay/session.h"
+#include "proxy/relay/session_view.h"
+#include "proxy/relay/worker.h"
+#include "proxy/transport/connector.h"
+
+// STARTUP ──► SECURING ──► STARTUP        (SSLRequest, direct TLS)
+// STARTUP ──► CONNECTING ──► LOGIN ──► RELAY | OPAQUE
+// STARTUP ──► GONE                        (handed over: console, cancel)
+// any ──► CLOSING ──► GONE
+enum session_phase {
+    SESSION_STARTUP,    // the client's first packets
+    SESSION_SECURING,   // TLS handshake with the client
+    SESSION_CONNECTING, // to old
+    SESSION_LOGIN,      // up to old's first ReadyForQuery
+    SESSION_RELAY,
+    SESSION_OPAQUE,  // replication, and what pairing gave up on: bytes only
+    SESSION_CLOSING, // the streams' on_closed are awaited
+    SESSION_GONE,
+};
+
+// Why a stream is not read from; it is read when none holds.
+enum pause_reason {
+    PAUSE_OTHER_IS_FULL = 1, // the other side's queue is over its high-water mark
+    PAUSE_HELD = 2,          // bytes of it are held (session_hold.c)
+    PAUSE_NOT_YET = 4,       // its phase has not come
+    PAUSE_CANARY = 8,        // a read is served by new
+};
+
+struct canary;
+
+struct held {            // bytes of the client's that wait
+    struct chunk *chunk; // a reference, NULL: none
+    size_t offset, length;
+};
+
+struct session {
+    struct worker *worker;
+    struct session *next, *previous; // in worker->sessions
+    uint64_t id;
+    enum session_phase phase;
+    uint64_t deadline;           // uv_hrtime; 0: none
+    struct stream *client, *old; // NULL: not open
+    struct connector *connector;
+    unsigned client_pauses, old_pauses; // enum pause_reason
+    bool is_unix;
+    bool counts_as_client;      // in instance->client_connections
+    bool is_shutting_down;      // FATAL 57P01 at the end of the unit
+    bool client_has_ended;      // its orderly end was seen; old's answers still go out
+    bool client_has_terminated; // Terminate has passed
+    uint64_t stalled_since;     // the ended client takes nothing more since then; 0: it does
+
+    // Startup. The packet's bytes stay for the life of the session: `startup` borrows from them.
+    uint8_t *packet;
+    size_t packet_length;
+    struct startup startup;
+    bool has_asked_tls, has_asked_gss;
+    const char *user, *database_name; // from the packet
+    char address[64];
+    int port;
+
+    // Where it belongs, after the startup packet.
+    struct database *database;
+    struct database_settings *settings; // a reference, renewed between units
+    uint64_t settings_epoch;
+    bool counts_in_database;
+
+    // Login.
+    uint8_t *login_bytes; // of old's, not yet a whole message
+    size_t login_length, login_capacity;
+    struct frame login_frame; // the client's messages during the login
+    struct login *login;      // auth.type trust: our side of old's exchange
+    struct target *login_target;
+    char *login_password; // of the target, for `login`; wiped at the end
+    char *password;       // cleartext that the client sent; wiped at the end
+    int challenge;        // of the last Authentication message
+    bool was_challenged;
+    struct session_facts *facts; // being filled in; then the feed's
+    size_t facts_capacity;
+
+    // Relay.
+    struct frame client_frame, old_frame;
+    struct pairing pairing;
+    struct held held;
+    bool is_held_by_pause;
+    bool message_ends_unit;              // the client's message that is under way
+    char last_from_old;                  // type of old's last message
+    struct unit *first_unit, *last_unit; // unanswered ones, oldest first
+    struct unit *filling;                // the last one, while its requests are not complete
+    uint64_t sequence;                   // of the last unit
+    struct feed *feed;
+    struct session_view *view;
+    bool is_stray; // first_unit is a ParameterStatus that came between units
+    bool is_unfed; // the shadow does not know of it: its reads are booked here
+
+    // Canary.
+    struct canary *canary;      // a read is on its way, NULL: none
+    char cohort_key[17];        // random, for canary.key: session
+    char *own_password;         // as `password`, for reads on new; wiped at the end
+    void *statements;           // as old has them (proxy/shadow/statement.h)
+    uint64_t stateful_sequence; // of the last unit that is not known to leave no state behind
+    uint64_t last_write; // uv_hrtime of the last unit that is not known to be harmless; 0: none
+    enum unit_route next_route; // of the unit that begins next
+    bool next_is_harmless;
+    bool
+        next_is_wanted; // it is mirrored whatever shadow.percent says: old's columns are to be learnt
+    struct registry_client registered;
+    bool is_registered;
+    uint64_t began; // uv_hrtime
+};
+
+void session_move(struct session *session, enum session_phase phase);
+// Closes both sides after what is queued for them; `reason` is for the log. Idempotent.
+void session_close(struct session *session, const char *reason);
+// An ErrorResponse of our own, then the close.
+void session_refuse(struct session *session, const struct reply_error_text *error);
+bool session_is_closing(const struct session *session);
+void session_client_pause(struct session *session, enum pause_reason reason);
+void session_client_resume(struct session *session, enum pause_reason reason);
+void session_old_pause(struct session *session, enum pause_reason reason);
+void session_old_resume(struct session *session, enum pause_reason reason);
+void session_to_client(struct session *session, const void *bytes, size_t length); // copies
+void session_to_old(struct session *session, const void *bytes, size_t length);    // copies
+extern const struct stream_callbacks session_client_callbacks, session_old_callbacks;
+void session_release_stream(struct session *session); // the client's stream is another's now
+
+void session_startup_bytes(struct session *session, const uint8_t *bytes, size_t length);
+void session_startup_secured(struct session *session);
+
+void session_connect(struct session *session);
+void session_login_from_client(struct session *session, struct chunk *chunk, size_t offset,
+                               size_t length);
+void session_login_from_old(struct session *session, struct chunk *chunk, size_t offset,
+                            size_t length);
+void session_login_fini(struct session *session);
+
+// ParameterStatus during the login. False: no memory.
+bool session_facts_report(struct session *session, const char *name, const char *value);
+void session_facts_publish(struct session *session); // the login is complete
+void session_facts_end(struct session *session);     // the session is
+
+void session_relay_from_client(struct session *session, struct chunk *chunk, size_t offset,
+                               size_t length);
+void session_relay_to_old(struct session *session, struct chunk *chunk, size_t offset,
+                          size_t length); // the same, and never to new
+void session_relay_from_old(struct session *session, struct chunk *chunk, size_t offset,
+                            size_t length);
+void session_relay_after_unit(struct session *session); // between units: what waited for that
+
+// A unit begins; NULL: no memory, and the session is closing.
+struct unit *session_unit_begin(struct session *session, uint64_t now);
+void session_unit_request(struct session *session, struct chunk *chunk, const uint8_t *from,
+                          const uint8_t *to);
+void session_unit_reply(struct session *session, struct chunk *chunk, const uint8_t *from,
+                        const uint8_t *to);
+void session_unit_join(struct session *session, unsigned units, bool reopens);
+void session_unit_end(struct session *session, uint64_t now);
+// The end of a unit that is in no list: books what is noted of it, and hands it over.
+void session_unit_settle(struct session *session, struct unit *unit);
+// ParameterStatus that came between units: a unit without a request.
+void session_unit_stray(struct session *session, const uint8_t *bytes, size_t length);
+void session_units_lose(struct session *session); // those that will not be answered
+void session_renew_settings(struct session *session);
+void session_statements_follow(struct session *session, const struct unit *unit);
+bool session_is_between_units(const struct session *session);
+
+// May the next unit begin? Holds the bytes if not.
+bool session_must_hold(struct session *session);
+void session_hold(struct session *session, struct chunk *chunk, const uint8_t *from,
+                  const uint8_t *to);
+void session_hold_for_pause(struct session *session); // what is held waits for RESUME
+void session_unhold(struct session *session);         // passes on what was held
+void session_held_fini(struct session *session);
+
+#endif

@@ -1,0 +1,171 @@
+// The relay from the client to old. Each chunk that was read is framed and paired, its slices are captured
+// into units, and it is passed on whole, by reference. It stops before a message that may not pass now
+// (PAUSE; too much unanswered); the rest is held. Junk ends the session.
+#include "proxy/canary/session_canary.h"
+#include "proxy/relay/session_pass.h"
+#include <stdio.h>
+
+static void
+refuse_junk(struct session *session, char type)
+{
+    char message[64];
+    snprintf(message, sizeof(message), "invalid frontend message type %d", (unsigned char)type);
+    session_refuse(session,
+                   &(struct reply_error_text){
+                       .severity = "FATAL",
+                       .sqlstate = "08P01",
+                       .message = type == 0 ? "invalid message length" : message,
+                       .hint = "The client does not speak PostgreSQL's protocol correctly."});
+}
+
+// COPY's data is passed, not kept; a Terminate is no request.
+static bool
+is_uncaptured(char type)
+{
+    return type == MESSAGE_CLIENT_COPY_DATA || type == MESSAGE_CLIENT_COPY_DONE ||
+           type == MESSAGE_CLIENT_COPY_FAIL || type == MESSAGE_CLIENT_TERMINATE;
+}
+
+static void
+capture(struct pass *pass, const uint8_t *to)
+{
+    session_unit_request(pass->session, pass->chunk, pass->captured, to);
+    pass->captured = to;
+}
+
+// Too many requests are unanswered, or PAUSE holds what would begin a unit.
+static bool
+must_stop_before(struct pass *pass, const uint8_t *at)
+{
+    struct session *session = pass->session;
+    const struct pairing *pairing = &session->pairing;
+    char type = at == pass->begin && pass->carried_length > 0 ? (char)pass->carried[0] : (char)*at;
+    if (pairing->next - pairing->first >= PAIRING_LIMIT) {
+        return true;
+    }
+    if (pairing->unit_is_open || pairing->is_copying_in || is_uncaptured(type) ||
+        !session_must_hold(session)) {
+        return false;
+    }
+    session_hold_for_pause(session);
+    return true;
+}
+
+// Prepares by name, or closes. A name that is not in this chunk counts as one.
+static bool
+names_statement(const struct frame_piece *piece)
+{
+    return piece->type == MESSAGE_CLIENT_CLOSE ||
+           (piece->type == MESSAGE_CLIENT_PARSE &&
+            (piece->body_length == 0 || piece->body[0] != '\0'));
+}
+
+// False: the session is closing.
+static bool
+begin_message(struct pass *pass, const struct frame_piece *piece)
+{
+    char type = piece->type;
+    struct session *session = pass->session;
+    struct pairing_place place;
+    enum pairing_status status = pairing_request(&session->pairing, type, &place);
+    if (status == PAIRING_NO_MEMORY) {
+        session_close(session, "out of memory");
+        return false;
+    }
+    if (status != PAIRING_OK) {
+        refuse_junk(session, type);
+        return false;
+    }
+    if (place.begins_unit && !session_unit_begin(session, pass->now)) {
+        return false;
+    }
+    session->message_ends_unit = place.ends_unit;
+    if (type == MESSAGE_CLIENT_TERMINATE) {
+        session->client_has_terminated = true;
+    }
+    if (session->filling && names_statement(piece)) {
+        session->filling->has_statements = true;
+    }
+    if (is_uncaptured(type)) {
+        capture(pass, pass->message);
+    } else if (session->filling && !session->filling->is_request_cut &&
+               !pass_capture_carried(pass, &session->filling->request)) {
+        session->filling->is_request_cut = true;
+    }
+    return true;
+}
+
+static void
+end_message(struct pass *pass, const uint8_t *at)
+{
+    struct session *session = pass->session;
+    if (session->message_ends_unit) {
+        capture(pass, at);
+        session->filling = NULL;
+        session->message_ends_unit = false;
+    }
+}
+
+// Frames and pairs what the chunk holds; says how far it may pass.
+static const uint8_t *
+scan(struct pass *pass)
+{
+    struct session *session = pass->session;
+    struct frame *frame = &session->client_frame;
+    const uint8_t *at = pass->begin;
+    struct frame_piece piece;
+    while (at < pass->end) {
+        if (!frame->is_inside) {
+            pass->message = at;
+            if (must_stop_before(pass, at)) {
+                pass->is_stopped = true;
+                return at;
+            }
+        }
+        enum frame_status status = frame_next(frame, &at, pass->end, &piece);
+        if (status == FRAME_MORE) {
+            break;
+        }
+        if (status == FRAME_JUNK) {
+            refuse_junk(session, 0);
+            return pass->message;
+        }
+        if (piece.first && !begin_message(pass, &piece)) {
+            return pass->message;
+        }
+        if (is_uncaptured(piece.type)) {
+            pass->captured = at;
+        }
+        if (piece.last) {
+            end_message(pass, at);
+        }
+    }
+    return pass_limit(pass, frame);
+}
+
+void
+session_relay_from_client(struct session *session, struct chunk *chunk, size_t offset,
+                          size_t length)
+{
+    if (!session_canary_take(session, chunk, offset, length)) {
+        session_relay_to_old(session, chunk, offset, length);
+    }
+}
+
+void
+session_relay_to_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
+{
+    struct pass pass;
+    pass_init(&pass, session, &session->client_frame, chunk, offset, length);
+    const uint8_t *to = scan(&pass);
+    if (session_is_closing(session)) {
+        return;
+    }
+    capture(&pass, to);
+    if (!pass_forward(&pass, session->old, to)) {
+        session_client_pause(session, PAUSE_OTHER_IS_FULL);
+    }
+    if (pass.is_stopped) {
+        session_hold(session, chunk, to, pass.end);
+    }
+}

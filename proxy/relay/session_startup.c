@@ -1,0 +1,302 @@
+// The client's first packets (manual 55.2.1, 55.2.8, 55.2.10, 55.2.11): encryption requests, a cancel, or the
+// startup packet, which decides what serves this connection: the console, or a database's old server.
+//
+// A packet may arrive in pieces and is kept until it is whole. Bytes that come behind an encryption request
+// before it was answered are fatal: they would have been sent in the clear by somebody in between.
+#include "proxy/console/console_session.h"
+#include "proxy/log.h"
+#include "proxy/relay/cancel.h"
+#include "proxy/relay/session_parts.h"
+#include "proxy/transport/tls.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+refuse(struct session *session, const char *sqlstate, const char *message, const char *hint)
+{
+    session_refuse(
+        session, &(struct reply_error_text){
+                     .severity = "FATAL", .sqlstate = sqlstate, .message = message, .hint = hint});
+}
+
+static void
+take_packet(struct session *session, size_t length)
+{
+    memmove(session->packet, session->packet + length, session->packet_length - length);
+    session->packet_length -= length;
+}
+
+static bool
+start_tls(struct session *session, const void *client_hello, size_t length)
+{
+    struct tls_context *tls = instance_client_tls(session->worker->instance);
+    session_move(session, SESSION_SECURING);
+    bool is_started = tls && stream_start_tls_server(session->client, tls, client_hello, length);
+    tls_context_unref(&tls);
+    if (!is_started) {
+        session_close(session, "TLS could not be started");
+    }
+    return is_started;
+}
+
+static void
+answer_ssl_request(struct session *session)
+{
+    if (session->has_asked_tls || stream_is_tls(session->client)) {
+        refuse(session, "08P01", "a second SSLRequest on one connection", NULL);
+        return;
+    }
+    session->has_asked_tls = true;
+    struct tls_context *tls = instance_client_tls(session->worker->instance);
+    bool is_offered = tls && !session->is_unix;
+    tls_context_unref(&tls);
+    take_packet(session, session->startup.length);
+    if (!is_offered) {
+        session_to_client(session, "N", 1);
+        return;
+    }
+    if (session->packet_length > 0) {
+        refuse(session, "08P01", "received unencrypted data after SSL request",
+               "This could be either a client-software bug or evidence of an attempted "
+               "man-in-the-middle attack.");
+        return;
+    }
+    session_to_client(session, "S", 1);
+    start_tls(session, NULL, 0);
+}
+
+static void
+answer_gss_request(struct session *session)
+{
+    if (session->has_asked_gss) {
+        refuse(session, "08P01", "a second GSSENCRequest on one connection", NULL);
+        return;
+    }
+    session->has_asked_gss = true;
+    take_packet(session, session->startup.length);
+    session_to_client(session, "N", 1);
+}
+
+static void
+begin_direct_tls(struct session *session)
+{
+    struct tls_context *tls = instance_client_tls(session->worker->instance);
+    bool is_offered = tls && !session->is_unix && !stream_is_tls(session->client);
+    tls_context_unref(&tls);
+    if (!is_offered) {
+        session_close(session, "a TLS handshake where TLS is off");
+        return;
+    }
+    uint8_t *hello = session->packet;
+    size_t length = session->packet_length;
+    session->packet = NULL;
+    session->packet_length = 0;
+    start_tls(session, hello, length);
+    free(hello);
+}
+
+void
+session_startup_secured(struct session *session)
+{
+    session_move(session, SESSION_STARTUP);
+}
+
+static void
+begin_cancel(struct session *session)
+{
+    cancel_start(session->worker, session->client, &session->startup);
+    session_release_stream(session);
+}
+
+static void
+console_closed(void *context)
+{
+    worker_released(context);
+}
+
+static void
+begin_console(struct session *session)
+{
+    struct worker *worker = session->worker;
+    worker->session_count++;
+    stream_pause(session->client);
+    console_session_start(worker->instance, &worker->loop, session->client, &session->startup,
+                          console_closed, worker);
+    session_release_stream(session);
+}
+
+static bool
+tls_is_missing(const struct session *session)
+{
+    const struct configuration *configuration = instance_configuration(session->worker->instance);
+    bool is_missing = configuration->listen.tls.mode >= TLS_REQUIRE && !session->is_unix &&
+                      !stream_is_tls(session->client);
+    configuration_unref(&configuration);
+    return is_missing;
+}
+
+static bool
+is_over_limit(struct session *session)
+{
+    struct instance *instance = session->worker->instance;
+    const struct configuration *configuration = instance_configuration(instance);
+    unsigned limit = configuration->listen.max_client_connections;
+    configuration_unref(&configuration);
+    session->counts_as_client = true;
+    return atomic_fetch_add(&instance->client_connections, 1) >= limit;
+}
+
+static void
+refuse_unknown_database(struct session *session)
+{
+    char message[256];
+    snprintf(message, sizeof(message), "database \"%s\" does not exist", session->database_name);
+    refuse(session, "3D000", message,
+           "The proxy serves the names under `databases:` in its configuration; an entry named "
+           "\"*\" serves any name.");
+}
+
+// A client need not wait for its login before it speaks: what came behind the packet is not lost.
+static bool
+hold_rest(struct session *session)
+{
+    size_t length = session->packet_length - session->startup.length;
+    if (length == 0) {
+        return true;
+    }
+    struct chunk *chunk = chunk_new(length);
+    if (!chunk) {
+        return false;
+    }
+    memcpy(chunk->bytes, session->packet + session->startup.length, length);
+    chunk->length = length;
+    session_hold(session, chunk, chunk->bytes, chunk->bytes + length);
+    chunk_unref(&chunk);
+    return !session_is_closing(session);
+}
+
+static void
+enter_database(struct session *session)
+{
+    struct instance *instance = session->worker->instance;
+    if (is_over_limit(session)) {
+        refuse(session, "53300", "sorry, too many clients already",
+               "The proxy's listen.max_client_connections is reached.");
+        return;
+    }
+    if (session->is_shutting_down || atomic_load(&instance->is_stopping)) {
+        refuse(session, "57P03", "the proxy is shutting down", NULL);
+        return;
+    }
+    session->database = databases_find(instance->databases, session->database_name);
+    if (!session->database) {
+        refuse_unknown_database(session);
+        return;
+    }
+    atomic_fetch_add(&session->database->clients, 1);
+    session->counts_in_database = true;
+    session->settings_epoch = atomic_load(&session->database->settings_epoch);
+    session->settings = database_settings(session->database);
+    if (hold_rest(session)) {
+        session_connect(session);
+    } else {
+        session_close(session, "out of memory");
+    }
+}
+
+static void
+begin_session(struct session *session)
+{
+    const struct startup *startup = &session->startup;
+    session->deadline = 0;
+    session->user = startup_parameter(startup, "user");
+    session->database_name = startup_parameter(startup, "database");
+    if (!session->user || session->user[0] == '\0') {
+        refuse(session, "28000", "no PostgreSQL user name specified in startup packet", NULL);
+        return;
+    }
+    if (!session->database_name || session->database_name[0] == '\0') {
+        session->database_name = session->user;
+    }
+    if (tls_is_missing(session)) {
+        refuse(session, "28000", "TLS is required",
+               "Connect with sslmode=require, or set listen.tls.mode to allow or prefer.");
+        return;
+    }
+    if (strcmp(session->database_name, "pgrehearse") == 0) {
+        begin_console(session);
+        return;
+    }
+    enter_database(session);
+}
+
+static void
+refuse_junk(struct session *session)
+{
+    if (session->startup.major != 0 && session->startup.major != 3 &&
+        session->startup.major != 1234) {
+        char message[128];
+        snprintf(message, sizeof(message),
+                 "unsupported frontend protocol %u.%u: server supports 3.0 and later",
+                 session->startup.major, session->startup.minor);
+        refuse(session, "0A000", message, NULL);
+        return;
+    }
+    refuse(session, "08P01", "invalid startup packet",
+           "A PostgreSQL client is expected on this port.");
+}
+
+// What the packet at the front is decides; true: there may be another one behind it.
+static bool
+step(struct session *session)
+{
+    startup_fini(&session->startup);
+    startup_read(&session->startup, session->packet, session->packet_length);
+    switch (session->startup.kind) {
+    case STARTUP_MORE:
+        return false;
+    case STARTUP_JUNK:
+        refuse_junk(session);
+        return false;
+    case STARTUP_TOO_BIG:
+        refuse(session, "08P01", "invalid length of startup packet", NULL);
+        return false;
+    case STARTUP_NO_MEMORY:
+        session_close(session, "out of memory");
+        return false;
+    case STARTUP_SSL_REQUEST:
+        answer_ssl_request(session);
+        return session->phase == SESSION_STARTUP;
+    case STARTUP_GSSENC_REQUEST:
+        answer_gss_request(session);
+        return session->phase == SESSION_STARTUP;
+    case STARTUP_TLS:
+        begin_direct_tls(session);
+        return false;
+    case STARTUP_CANCEL:
+        begin_cancel(session); // frees the session
+        return false;
+    case STARTUP_SESSION:
+        begin_session(session); // may free it, too
+        return false;
+    }
+    return false;
+}
+
+void
+session_startup_bytes(struct session *session, const uint8_t *bytes, size_t length)
+{
+    // More than the longest packet is never needed: what follows it waits (hold_rest).
+    uint8_t *packet = realloc(session->packet, session->packet_length + length);
+    if (!packet) {
+        session_close(session, "out of memory");
+        return;
+    }
+    memcpy(packet + session->packet_length, bytes, length);
+    session->packet = packet;
+    session->packet_length += length;
+    while (step(session)) {
+    }
+}

@@ -1,0 +1,304 @@
+// Units, from the bytes that pass: the request goes into the last unit, the reply into the first, since the
+// server answers in order. A finished unit goes to the session's shadow thread; one that finds no room is
+// booked here, so that the books balance, and the shadow sees the gap in the sequence.
+#include "compare/sql/lexer.h"
+#include "protocol/request.h"
+#include "proxy/relay/session_parts.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const struct configuration_shadow *
+shadow_settings(const struct session *session)
+{
+    return &session->settings->entry->shadow;
+}
+
+void
+session_renew_settings(struct session *session)
+{
+    uint64_t epoch = atomic_load_explicit(&session->database->settings_epoch, memory_order_relaxed);
+    if (epoch != session->settings_epoch) {
+        database_settings_unref(&session->settings);
+        session->settings = database_settings(session->database);
+        session->settings_epoch = epoch;
+    }
+}
+
+static bool
+is_sampled(struct session *session)
+{
+    unsigned percent =
+        atomic_load_explicit(&session->database->shadow_percent, memory_order_relaxed);
+    return percent >= 10000 || (percent > 0 && worker_random(session->worker) % 10000 < percent);
+}
+
+struct unit *
+session_unit_begin(struct session *session, uint64_t now)
+{
+    session_renew_settings(session);
+    struct unit *unit =
+        unit_new(session->id, ++session->sequence, session->pairing.transaction_status, now);
+    if (!unit) {
+        session_close(session, "out of memory");
+        return NULL;
+    }
+    unit->is_unsampled = !session->next_is_wanted && !is_sampled(session);
+    unit->route = session->next_route;
+    unit->is_harmless = session->next_is_harmless;
+    session->next_route = UNIT_ROUTE_OLD;
+    session->next_is_harmless = false;
+    session->next_is_wanted = false;
+    if (session->last_unit) {
+        session->last_unit->next = unit;
+    } else {
+        session->first_unit = unit;
+        atomic_store_explicit(&session->registered.state, CLIENT_ACTIVE, memory_order_relaxed);
+    }
+    session->last_unit = unit;
+    session->filling = unit;
+    return unit;
+}
+
+// Without memory the capture is given up, not the session.
+static void
+append_request(const struct session *session, struct unit *unit, struct chunk *chunk, size_t offset,
+               size_t length)
+{
+    if (length == 0 || unit->is_request_cut) {
+        return;
+    }
+    if (unit->request.length + length > shadow_settings(session)->max_request ||
+        !capture_append(&unit->request, chunk, offset, length)) {
+        unit->is_request_cut = true;
+    }
+}
+
+void
+session_unit_request(struct session *session, struct chunk *chunk, const uint8_t *from,
+                     const uint8_t *to)
+{
+    if (session->filling && to > from) {
+        append_request(session, session->filling, chunk, (size_t)(from - chunk->bytes),
+                       (size_t)(to - from));
+    }
+}
+
+void
+session_unit_reply(struct session *session, struct chunk *chunk, const uint8_t *from,
+                   const uint8_t *to)
+{
+    struct unit *unit = session->first_unit;
+    size_t length = (size_t)(to - from);
+    if (!unit || length == 0 || unit->is_reply_cut) {
+        return;
+    }
+    if (unit->reply.length + length > shadow_settings(session)->max_result ||
+        !capture_append(&unit->reply, chunk, (size_t)(from - chunk->bytes), length)) {
+        capture_fini(&unit->reply);
+        unit->is_reply_cut = true;
+    }
+}
+
+static void
+join_next(struct session *session, struct unit *unit)
+{
+    struct unit *next = unit->next;
+    unit->next = next->next;
+    if (session->last_unit == next) {
+        session->last_unit = unit;
+    }
+    if (session->filling == next) {
+        session->filling = unit;
+    }
+    for (size_t i = 0; i < next->request.count; i++) {
+        const struct slice *slice = &next->request.slices[i];
+        append_request(session, unit, slice->chunk, slice->offset, slice->length);
+    }
+    unit->is_request_cut = unit->is_request_cut || next->is_request_cut;
+    unit_free(&next);
+}
+
+void
+session_unit_join(struct session *session, unsigned units, bool reopens)
+{
+    struct unit *unit = session->first_unit;
+    while (unit && units > 0 && unit->next) {
+        join_next(session, unit);
+        units--;
+    }
+    if (reopens && unit && session->last_unit == unit) {
+        session->filling = unit;
+    }
+}
+
+static bool
+is_read_word(const char *word)
+{
+    static const char *const words[] = {"select", "values", "table", "show", "explain"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasecmp(word, words[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum served
+served_by(const struct unit *unit)
+{
+    if (unit->is_lost) {
+        return SERVED_UNANSWERED;
+    }
+    return unit->route == UNIT_ROUTE_NEW
+               ? SERVED_NEW
+               : (unit->route == UNIT_ROUTE_FALLBACK ? SERVED_FALLBACK : SERVED_OLD);
+}
+
+struct lost_books {
+    struct books *books;
+    enum served served;
+};
+
+static bool
+book_statement(void *context, const char *sql, size_t length)
+{
+    const struct lost_books *lost = context;
+    char word[32];
+    lexer_first_word(sql, length, word);
+    if (is_read_word(word)) {
+        books_begin(lost->books, lost->served);
+        books_dropped(lost->books, DROP_QUEUE_FULL);
+    } else if (word[0] != '\0') {
+        books_other(lost->books);
+    }
+    return true;
+}
+
+// The executions of a lost unit, by the words that its statements begin with; for an Execute, whose
+// statement is not at hand, by the reply's command tags, which begin alike.
+static void
+book_lost(struct session *session, const struct unit *unit)
+{
+    struct lost_books lost = {&session->database->books, served_by(unit)};
+    struct capture_cursor cursor;
+    struct message message;
+    const char *text;
+    bool is_simple = false;
+    capture_cursor_init(&cursor, &unit->request);
+    while (capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
+        if (message.type == MESSAGE_CLIENT_QUERY &&
+            request_read_query(message.body, message.length, &text)) {
+            lexer_split(text, strlen(text), book_statement, &lost);
+            is_simple = true;
+        }
+    }
+    capture_cursor_fini(&cursor);
+    capture_cursor_init(&cursor, &unit->reply);
+    while (!is_simple && capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
+        if (message.type == MESSAGE_SERVER_COMMAND_COMPLETE &&
+            reply_read_command_tag(message.body, message.length, &text)) {
+            book_statement(&lost, text, strlen(text));
+        }
+    }
+    capture_cursor_fini(&cursor);
+}
+
+// To the shadow, or into the books at once.
+static void
+hand_over(struct session *session, struct unit *unit)
+{
+    struct feed_event event = {.kind = FEED_UNIT, .session = session->id, .unit = unit};
+    bool is_urgent = !unit->is_unsampled;
+    if (!session->is_unfed && feed_push(session->feed, &event, shadow_settings(session)->memory)) {
+        worker_note_feed(session->worker, session->feed, is_urgent);
+        return;
+    }
+    book_lost(session, unit);
+    unit_free(&unit);
+}
+
+static struct unit *
+take_first(struct session *session)
+{
+    struct unit *unit = session->first_unit;
+    session->first_unit = unit->next;
+    unit->next = NULL;
+    if (session->last_unit == unit) {
+        session->last_unit = NULL;
+    }
+    if (session->filling == unit) {
+        session->filling = NULL;
+    }
+    return unit;
+}
+
+void
+session_unit_settle(struct session *session, struct unit *unit)
+{
+    struct registry_client *registered = &session->registered;
+    uint64_t units = atomic_load_explicit(&registered->units, memory_order_relaxed);
+    atomic_store_explicit(&registered->units, units + 1, memory_order_relaxed);
+    atomic_store_explicit(&registered->route, (int)unit->route, memory_order_relaxed);
+    if (!session->first_unit) {
+        atomic_store_explicit(&registered->state,
+                              unit->status_after == 'T' || unit->status_after == 'E'
+                                  ? CLIENT_IN_TRANSACTION
+                                  : CLIENT_IDLE,
+                              memory_order_relaxed);
+    }
+    if (!unit->is_harmless) {
+        session->stateful_sequence = unit->sequence;
+        if (unit->request.length > 0 || unit->is_request_cut) {
+            session->last_write = unit->ended;
+        }
+    }
+    session_statements_follow(session, unit);
+    hand_over(session, unit);
+}
+
+void
+session_unit_end(struct session *session, uint64_t now)
+{
+    if (!session->first_unit) {
+        return;
+    }
+    struct unit *unit = take_first(session);
+    unit->ended = now;
+    unit->status_after = session->pairing.transaction_status;
+    if (session->first_unit) {
+        // It was sent ahead; the status before it is known only now.
+        session->first_unit->status_before = unit->status_after;
+    }
+    session_unit_settle(session, unit);
+}
+
+void
+session_unit_stray(struct session *session, const uint8_t *bytes, size_t length)
+{
+    uint64_t now = uv_hrtime();
+    struct unit *unit =
+        unit_new(session->id, ++session->sequence, session->pairing.transaction_status, now);
+    if (unit) {
+        unit->is_reply_cut = !capture_copy(&unit->reply, bytes, length);
+        unit->answered = unit->ended = now;
+        unit->status_after = session->pairing.transaction_status;
+        session_unit_settle(session, unit);
+    }
+}
+
+void
+session_units_lose(struct session *session)
+{
+    while (session->first_unit) {
+        struct unit *unit = take_first(session);
+        unit->is_lost = true;
+        unit->ended = uv_hrtime();
+        hand_over(session, unit);
+    }
+}
+
+bool
+session_is_between_units(const struct session *session)
+{
+    return !session->first_unit && !session->pairing.unit_is_open && !session->canary;
+}

@@ -1,0 +1,46 @@
+// The inside of struct reporter, for reporter.c and reporter_restore.c alone.
+#ifndef PROXY_REPORTER_STATE_H
+#define PROXY_REPORTER_STATE_H
+
+#include "proxy/report/audit.h"
+#include "proxy/report/reporter.h"
+
+struct task {
+    struct task *next;
+    void (*work)(void *context);
+    void *context;
+};
+
+struct watch { // how far the store is with one database; the reporter thread's
+    struct database *database;
+    struct books_page written;
+    int64_t written_at;      // microseconds since 1970
+    uint64_t figures_since;  // sequence
+    uint64_t evidence_after; // id
+    bool was_up[2];
+};
+
+struct reporter {
+    struct instance *instance;
+    struct store *store;
+    struct audit *audit;
+    pthread_t thread;
+    pthread_mutex_t lock; // for tasks and is_stopping
+    pthread_cond_t wake;
+    struct task *first, *last;
+    bool is_stopping;
+    atomic_bool store_works;
+    atomic_uint_fast64_t next_mismatch; // ids
+    uint64_t reserved_mismatches;       // ids before it are ours, durably
+    struct watch *watches;
+    size_t watch_count;
+    unsigned ticks;
+    bool is_last; // the flush under way: the thread stops
+};
+
+// Everything that the store keeps of earlier runs, into databases and reporter. Before the thread starts.
+bool reporter_restore(struct reporter *reporter);
+struct watch *reporter_watch(struct reporter *reporter,
+                             struct database *database); // NULL: no memory
+
+#endif

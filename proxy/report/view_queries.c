@@ -1,0 +1,125 @@
+// SHOW QUERIES and SHOW SKIPPED: what is known by fingerprint.
+#include "proxy/report/view.h"
+#include <math.h>
+
+static const struct answer_column queries_columns[] = {
+    {"database", ANSWER_TEXT},
+    {"fingerprint", ANSWER_TEXT},
+    {"query", ANSWER_TEXT},
+    {"tables", ANSWER_TEXT},
+    {"reads", ANSWER_INTEGER},
+    {"compared", ANSWER_INTEGER},
+    {"match", ANSWER_INTEGER},
+    {"lagging", ANSWER_INTEGER},
+    {"unstable", ANSWER_INTEGER},
+    {"unverified", ANSWER_INTEGER},
+    {"mismatch", ANSWER_INTEGER},
+    {"mismatch_rate", ANSWER_REAL},
+    {"mismatch_upper_bound", ANSWER_REAL},
+    {"old_p50_ms", ANSWER_REAL},
+    {"old_p95_ms", ANSWER_REAL},
+    {"old_p99_ms", ANSWER_REAL},
+    {"new_p50_ms", ANSWER_REAL},
+    {"new_p95_ms", ANSWER_REAL},
+    {"new_p99_ms", ANSWER_REAL},
+    {"latency_ratio", ANSWER_REAL},
+    {"quarantined", ANSWER_BOOLEAN},
+    {"hazards", ANSWER_TEXT},
+    // The contract ends here.
+    {"distinct", ANSWER_INTEGER},
+    {"accepted", ANSWER_INTEGER},
+    {"accepted_because", ANSWER_TEXT},
+};
+
+static double
+quantile_ms(const struct histogram *histogram, double quantile)
+{
+    if (histogram == NULL || histogram->count == 0)
+        return NAN;
+    return round(histogram_quantile(histogram, quantile) / 1e3) / 1e3;
+}
+
+static void
+fill_latencies(struct answer *answer, const struct figure *figure)
+{
+    static const double quantiles[] = {0.50, 0.95, 0.99};
+
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
+            answer_real(answer, quantile_ms(figure->latency[side], quantiles[i]));
+
+    double old_ms = quantile_ms(figure->latency[SIDE_OLD], 0.5);
+    double new_ms = quantile_ms(figure->latency[SIDE_NEW], 0.5);
+
+    answer_real(answer, old_ms > 0 ? round(new_ms / old_ms * 1e3) / 1e3 : NAN);
+}
+
+static void
+fill_query(struct answer *answer, const char *database, const struct figure *figure)
+{
+    double rate, upper_bound;
+
+    figure_rate(figure, &rate, &upper_bound);
+    answer_text(answer, database);
+    answer_text(answer, figure->fingerprint);
+    answer_text(answer, figure->query);
+    answer_text(answer, figure->tables);
+    answer_integer(answer, figure->reads);
+    answer_integer(answer, figure_compared(figure));
+    answer_integer(answer, figure->verdicts[VERDICT_MATCH]);
+    answer_integer(answer, figure->verdicts[VERDICT_LAGGING]);
+    answer_integer(answer, figure->verdicts[VERDICT_UNSTABLE]);
+    answer_integer(answer, figure->verdicts[VERDICT_UNVERIFIED]);
+    answer_integer(answer, figure->verdicts[VERDICT_MISMATCH]);
+    answer_real(answer, rate);
+    answer_real(answer, upper_bound);
+    fill_latencies(answer, figure);
+    answer_boolean(answer, figure->is_quarantined);
+    answer_text(answer, figure->has_type_change ? "type_change" : "");
+    answer_integer(answer, figure->distinct);
+    answer_integer(answer, figure->accepted);
+    answer_text(answer, figure->accepted_because);
+}
+
+static void
+fill_queries(struct answer *answer, const struct pictures *pictures)
+{
+    for (size_t i = 0; i < pictures->count; i++)
+        for (size_t j = 0; j < pictures->list[i].figure_count; j++)
+            fill_query(answer, pictures->list[i].database, &pictures->list[i].figures[j]);
+}
+
+const struct view view_queries = {"queries", ANSWER_SHAPE(queries_columns), PICTURE_FIGURES,
+                                  fill_queries};
+
+static const struct answer_column skipped_columns[] = {
+    {"database", ANSWER_TEXT}, {"reason", ANSWER_TEXT}, {"fingerprint", ANSWER_TEXT},
+    {"reads", ANSWER_INTEGER}, {"query", ANSWER_TEXT},
+};
+
+static void
+fill_reason(struct answer *answer, const struct picture *picture, enum skip_reason reason)
+{
+    for (size_t i = 0; i < picture->figure_count; i++) {
+        const struct figure *figure = &picture->figures[i];
+
+        if (figure->skipped[reason] == 0)
+            continue;
+        answer_text(answer, picture->database);
+        answer_text(answer, skip_reason_name(reason));
+        answer_text(answer, figure->fingerprint);
+        answer_integer(answer, figure->skipped[reason]);
+        answer_text(answer, figure->query);
+    }
+}
+
+static void
+fill_skipped(struct answer *answer, const struct pictures *pictures)
+{
+    for (size_t i = 0; i < pictures->count; i++)
+        for (int reason = SKIP_NONE + 1; reason < SKIP_COUNT; reason++)
+            fill_reason(answer, &pictures->list[i], (enum skip_reason)reason);
+}
+
+const struct view view_skipped = {"skipped", ANSWER_SHAPE(skipped_columns), PICTURE_FIGURES,
+                                  fill_skipped};

@@ -1,0 +1,120 @@
+// The shape key takes in the catalogs' epoch, so that an analysis never outlives the catalogs that
+// it was proven by. Statements that do not lex or are over the cap have no key; they are analysed each
+// time, which for them is cheap: libpg_query gives up at once or is not asked.
+
+#include "proxy/shadow/classify.h"
+#include "compare/sql/lexer.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { ASKED_SLOTS = 256 };
+static const uint64_t ASK_AGAIN_NS = UINT64_C(30000000000);
+
+// Statements whose unknown names were asked for: by key without the epoch. One a shadow thread.
+static _Thread_local struct {
+    uint64_t key, at;
+} asked[ASKED_SLOTS];
+
+static struct analysis *
+analyse(struct mirror *mirror, const char *sql, size_t length, const uint32_t *types,
+        size_t type_count)
+{
+    const struct configuration_database *entry = mirror->at->settings->entry;
+    struct analysis_context context = {
+        .old_catalog = mirror->at->catalogs->catalogs[SIDE_OLD],
+        .new_catalog = mirror->at->catalogs->catalogs[SIDE_NEW],
+        .types = types,
+        .type_count = type_count,
+        .safe_functions = entry->safe_functions,
+        .safe_function_count = entry->safe_function_count,
+    };
+    return analysis_new(sql, length, &context);
+}
+
+// A shape that nobody else can look up.
+static struct shape *
+shape_of_one(struct analysis *analysis)
+{
+    struct shape *shape = analysis ? calloc(1, sizeof(*shape)) : NULL;
+    if (!shape) {
+        analysis_unref(&analysis);
+        return NULL;
+    }
+    atomic_init(&shape->references, 1);
+    shape->analysis = analysis;
+    return shape;
+}
+
+struct shape *
+classify(struct mirror *mirror, const char *sql, size_t length, const uint32_t *types,
+         size_t type_count)
+{
+    struct database_catalogs *catalogs = mirror->at->catalogs;
+    if (!catalogs || !catalogs->catalogs[SIDE_OLD] || !catalogs->catalogs[SIDE_NEW])
+        return NULL;
+    if (atomic_load(&mirror->at->database->catalogs_wanted) > catalogs->epoch)
+        return NULL; // DDL has passed and could not be followed: nothing is proven
+    struct state_snapshot *state = state_snapshot(mirror->state);
+    struct shape_context context = {
+        .types = types,
+        .type_count = type_count,
+        .state = state ? state->names_digest : 0,
+        .epoch = catalogs->epoch,
+    };
+    state_snapshot_unref(&state);
+    struct shape_key key;
+    if (length > ANALYSIS_MAX_SQL || !shape_key_of(sql, length, &context, &key))
+        return shape_of_one(analyse(mirror, sql, length, types, type_count));
+
+    struct shapes *shapes = mirror->at->database->shapes;
+    struct shape *shape = shapes_find(shapes, &key);
+    if (shape)
+        return shape;
+    struct analysis *analysis = analyse(mirror, sql, length, types, type_count);
+    return analysis ? shapes_put(shapes, &key, &analysis) : NULL;
+}
+
+static bool
+is_read_word(const char *word, size_t length)
+{
+    static const char *const words[] = {"SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN", "WITH"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (strlen(words[i]) == length && strncasecmp(words[i], word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool
+classify_is_read(const struct shape *shape, const char *sql, size_t length, const char *tag)
+{
+    bool is_known = shape && shape->analysis->skip != SKIP_UNPARSED;
+    if (is_known && (shape->analysis->is_read || !shape->analysis->has_effects))
+        return shape->analysis->is_read;
+    // EXECUTE of a prepared statement, or no analysis: the server's tag tells best.
+    if (tag)
+        return is_read_word(tag, strcspn(tag, " "));
+    if (shape)
+        return shape->analysis->is_read;
+    char word[32];
+    lexer_first_word(sql, length, word);
+    return is_read_word(word, strlen(word));
+}
+
+bool
+classify_wants_catalogs(struct mirror *mirror, const struct shape *shape)
+{
+    (void)mirror;
+    if (!shape || !shape->analysis->needs_catalog)
+        return false;
+    uint64_t key = 0;
+    for (const char *at = shape->analysis->fingerprint; *at; at++)
+        key = key * 31 + (unsigned char)*at;
+    uint64_t now = uv_hrtime();
+    size_t slot = key % ASKED_SLOTS;
+    if (asked[slot].key == key && now - asked[slot].at < ASK_AGAIN_NS)
+        return false;
+    asked[slot].key = key;
+    asked[slot].at = now;
+    return true;
+}

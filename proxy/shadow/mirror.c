@@ -1,0 +1,613 @@
+// Follows one session. Each unit is taken to pieces (proxy/dissect) and its requests are gone through
+// in order, as the server did: Parse and Bind fill the tables, an Execute or a statement of a Query is an
+// execution, an execution is analysed (proxy/classify), moves the session's state when old accepted it, and is
+// a read or is not. Units wait while catalogs are read again: after DDL, and when a name was unknown; order
+// is kept. A gap in the units' numbers means that one was lost: from there on the session's state is unknown
+// and its reads are skipped as session_state.
+//
+// One shadow thread, the session's.
+
+#include "proxy/shadow/mirror.h"
+#include "compare/sql/lexer.h"
+#include "protocol/message.h"
+#include "proxy/control/control.h"
+#include "proxy/log.h"
+#include "proxy/relay/session_view.h"
+#include "proxy/shadow/classify.h"
+#include "proxy/shadow/dissect.h"
+#include "proxy/shadow/read.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint64_t CATALOGS_PATIENCE_NS = UINT64_C(3000000000);
+
+struct mirror *
+mirror_new(struct shadow *shadow, struct session_facts **facts)
+{
+    struct mirror *mirror = calloc(1, sizeof(*mirror));
+    if (!mirror)
+        return NULL;
+    mirror->id = (*facts)->id;
+    mirror->shadow = shadow;
+    mirror->references = 1;
+    mirror->waiting_end = &mirror->waiting;
+    mirror->at = shadow_database(shadow, (*facts)->database);
+    mirror->state = state_new((const char *const *)(*facts)->parameters, (*facts)->reported_from);
+    if (!mirror->at || !mirror->state) {
+        state_free(&mirror->state);
+        free(mirror);
+        return NULL;
+    }
+    for (size_t i = (*facts)->reported_from; i < (*facts)->parameter_count; i++)
+        state_reported(mirror->state, (*facts)->parameters[2 * i], (*facts)->parameters[2 * i + 1]);
+    mirror->facts = *facts;
+    *facts = NULL;
+    session_view_publish(mirror->facts->view, 0, mirror->state);
+    return mirror;
+}
+
+void
+mirror_unref(struct mirror **mirror)
+{
+    struct mirror *gone = *mirror;
+    *mirror = NULL;
+    if (--gone->references > 0)
+        return;
+    assert(!gone->waiting);
+    portals_clear(&gone->portals);
+    statements_clear(&gone->statements);
+    state_free(&gone->state);
+    session_facts_free(&gone->facts);
+    free(gone);
+}
+
+// --- executions -------------------------------------------------------------------------------
+
+struct execution {
+    const char *sql;
+    size_t sql_length;
+    struct statement *statement; // extended protocol, else NULL
+    const uint8_t *bind;
+    size_t bind_length;
+    struct result *result; // NULL: cut away
+    bool is_unknown;       // whether old accepted it is not known
+};
+
+static bool
+was_accepted(const struct execution *execution)
+{
+    return execution->result &&
+           (execution->result->kind == RESULT_ROWS || execution->result->kind == RESULT_COMMAND ||
+            execution->result->kind == RESULT_PARTIAL);
+}
+
+static void
+lose(struct mirror *mirror, const char *because)
+{
+    if (mirror->lost_because)
+        return;
+    mirror->lost_because = because;
+    atomic_store(&mirror->facts->view->is_usable, false);
+    log_event(LOG_WARNING_LEVEL, "session_state_lost", "session=%llu because=\"%s\"",
+              (unsigned long long)mirror->id, because);
+}
+
+static void
+apply_effects(struct mirror *mirror, const struct execution *execution)
+{
+    struct effect *effects = NULL;
+    size_t count = 0;
+    if (!effects_of(execution->sql, execution->sql_length, &effects, &count)) {
+        lose(mirror, "no memory for a statement's effects");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (effects[i].kind == EFFECT_COMMIT || effects[i].kind == EFFECT_ROLLBACK)
+            mirror->has_written = false;
+        if (effects[i].kind == EFFECT_DISCARD_ALL || effects[i].kind == EFFECT_DEALLOCATE_ALL)
+            statements_clear(&mirror->statements);
+        if (effects[i].kind == EFFECT_DEALLOCATE && effects[i].name)
+            statements_remove(&mirror->statements, effects[i].name);
+        if (!state_apply(mirror->state, &effects[i]))
+            lose(mirror, "no memory for the session's state");
+    }
+    effects_free(&effects, count);
+}
+
+// Does the session's own state speak against mirroring this read?
+static enum skip_reason
+state_against(struct mirror *mirror, const struct shape *shape)
+{
+    const char *what;
+    if (mirror->lost_because)
+        return SKIP_SESSION_STATE;
+    if (shape) {
+        for (size_t i = 0; i < shape->analysis->table_count; i++) {
+            const char *name = shape->analysis->tables[i].name, *dot = strrchr(name, '.');
+            if (state_has_temporary(mirror->state, dot ? dot + 1 : name))
+                return SKIP_TEMPORARY_OBJECT;
+        }
+    }
+    if (mirror->has_written)
+        return SKIP_IN_WRITE_TRANSACTION;
+    return state_is_tainted(mirror->state, &what) ? SKIP_SESSION_STATE : SKIP_NONE;
+}
+
+static void
+execute_read(struct mirror *mirror, const struct unit *unit, const struct execution *execution,
+             struct shape *shape)
+{
+    struct read_facts facts = {
+        .unit = unit,
+        .sql = execution->sql,
+        .sql_length = execution->sql_length,
+        .statement = execution->statement,
+        .bind = execution->bind,
+        .bind_length = execution->bind_length,
+        .shape = shape,
+        .result = execution->result,
+        .skip = state_against(mirror, shape),
+    };
+    read_begin(mirror, &facts);
+}
+
+static void
+execute(struct mirror *mirror, const struct unit *unit, const struct execution *execution)
+{
+    const struct statement *statement = execution->statement;
+    const char *tag = execution->result ? execution->result->tag : NULL;
+    struct shape *shape =
+        classify(mirror, execution->sql, execution->sql_length, statement ? statement->types : NULL,
+                 statement ? statement->type_count : 0);
+    bool is_read = classify_is_read(shape, execution->sql, execution->sql_length, tag);
+    // What is not analysed is taken for what it calls itself; only a read can be harmless then.
+    bool is_harmless = shape ? shape->analysis->is_harmless : false;
+    bool has_effects = shape ? shape->analysis->has_effects : !is_read;
+
+    if (is_read)
+        execute_read(mirror, unit, execution, shape);
+    else
+        books_other(&mirror->at->database->books);
+    if (has_effects && execution->is_unknown)
+        lose(mirror, "the answer to a statement that changes state was dropped");
+    else if (has_effects && (was_accepted(execution) || (is_read && !execution->result)))
+        apply_effects(mirror, execution);
+    if (!is_harmless)
+        mirror->has_written = true;
+    if (shape && shape->analysis->changes_catalog)
+        mirror->has_ddl = true;
+    shape_unref(&shape);
+}
+
+// --- requests ---------------------------------------------------------------------------------
+
+struct query { // a Query's statements on their way
+    struct mirror *mirror;
+    const struct unit *unit;
+    struct step *step;
+    size_t number; // of the statement
+    bool has_failed;
+};
+
+static bool
+query_statement(void *context, const char *statement, size_t length)
+{
+    struct query *query = context;
+    struct step *step = query->step;
+    if (query->has_failed)
+        return true; // the server passed it over
+    struct result *result =
+        query->number < step->result_count ? &step->results[query->number] : NULL;
+    if (!result && step->outcome != STEP_UNKNOWN && step->outcome != STEP_UNANSWERED)
+        return true;
+    struct execution execution = {
+        .sql = statement,
+        .sql_length = length,
+        .result = result,
+        .is_unknown = step->outcome == STEP_UNKNOWN && !result,
+    };
+    query->has_failed = result && result->kind == RESULT_ERROR;
+    query->number++;
+    execute(query->mirror, query->unit, &execution);
+    return true;
+}
+
+static bool
+count_statement(void *context, const char *statement, size_t length)
+{
+    (void)statement;
+    (void)length;
+    ++*(size_t *)context;
+    return true;
+}
+
+// A Query fails as a whole when it does not parse, whichever of its statements is at fault.
+static bool
+failed_to_parse(const struct step *step)
+{
+    return step->result_count == 1 && step->results[0].kind == RESULT_ERROR &&
+           strncmp(step->results[0].sqlstate, "42601", 5) == 0;
+}
+
+static void
+take_query(struct mirror *mirror, const struct unit *unit, struct step *step)
+{
+    const char *sql = (const char *)step->body;
+    size_t length = step->is_cut ? step->length : strnlen(sql, step->length);
+    struct query query = {.mirror = mirror, .unit = unit, .step = step};
+    statements_remove(&mirror->statements, "");
+    portals_remove(&mirror->portals, "");
+    if (step->outcome == STEP_SKIPPED)
+        return;
+    if (step->is_cut && step->result_count > 1)
+        lose(mirror, "a Query of several statements was over shadow.max_request");
+    size_t count = 0;
+    bool is_split = !step->is_cut && !failed_to_parse(step) &&
+                    lexer_split(sql, length, count_statement, &count);
+    if (is_split && count > 0)
+        lexer_split(sql, length, query_statement, &query);
+    else if (!is_split)
+        query_statement(&query, sql, length);
+}
+
+static void
+take_parse(struct mirror *mirror, const struct step *step)
+{
+    struct parse_request request;
+    if (step->outcome != STEP_COMPLETED && step->outcome != STEP_UNKNOWN)
+        return;
+    if (step->is_cut || !request_read_parse(step->body, step->length, &request)) {
+        const char *name = (const char *)step->body;
+        request = (struct parse_request){
+            .statement = strnlen(name, step->length) < step->length ? name : "", .sql = ""};
+        struct statement *cut = statement_new(&request, true);
+        if (cut)
+            statements_put(&mirror->statements, cut);
+        return;
+    }
+    struct statement *statement = statement_new(&request, false);
+    if (!statement || !statements_put(&mirror->statements, statement))
+        lose(mirror, "no memory for a prepared statement");
+    request_parse_fini(&request);
+}
+
+static void
+take_bind(struct mirror *mirror, const struct step *step)
+{
+    const char *portal = (const char *)step->body;
+    size_t portal_length = strnlen(portal, step->length);
+    if ((step->outcome != STEP_COMPLETED && step->outcome != STEP_UNKNOWN) ||
+        portal_length == step->length)
+        return;
+    const char *name = portal + portal_length + 1;
+    size_t rest = step->length - portal_length - 1;
+    struct statement *statement =
+        strnlen(name, rest) < rest ? statements_find(&mirror->statements, name) : NULL;
+    if (statement)
+        portals_put(&mirror->portals, portal, statement, step->body, step->length);
+    else
+        portals_remove(&mirror->portals, portal);
+}
+
+static void
+take_describe(struct mirror *mirror, const struct step *step)
+{
+    struct target_request target;
+    if (step->is_cut || step->result_count == 0 || !step->results[0].has_columns ||
+        !request_read_target(step->body, step->length, &target))
+        return;
+    struct statement *statement = NULL;
+    if (target.kind == 'S') {
+        statement = statements_find(&mirror->statements, target.name);
+    } else {
+        struct portal *portal = portals_find(&mirror->portals, target.name);
+        statement = portal ? portal->statement : NULL;
+    }
+    if (statement)
+        statement_set_columns(statement, step->results[0].columns, step->results[0].column_count);
+}
+
+// An Execute of a portal that we know nothing of: a cursor's, or its Parse was lost.
+static void
+execute_unknown(struct mirror *mirror, const struct unit *unit, struct step *step)
+{
+    struct result *result = step->result_count ? &step->results[0] : NULL;
+    bool is_read = classify_is_read(NULL, "", 0, result ? result->tag : NULL);
+    struct read_facts facts = {
+        .unit = unit, .sql = "", .result = result, .skip = SKIP_SESSION_STATE};
+    if (is_read)
+        read_begin(mirror, &facts);
+    else
+        books_other(&mirror->at->database->books);
+    mirror->has_written = mirror->has_written || !is_read;
+}
+
+static void
+take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
+{
+    struct execute_request request;
+    if (step->outcome == STEP_SKIPPED || step->is_cut ||
+        !request_read_execute(step->body, step->length, &request))
+        return;
+    struct portal *portal = portals_find(&mirror->portals, request.portal);
+    if (!portal || portal->statement->is_cut) {
+        execute_unknown(mirror, unit, step);
+        return;
+    }
+    if (portal->is_begun && request.row_limit == 0 && step->result_count &&
+        step->results[0].kind == RESULT_ROWS)
+        step->results[0].kind = RESULT_PARTIAL; // the rest of a portal that was run in parts
+    portal->is_begun = true;
+    struct execution execution = {
+        .sql = portal->statement->sql,
+        .sql_length = strlen(portal->statement->sql),
+        .statement = portal->statement,
+        .bind = portal->bind,
+        .bind_length = portal->bind_length,
+        .result = step->result_count ? &step->results[0] : NULL,
+        .is_unknown = step->outcome == STEP_UNKNOWN,
+    };
+    // Describe of the portal gave the columns to a step of its own.
+    if (execution.result && !execution.result->has_columns && portal->statement->columns) {
+        struct bind_request bind;
+        if (request_read_bind(portal->bind, portal->bind_length, &bind)) {
+            result_set_columns(execution.result, portal->statement->columns,
+                               portal->statement->column_count, bind.result_formats,
+                               bind.result_format_count);
+            request_bind_fini(&bind);
+        }
+    }
+    execute(mirror, unit, &execution);
+}
+
+static void
+take_close(struct mirror *mirror, const struct step *step)
+{
+    struct target_request target;
+    if (step->is_cut || step->outcome == STEP_SKIPPED ||
+        !request_read_target(step->body, step->length, &target))
+        return;
+    if (target.kind == 'S')
+        statements_remove(&mirror->statements, target.name);
+    else
+        portals_remove(&mirror->portals, target.name);
+}
+
+static void
+take_function_call(struct mirror *mirror)
+{
+    mirror->has_written = true;
+    books_other(&mirror->at->database->books);
+}
+
+static void
+take_step(struct mirror *mirror, const struct unit *unit, struct step *step)
+{
+    switch (step->type) {
+    case MESSAGE_CLIENT_QUERY:
+        take_query(mirror, unit, step);
+        break;
+    case MESSAGE_CLIENT_PARSE:
+        take_parse(mirror, step);
+        break;
+    case MESSAGE_CLIENT_BIND:
+        take_bind(mirror, step);
+        break;
+    case MESSAGE_CLIENT_DESCRIBE:
+        take_describe(mirror, step);
+        break;
+    case MESSAGE_CLIENT_EXECUTE:
+        take_execute(mirror, unit, step);
+        break;
+    case MESSAGE_CLIENT_CLOSE:
+        take_close(mirror, step);
+        break;
+    case MESSAGE_CLIENT_FUNCTION_CALL:
+        take_function_call(mirror);
+        break;
+    default:
+        break;
+    }
+}
+
+// --- units ------------------------------------------------------------------------------------
+
+// ParameterStatus: what old reports of its settings, whenever it comes.
+static void
+take_reports(struct mirror *mirror, const struct unit *unit)
+{
+    struct capture_cursor cursor;
+    struct message message;
+    capture_cursor_init(&cursor, &unit->reply);
+    while (capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
+        const char *name, *value;
+        if (message.type == MESSAGE_SERVER_PARAMETER_STATUS &&
+            reply_read_parameter_status(message.body, message.length, &name, &value))
+            state_reported(mirror->state, name, value);
+    }
+    capture_cursor_fini(&cursor);
+}
+
+static bool
+has_effects(const struct step *step)
+{
+    struct effect *effects = NULL;
+    size_t count = 0;
+    const char *sql;
+    if (step->type != MESSAGE_CLIENT_QUERY)
+        return false;
+    if (!request_read_query(step->body, step->length, &sql) ||
+        !effects_of(sql, strlen(sql), &effects, &count))
+        return true;
+    effects_free(&effects, count);
+    return count > 0;
+}
+
+// COPY: what was copied is not captured, and no read is in such a unit that could be compared. Nor is
+// known how far statements beside it got.
+static void
+take_copy(struct mirror *mirror, struct dissected *dissected)
+{
+    for (size_t i = 0; i < dissected->count; i++) {
+        if (has_effects(&dissected->steps[i]))
+            lose(mirror, "a Query with COPY changes state, too");
+    }
+    mirror->has_written = true;
+    books_other(&mirror->at->database->books);
+}
+
+// Does a statement of the unit name what the catalogs do not know?
+static bool
+unit_wants_catalogs(struct mirror *mirror, const struct dissected *dissected)
+{
+    bool wants = false;
+    for (size_t i = 0; i < dissected->count && !wants; i++) {
+        const struct step *step = &dissected->steps[i];
+        if (step->is_cut ||
+            (step->type != MESSAGE_CLIENT_QUERY && step->type != MESSAGE_CLIENT_PARSE))
+            continue;
+        const char *sql;
+        struct parse_request parse = {0};
+        if (step->type == MESSAGE_CLIENT_PARSE) {
+            if (!request_read_parse(step->body, step->length, &parse))
+                continue;
+            sql = parse.sql;
+        } else if (!request_read_query(step->body, step->length, &sql)) {
+            continue;
+        }
+        struct shape *shape = classify(mirror, sql, strlen(sql), parse.types, parse.type_count);
+        wants = classify_wants_catalogs(mirror, shape);
+        shape_unref(&shape);
+        request_parse_fini(&parse);
+    }
+    return wants;
+}
+
+static void
+park(struct mirror *mirror, uint64_t epoch)
+{
+    mirror->waits_for_epoch = epoch;
+    mirror->waits_until = uv_hrtime() + CATALOGS_PATIENCE_NS;
+    if (mirror->is_parked)
+        return;
+    mirror->is_parked = true;
+    mirror->references++;
+    mirror->next_parked = mirror->shadow->parked;
+    mirror->shadow->parked = mirror;
+}
+
+// Must the unit wait for catalogs? Asks for them if so.
+static bool
+must_wait(struct mirror *mirror, const struct dissected *dissected)
+{
+    struct database *database = mirror->at->database;
+    if (mirror->shadow->is_stopping)
+        return false;
+    uint64_t wanted = atomic_load(&database->catalogs_wanted);
+    uint64_t epoch = mirror->at->catalogs ? mirror->at->catalogs->epoch : 0;
+    bool was_waited_for = mirror->waits_for_epoch != 0 && uv_hrtime() >= mirror->waits_until;
+    if (wanted > epoch && !(was_waited_for && mirror->waits_for_epoch >= wanted)) {
+        park(mirror, wanted);
+        return true;
+    }
+    if (unit_wants_catalogs(mirror, dissected)) {
+        park(mirror, control_request_catalogs(database->control));
+        return true;
+    }
+    return false;
+}
+
+static void
+end_unit(struct mirror *mirror, const struct unit *unit)
+{
+    struct database *database = mirror->at->database;
+    state_end_unit(mirror->state, unit->status_after ? unit->status_after : 'I',
+                   unit->status_after == 'E');
+    if (unit->status_after == 'I' || unit->status_after == 0) {
+        portals_clear(&mirror->portals);
+        mirror->has_written = false;
+        if (mirror->has_ddl && database->control) {
+            uint64_t epoch = control_request_catalogs(database->control);
+            uint64_t wanted = atomic_load(&database->catalogs_wanted);
+            while (wanted < epoch &&
+                   !atomic_compare_exchange_weak(&database->catalogs_wanted, &wanted, epoch))
+                ;
+        }
+        mirror->has_ddl = false;
+    }
+    if (!mirror->lost_because)
+        session_view_publish(mirror->facts->view, unit->sequence, mirror->state);
+}
+
+// True: taken in and freed; false: it has to wait.
+static bool
+take_now(struct mirror *mirror, struct unit *unit)
+{
+    struct dissected dissected;
+    mirror->at = shadow_database(mirror->shadow, mirror->at->database);
+    bool is_dissected = dissect(unit, &dissected);
+    if (is_dissected && must_wait(mirror, &dissected)) {
+        dissected_fini(&dissected);
+        return false;
+    }
+    if (unit->sequence != mirror->sequence + 1)
+        lose(mirror, "a unit was lost on the way to the shadow");
+    mirror->sequence = unit->sequence;
+    if (!is_dissected || dissected.is_junk)
+        lose(mirror, is_dissected ? "a unit could not be followed" : "no memory for a unit");
+    if (is_dissected) {
+        take_reports(mirror, unit);
+        if (unit->is_copy)
+            take_copy(mirror, &dissected);
+        for (size_t i = 0; i < dissected.count && !unit->is_copy; i++)
+            take_step(mirror, unit, &dissected.steps[i]);
+        dissected_fini(&dissected);
+    }
+    end_unit(mirror, unit);
+    feed_release(mirror->shadow->feed, unit_memory(unit));
+    unit_free(&unit);
+    return true;
+}
+
+void
+mirror_take(struct mirror *mirror, struct unit **unit)
+{
+    struct unit *taken = *unit;
+    *unit = NULL;
+    taken->next = NULL;
+    if (!mirror->waiting && !mirror->is_parked && take_now(mirror, taken))
+        return;
+    *mirror->waiting_end = taken;
+    mirror->waiting_end = &taken->next;
+}
+
+void
+mirror_end(struct mirror *mirror)
+{
+    mirror->is_ended = true;
+    mirror_unref(&mirror);
+}
+
+void
+mirror_unpark(struct mirror *mirror, bool by_force)
+{
+    uint64_t epoch = atomic_load(&mirror->at->database->catalogs_epoch);
+    assert(mirror->is_parked);
+    if (!by_force && epoch < mirror->waits_for_epoch && uv_hrtime() < mirror->waits_until)
+        return;
+    struct mirror **link = &mirror->shadow->parked;
+    while (*link != mirror)
+        link = &(*link)->next_parked;
+    *link = mirror->next_parked;
+    mirror->is_parked = false;
+    while (mirror->waiting && !mirror->is_parked) {
+        struct unit *unit = mirror->waiting, *next = unit->next;
+        if (!take_now(mirror, unit))
+            break;
+        mirror->waiting = next;
+        if (!next)
+            mirror->waiting_end = &mirror->waiting;
+    }
+    mirror_unref(&mirror);
+}

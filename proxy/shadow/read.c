@@ -1,0 +1,601 @@
+// A read's way: read_begin books it and finds out whether anything speaks against mirroring it; the
+// mirrored run is one job on the other side, BEGIN READ ONLY, the read and ROLLBACK in one pipeline;
+// its answer is held against the served one. Equal: match. Else it is the judge's. Every way out is one
+// of the three read_end… functions, which alone touch the books. Runs on the session's shadow thread.
+//
+// Known compromise: a result over shadow.max_result is not compared yet; such reads are dropped as
+// `memory`.
+
+#include "proxy/shadow/read.h"
+#include "compare/rounds.h"
+#include "protocol/message.h"
+#include "proxy/log.h"
+#include "proxy/report/reporter.h"
+#include "proxy/shadow/evidence.h"
+#include "proxy/shadow/judge.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <xxhash.h>
+
+static const char BEGIN_READ[] = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY";
+static const char END_READ[] = "ROLLBACK";
+
+enum { FIRST_USER_OID = 16384 };
+
+int64_t
+read_wall_clock(uint64_t then)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return now_us - (int64_t)((uv_hrtime() - then) / 1000);
+}
+
+static struct books *
+books_of(const struct mirror *mirror)
+{
+    return &mirror->at->database->books;
+}
+
+// --- the ends ---------------------------------------------------------------------------------
+
+static void
+read_free(struct read **read)
+{
+    struct read *gone = *read;
+    struct shadow *shadow = gone->mirror->shadow;
+    *read = NULL;
+    assert(!gone->judge);
+    if (gone->link) {
+        *gone->link = gone->next;
+        if (gone->next)
+            gone->next->link = gone->link;
+        atomic_fetch_sub(&shadow->held_bytes, gone->held);
+        atomic_fetch_sub(&shadow->held_reads, 1);
+    }
+    result_fini(&gone->results[SIDE_OLD]);
+    result_fini(&gone->results[SIDE_NEW]);
+    rules_fini(&gone->rules);
+    free(gone->messages);
+    free(gone->sql);
+    free(gone->bind);
+    state_snapshot_unref(&gone->state);
+    database_catalogs_unref(&gone->catalogs);
+    database_settings_unref(&gone->settings);
+    shape_unref(&gone->shape);
+    mirror_unref(&gone->mirror);
+    free(gone);
+}
+
+// The figures' view of a read, but for how it ended.
+static struct figures_read
+figures_of(const struct read *read)
+{
+    return (struct figures_read){
+        .analysis = read->shape->analysis,
+        .served = read->served,
+        .served_ns = read->served_ns,
+        .mirrored_ns = read->mirrored_ns,
+        .served_is_new = read->served_side == SIDE_NEW,
+        .parameters_digest = read->parameters_digest,
+        .has_type_change = read->has_type_change,
+    };
+}
+
+void
+read_end_compared(struct read **read, enum verdict verdict, enum difference_class class)
+{
+    struct database *database = (*read)->mirror->at->database;
+    struct figures_read figures = figures_of(*read);
+    figures.is_compared = true;
+    figures.verdict = verdict;
+    figures.difference = class;
+    figures.is_accepted = (*read)->is_accepted;
+    books_compared(&database->books, verdict, class);
+    if ((*read)->is_accepted)
+        books_accepted(&database->books);
+    figures_add(database->figures, &figures);
+    read_free(read);
+}
+
+void
+read_end_skipped(struct read **read, enum skip_reason reason)
+{
+    struct database *database = (*read)->mirror->at->database;
+    struct figures_read figures = figures_of(*read);
+    figures.skipped = reason;
+    books_skipped(&database->books, reason);
+    figures_add(database->figures, &figures);
+    read_free(read);
+}
+
+void
+read_end_dropped(struct read **read, enum drop_reason reason)
+{
+    struct database *database = (*read)->mirror->at->database;
+    struct figures_read figures = figures_of(*read);
+    figures.dropped = reason;
+    books_dropped(&database->books, reason);
+    figures_add(database->figures, &figures);
+    read_free(read);
+}
+
+// A read that ends as it begins: nothing was made for it yet.
+static void
+end_at_once(struct mirror *mirror, const struct read_facts *facts, enum served served,
+            enum skip_reason skip, enum drop_reason drop)
+{
+    struct database *database = mirror->at->database;
+    const struct unit *unit = facts->unit;
+    if (skip != SKIP_NONE)
+        books_skipped(&database->books, skip);
+    else
+        books_dropped(&database->books, drop);
+    if (!facts->shape)
+        return;
+    struct figures_read figures = {
+        .analysis = facts->shape->analysis,
+        .served = served,
+        .served_ns = unit->ended > unit->begun ? unit->ended - unit->begun : 0,
+        .served_is_new = unit->route == UNIT_ROUTE_NEW,
+        .skipped = skip,
+        .dropped = drop,
+    };
+    figures_add(database->figures, &figures);
+}
+
+// --- what speaks against mirroring ------------------------------------------------------------
+
+static bool
+is_aborted(const struct read_facts *facts)
+{
+    if (facts->unit->is_lost && !facts->result)
+        return true;
+    const struct result *result = facts->result;
+    if (!result)
+        return false;
+    if (result->kind == RESULT_OPEN)
+        return true;
+    // 25P02: the transaction had failed before; this statement was not run at all.
+    return result->kind == RESULT_ERROR &&
+           (rounds_is_circumstance(result->sqlstate) || strcmp(result->sqlstate, "25P02") == 0);
+}
+
+static enum skip_reason
+skip_of(struct mirror *mirror, const struct read_facts *facts)
+{
+    const struct configuration_database *entry = mirror->at->settings->entry;
+    bool is_canary = facts->unit->route == UNIT_ROUTE_NEW;
+    if (facts->unit->is_request_cut)
+        return SKIP_REQUEST_SIZE;
+    if (facts->shape && facts->shape->analysis->skip != SKIP_NONE)
+        return facts->shape->analysis->skip;
+    if (facts->shape && atomic_load(&facts->shape->is_unproven))
+        return SKIP_VOLATILE_FUNCTION;
+    if (facts->skip != SKIP_NONE)
+        return facts->skip;
+    if (is_aborted(facts))
+        return SKIP_ABORTED;
+    if (facts->result && facts->result->kind == RESULT_PARTIAL)
+        return SKIP_ROW_LIMIT;
+    if (facts->shape && rules_exclude(&entry->compare, facts->shape->analysis))
+        return SKIP_EXCLUDED;
+    if (is_canary)
+        return SKIP_NONE;
+    if (facts->unit->is_unsampled)
+        return SKIP_SAMPLED_OUT;
+    double share = (double)entry->shadow.max_per_second / mirror->shadow->count;
+    if (!throttle_pass(&mirror->at->mirrored, share, uv_hrtime()))
+        return SKIP_RATE_LIMITED;
+    return SKIP_NONE;
+}
+
+static enum drop_reason
+drop_of(struct mirror *mirror, const struct read_facts *facts)
+{
+    struct shadow *shadow = mirror->shadow;
+    if (facts->unit->dropped != DROP_NONE)
+        return facts->unit->dropped;
+    if (shadow->is_stopping)
+        return DROP_SHUTDOWN;
+    if (!facts->shape) // never analysed: one side's catalogs have not been read
+        return mirror->at->catalogs->catalogs[SIDE_OLD] ? DROP_NEW_UNAVAILABLE
+                                                        : DROP_OLD_UNAVAILABLE;
+    if (!facts->result)
+        return DROP_MEMORY;
+    if (atomic_load(&shadow->held_reads) >= READ_IN_FLIGHT_LIMIT)
+        return DROP_QUEUE_FULL;
+    size_t limit = mirror->at->settings->entry->shadow.memory / shadow->count;
+    if (atomic_load(&shadow->held_bytes) + result_memory(facts->result) > limit)
+        return DROP_MEMORY;
+    return DROP_NONE;
+}
+
+// --- putting the read once more ---------------------------------------------------------------
+
+// Types that users made have other OIDs on the other side: the server is left to infer them.
+static bool
+write_parse(struct writer *writer, const struct statement *statement)
+{
+    uint32_t *types = calloc(statement->type_count + 1, sizeof(*types));
+    if (!types)
+        return false;
+    for (size_t i = 0; i < statement->type_count; i++)
+        types[i] = statement->types[i] < FIRST_USER_OID ? statement->types[i] : 0;
+    struct parse_request parse = {
+        .statement = "",
+        .sql = statement->sql,
+        .types = types,
+        .type_count = statement->type_count,
+    };
+    request_write_parse(writer, &parse);
+    free(types);
+    return true;
+}
+
+static bool
+write_extended(struct writer *writer, const struct read_facts *facts)
+{
+    struct bind_request bind;
+    if (!request_read_bind(facts->bind, facts->bind_length, &bind))
+        return false;
+    bind.portal = "";
+    bind.statement = "";
+    bool is_well = write_parse(writer, facts->statement);
+    request_write_bind(writer, &bind);
+    request_write_describe(writer, 'P', "");
+    request_write_execute(writer, "", 0);
+    request_write_sync(writer);
+    request_bind_fini(&bind);
+    return is_well;
+}
+
+static bool
+write_messages(struct read *read, const struct read_facts *facts)
+{
+    struct writer writer;
+    bool is_well = true;
+    writer_init(&writer);
+    request_write_query(&writer, BEGIN_READ);
+    if (facts->statement)
+        is_well = write_extended(&writer, facts);
+    else
+        request_write_query_of(&writer, facts->sql, facts->sql_length);
+    request_write_query(&writer, END_READ);
+    if (is_well && !writer.failed)
+        read->messages = writer_take(&writer, &read->messages_length);
+    writer_fini(&writer);
+    return read->messages != NULL;
+}
+
+struct own_job *
+read_job(struct read *read, enum side side, const char *tail)
+{
+    const struct configuration_shadow *shadow = &read->settings->entry->shadow;
+    struct own_job *job = own_job_new();
+    struct writer writer;
+    if (!job)
+        return NULL;
+    writer_init(&writer);
+    writer_bytes(&writer, read->messages, read->messages_length);
+    if (tail)
+        request_write_query(&writer, tail);
+    if (!writer.failed)
+        job->messages = writer_take(&writer, &job->messages_length);
+    writer_fini(&writer);
+    if (!job->messages) {
+        own_job_free(&job);
+        return NULL;
+    }
+    job->identity = (struct own_identity){
+        .database = read->mirror->at->database,
+        .user = read->mirror->facts->user,
+        .password = read->mirror->facts->password,
+    };
+    job->side = side;
+    job->state = read->state ? state_snapshot_ref(read->state) : NULL;
+    job->units = READ_UNITS + (tail ? 1 : 0);
+    job->max_reply = shadow->max_result + 4096;
+    job->timeout = shadow->timeout;
+    job->queue_timeout = shadow->timeout;
+    return job;
+}
+
+bool
+read_result_of(const struct own_job *job, struct result *result)
+{
+    struct capture_cursor cursor;
+    struct message message;
+    unsigned unit = 0;
+    bool is_well = true;
+    result_init(result);
+    capture_cursor_init(&cursor, &job->reply);
+    while (is_well && unit < 2 && capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
+        if (message.type == MESSAGE_SERVER_READY_FOR_QUERY) {
+            unit++;
+            continue;
+        }
+        bool began_badly = unit == 0 && message.type == MESSAGE_SERVER_ERROR_RESPONSE;
+        if ((unit != 1 && !began_badly) || result->kind != RESULT_OPEN)
+            continue;
+        enum result_status status = result_add(result, message.type, message.body, message.length);
+        is_well = status == RESULT_OK || status == RESULT_ENDED;
+    }
+    capture_cursor_fini(&cursor);
+    if (is_well && result->kind != RESULT_OPEN)
+        return true;
+    result_fini(result);
+    return false;
+}
+
+bool
+read_differs(const struct read *read, const struct result *old_result,
+             const struct result *new_result, struct difference *difference)
+{
+    return difference_find(old_result, new_result, &read->shape->analysis->determinacy,
+                           &read->rules.difference, difference);
+}
+
+// --- beginning --------------------------------------------------------------------------------
+
+// Columns of a served result whose RowDescription came with an earlier Describe, or never.
+static void
+complete_columns(struct read *read, const struct read_facts *facts)
+{
+    struct result *served = &read->results[read->served_side];
+    struct bind_request bind;
+    if (served->has_columns || !facts->statement || served->kind != RESULT_ROWS)
+        return;
+    if (!request_read_bind(facts->bind, facts->bind_length, &bind))
+        return;
+    struct shapes *shapes = read->mirror->at->database->shapes;
+    struct shape_columns *learnt = shape_columns(shapes, read->shape, SIDE_OLD);
+    if (facts->statement->columns)
+        result_set_columns(served, facts->statement->columns, facts->statement->column_count,
+                           bind.result_formats, bind.result_format_count);
+    else if (learnt)
+        result_set_columns(served, learnt->columns, learnt->count, bind.result_formats,
+                           bind.result_format_count);
+    shape_columns_unref(&learnt);
+    request_bind_fini(&bind);
+}
+
+static bool
+copy_request(struct read *read, const struct read_facts *facts)
+{
+    XXH3_state_t *digest = XXH3_createState();
+    if (!digest)
+        return false;
+    XXH3_64bits_reset(digest);
+    XXH3_64bits_update(digest, facts->sql, facts->sql_length);
+    if (facts->bind) {
+        // The portal's and the statement's names do not matter: from the first format on.
+        const uint8_t *values = facts->bind, *end = facts->bind + facts->bind_length;
+        for (int names = 0; names < 2 && values < end; values++)
+            names += *values == 0;
+        XXH3_64bits_update(digest, values, (size_t)(end - values));
+        read->bind = malloc(facts->bind_length ? facts->bind_length : 1);
+        if (read->bind)
+            memcpy(read->bind, facts->bind, facts->bind_length);
+        read->bind_length = facts->bind_length;
+    }
+    read->parameters_digest = XXH3_64bits_digest(digest);
+    XXH3_freeState(digest);
+    read->sql = strndup(facts->sql, facts->sql_length);
+    return read->sql && (!facts->bind || read->bind);
+}
+
+// Everything that the read needs to live on its own, after the unit is gone.
+static struct read *
+read_new(struct mirror *mirror, const struct read_facts *facts, enum served served)
+{
+    struct read *read = calloc(1, sizeof(*read));
+    if (!read)
+        return NULL;
+    struct shadow *shadow = mirror->shadow;
+    read->mirror = mirror;
+    mirror->references++;
+    atomic_fetch_add(&facts->shape->references, 1);
+    read->shape = facts->shape;
+    read->settings = mirror->at->settings;
+    atomic_fetch_add(&read->settings->references, 1);
+    read->catalogs = mirror->at->catalogs;
+    atomic_fetch_add(&read->catalogs->references, 1);
+    read->state = state_snapshot(mirror->state);
+    read->served = served;
+    read->served_side = facts->unit->route == UNIT_ROUTE_NEW ? SIDE_NEW : SIDE_OLD;
+    read->served_at = read_wall_clock(facts->unit->begun);
+    read->served_ns = facts->unit->ended - facts->unit->begun;
+    result_init(&read->results[SIDE_OLD]);
+    result_init(&read->results[SIDE_NEW]);
+    read->results[read->served_side] = *facts->result;
+    result_init(facts->result);
+    read->held = sizeof(*read) + result_memory(&read->results[read->served_side]) +
+                 facts->sql_length * 2 + facts->bind_length * 2;
+    read->link = &shadow->reads;
+    read->next = shadow->reads;
+    if (read->next)
+        read->next->link = &read->next;
+    shadow->reads = read;
+    atomic_fetch_add(&shadow->held_bytes, read->held);
+    atomic_fetch_add(&shadow->held_reads, 1);
+    return read;
+}
+
+static void read_mirrored(struct own_job *job);
+
+static bool
+read_run_mirrored(struct read *read)
+{
+    enum side other = read->served_side == SIDE_OLD ? SIDE_NEW : SIDE_OLD;
+    struct own_job *job = read_job(read, other, NULL);
+    if (!job)
+        return false;
+    job->done = read_mirrored;
+    job->context = read;
+    own_pool_run(read->mirror->shadow->pool, job);
+    return true;
+}
+
+static enum served
+served_of(const struct unit *unit)
+{
+    if (unit->is_lost)
+        return SERVED_UNANSWERED;
+    switch (unit->route) {
+    case UNIT_ROUTE_NEW:
+        return SERVED_NEW;
+    case UNIT_ROUTE_FALLBACK:
+        return SERVED_FALLBACK;
+    default:
+        return SERVED_OLD;
+    }
+}
+
+void
+read_begin(struct mirror *mirror, const struct read_facts *facts)
+{
+    enum served served = served_of(facts->unit);
+    books_begin(books_of(mirror), served);
+    enum skip_reason skip = skip_of(mirror, facts);
+    enum drop_reason drop = skip == SKIP_NONE ? drop_of(mirror, facts) : DROP_NONE;
+    if (skip != SKIP_NONE || drop != DROP_NONE) {
+        end_at_once(mirror, facts, served, skip, drop);
+        return;
+    }
+    struct read *read = read_new(mirror, facts, served);
+    if (!read) {
+        end_at_once(mirror, facts, served, SKIP_NONE, DROP_MEMORY);
+        return;
+    }
+    complete_columns(read, facts);
+    if (!copy_request(read, facts) || !write_messages(read, facts) || !read_run_mirrored(read))
+        read_end_dropped(&read, DROP_MEMORY);
+}
+
+// --- the mirrored answer ----------------------------------------------------------------------
+
+void
+read_outcome(const struct own_job *job, enum skip_reason *skip, enum drop_reason *drop)
+{
+    *skip = SKIP_NONE;
+    *drop = DROP_NONE;
+    switch (job->outcome) {
+    case OWN_LOGIN:
+        *skip = SKIP_LOGIN;
+        break;
+    case OWN_STATE:
+        *skip = SKIP_SESSION_STATE;
+        break;
+    case OWN_UNAVAILABLE:
+    case OWN_JUNK:
+        *drop = job->side == SIDE_NEW ? DROP_NEW_UNAVAILABLE : DROP_OLD_UNAVAILABLE;
+        break;
+    case OWN_OVERDUE:
+        *drop = DROP_QUEUE_FULL;
+        break;
+    case OWN_STOPPED:
+        *drop = DROP_SHUTDOWN;
+        break;
+    case OWN_DONE:
+    case OWN_TIMEOUT:
+    case OWN_TOO_BIG:
+        break;
+    }
+}
+
+// Says so once a minute at most for each user and side: the event log tells what to configure.
+static void
+report_login_failure(struct read *read, const struct own_job *job)
+{
+    static _Thread_local uint64_t last;
+    uint64_t now = uv_hrtime();
+    if (last && now - last < UINT64_C(60000000000))
+        return;
+    last = now;
+    const char *side = job->side == SIDE_NEW ? "new" : "old";
+    reporter_event(read->mirror->shadow->instance->reporter, read->mirror->at->database, "login",
+                   "proxy",
+                   "no way into %s as user \"%s\": %s; give a secret in auth.file or in the "
+                   "connection string, or set identity",
+                   side, read->mirror->facts->user, job->error);
+}
+
+static void
+learn_columns(struct read *read)
+{
+    struct shapes *shapes = read->mirror->at->database->shapes;
+    for (enum side side = SIDE_OLD; side <= SIDE_NEW; side++) {
+        const struct result *result = &read->results[side];
+        if (result->kind == RESULT_ROWS && result->has_columns)
+            shape_learn(shapes, read->shape, side, result->columns, result->column_count);
+    }
+}
+
+// A result without types takes the other side's: nobody ever described it.
+static void
+lend_columns(struct result *to, const struct result *from)
+{
+    if (to->has_columns || !from->has_columns || to->kind != RESULT_ROWS ||
+        from->kind != RESULT_ROWS)
+        return;
+    int16_t *formats = calloc(from->column_count + 1, sizeof(*formats));
+    if (!formats)
+        return;
+    for (size_t i = 0; i < from->column_count; i++)
+        formats[i] = from->columns[i].format;
+    result_set_columns(to, from->columns, from->column_count, formats, from->column_count);
+    free(formats);
+}
+
+static void
+read_compare(struct read *read)
+{
+    struct result *old_result = &read->results[SIDE_OLD], *new_result = &read->results[SIDE_NEW];
+    lend_columns(old_result, new_result);
+    learn_columns(read);
+    struct difference difference;
+    if (!rules_for_read(&read->rules, &read->settings->entry->compare, read->shape->analysis,
+                        read->catalogs, old_result->columns, old_result->column_count) ||
+        !read_differs(read, old_result, new_result, &difference)) {
+        read_end_dropped(&read, DROP_MEMORY);
+        return;
+    }
+    read->has_type_change = difference.has_type_change;
+    if (difference.class == DIFFERENCE_NONE)
+        read_end_compared(&read, VERDICT_MATCH, DIFFERENCE_NONE);
+    else
+        judge_begin(read, &difference);
+}
+
+static void
+read_mirrored(struct own_job *job)
+{
+    struct read *read = job->context;
+    enum side other = job->side;
+    enum skip_reason skip;
+    enum drop_reason drop;
+    read_outcome(job, &skip, &drop);
+    read->mirrored_ns = job->outcome == OWN_DONE ? job->ended - job->sent : 0;
+    bool has_answer = job->outcome == OWN_DONE && read_result_of(job, &read->results[other]);
+    if (skip == SKIP_LOGIN)
+        report_login_failure(read, job);
+    own_job_free(&job);
+
+    struct result *mirrored = &read->results[other];
+    if (skip != SKIP_NONE) {
+        read_end_skipped(&read, skip);
+    } else if (drop != DROP_NONE) {
+        read_end_dropped(&read, drop);
+    } else if (!has_answer) {
+        read_end_compared(&read, VERDICT_UNVERIFIED, DIFFERENCE_NONE);
+    } else if (mirrored->kind == RESULT_ERROR && rounds_is_circumstance(mirrored->sqlstate)) {
+        if (strcmp(mirrored->sqlstate, "25006") == 0)
+            atomic_store(&read->shape->is_unproven, true);
+        read_end_compared(&read, VERDICT_UNVERIFIED, DIFFERENCE_NONE);
+    } else {
+        read_compare(read);
+    }
+}

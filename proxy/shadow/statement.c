@@ -1,0 +1,184 @@
+// Names to statements and portals in glibc's search trees: sessions hold from one to a few hundred.
+// One thread, the session's.
+
+#include "proxy/shadow/statement.h"
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct statement *
+statement_new(const struct parse_request *request, bool is_cut)
+{
+    struct statement *statement = calloc(1, sizeof(*statement));
+    if (!statement)
+        return NULL;
+    statement->references = 1;
+    statement->is_cut = is_cut;
+    statement->name = strdup(request->statement);
+    statement->sql = strdup(request->sql);
+    statement->types = malloc((request->type_count ? request->type_count : 1) * sizeof(uint32_t));
+    if (!statement->name || !statement->sql || !statement->types) {
+        statement_unref(&statement);
+        return NULL;
+    }
+    statement->type_count = request->type_count;
+    if (request->type_count)
+        memcpy(statement->types, request->types, request->type_count * sizeof(uint32_t));
+    return statement;
+}
+
+struct statement *
+statement_ref(struct statement *statement)
+{
+    statement->references++;
+    return statement;
+}
+
+static void
+columns_free(struct statement *statement)
+{
+    for (size_t i = 0; i < statement->column_count; i++)
+        free((char *)statement->columns[i].name);
+    free(statement->columns);
+    statement->columns = NULL;
+    statement->column_count = 0;
+}
+
+void
+statement_unref(struct statement **statement)
+{
+    struct statement *gone = *statement;
+    *statement = NULL;
+    if (!gone || --gone->references > 0)
+        return;
+    columns_free(gone);
+    free(gone->name);
+    free(gone->sql);
+    free(gone->types);
+    free(gone);
+}
+
+void
+statement_set_columns(struct statement *statement, const struct reply_column *columns, size_t count)
+{
+    columns_free(statement);
+    statement->columns = calloc(count ? count : 1, sizeof(*columns));
+    for (size_t i = 0; statement->columns && i < count; i++) {
+        statement->columns[i] = columns[i];
+        statement->columns[i].name = strdup(columns[i].name);
+        statement->column_count++;
+        if (!statement->columns[i].name) {
+            columns_free(statement);
+            return;
+        }
+    }
+}
+
+static int
+statement_order(const void *a, const void *b)
+{
+    return strcmp(((const struct statement *)a)->name, ((const struct statement *)b)->name);
+}
+
+static int
+portal_order(const void *a, const void *b)
+{
+    return strcmp(((const struct portal *)a)->name, ((const struct portal *)b)->name);
+}
+
+static void
+portal_free(void *node)
+{
+    struct portal *portal = node;
+    statement_unref(&portal->statement);
+    free(portal->name);
+    free(portal->bind);
+    free(portal);
+}
+
+static void
+statement_drop(void *node)
+{
+    struct statement *statement = node;
+    statement_unref(&statement);
+}
+
+bool
+statements_put(void **statements, struct statement *statement)
+{
+    statements_remove(statements, statement->name);
+    if (tsearch(statement, statements, statement_order))
+        return true;
+    statement_unref(&statement);
+    return false;
+}
+
+struct statement *
+statements_find(void *const *statements, const char *name)
+{
+    struct statement key = {.name = (char *)name};
+    struct statement **found = tfind(&key, statements, statement_order);
+    return found ? *found : NULL;
+}
+
+void
+statements_remove(void **statements, const char *name)
+{
+    struct statement *statement = statements_find(statements, name);
+    if (!statement)
+        return;
+    tdelete(statement, statements, statement_order);
+    statement_unref(&statement);
+}
+
+void
+statements_clear(void **statements)
+{
+    tdestroy(*statements, statement_drop);
+    *statements = NULL;
+}
+
+bool
+portals_put(void **portals, const char *name, struct statement *statement, const uint8_t *bind,
+            size_t bind_length)
+{
+    portals_remove(portals, name);
+    struct portal *portal = calloc(1, sizeof(*portal));
+    if (!portal)
+        return false;
+    portal->name = strdup(name);
+    portal->bind = malloc(bind_length ? bind_length : 1);
+    portal->statement = statement_ref(statement);
+    if (!portal->name || !portal->bind || !tsearch(portal, portals, portal_order)) {
+        portal_free(portal);
+        return false;
+    }
+    memcpy(portal->bind, bind, bind_length);
+    portal->bind_length = bind_length;
+    return true;
+}
+
+struct portal *
+portals_find(void *const *portals, const char *name)
+{
+    struct portal key = {.name = (char *)name};
+    struct portal **found = tfind(&key, portals, portal_order);
+    return found ? *found : NULL;
+}
+
+void
+portals_remove(void **portals, const char *name)
+{
+    struct portal *portal = portals_find(portals, name);
+    if (!portal)
+        return;
+    tdelete(portal, portals, portal_order);
+    portal_free(portal);
+}
+
+void
+portals_clear(void **portals)
+{
+    tdestroy(*portals, portal_free);
+    *portals = NULL;
+}
