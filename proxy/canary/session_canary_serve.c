@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATIENCE_TICK_MS = 10, PROBE_NS = 1000 * 1000 * 1000 };
+enum { PATIENCE_TICK_MS = 10, PROBE_NS = 1000 * 1000 * 1000, RELEASED_TIMEOUTS = 6 };
 
 // ---- may new be tried ----
 
@@ -287,7 +287,8 @@ make_job(struct canary *canary, struct state_snapshot **state)
     *state = NULL;
     job->units = 3;
     job->max_reply = SIZE_MAX;
-    job->timeout = UINT64_MAX / 4; // patience ends it before the release; then the client decides
+    // Patience ends it before the release; after it, this ends a new that freezes.
+    job->timeout = RELEASED_TIMEOUTS * entry->shadow.timeout;
     job->queue_timeout = entry->canary.patience;
     job->done = on_job_done;
     job->context = canary;
