@@ -160,7 +160,7 @@ class Pair:
         self.count += 1
         name = f"shop{self.count}"
         for side, sql in ((self.old, schema), (self.new, schema if new_schema is None else new_schema)):
-            side.psql(f"CREATE DATABASE {name}")
+            side.psql(f"CREATE DATABASE {name} OWNER app")
             side.psql("GRANT ALL ON SCHEMA public TO PUBLIC; SET ROLE app;" + sql, name)
         return name
 
