@@ -26,6 +26,7 @@ struct catalog_reader {
     pthread_cond_t changed;
     bool is_stopping, is_requested;
     bool is_reading;        // the next epoch may lack what is committed from now on
+    uint64_t promised;      // the epoch that the last request waits for
     int socket;             // of the reading that runs; -1: none
     uint64_t reading_since; // ns
     // The thread's own.
@@ -125,6 +126,27 @@ read_due(struct catalog_reader *reader, bool is_request)
     return !reader->is_due[SIDE_OLD] && !reader->is_due[SIDE_NEW];
 }
 
+// A request during a reading was promised the epoch after the next; where that reading brought none (a
+// side still cannot be read), the epoch is raised without news.
+static void
+keep_promise(struct catalog_reader *reader)
+{
+    struct database *database = reader->database;
+
+    pthread_mutex_lock(&reader->lock);
+    uint64_t promised = reader->is_requested ? 0 : reader->promised;
+    pthread_mutex_unlock(&reader->lock);
+    if (atomic_load(&database->catalogs_epoch) < promised) {
+        struct database_catalogs *now = database_catalogs(database);
+        struct catalog *catalogs[2];
+
+        for (int side = 0; side < 2; side++)
+            catalogs[side] = now->catalogs[side] ? catalog_ref(now->catalogs[side]) : NULL;
+        database_set_catalogs(database, catalogs[SIDE_OLD], catalogs[SIDE_NEW]);
+        database_catalogs_unref(&now);
+    }
+}
+
 static struct timespec
 from_now(uint64_t nanoseconds)
 {
@@ -149,6 +171,7 @@ wait_for_work(struct catalog_reader *reader)
     enum work work = WORK_RETRY;
 
     pthread_mutex_lock(&reader->lock);
+    reader->is_reading = false;
     while (!reader->is_stopping &&
            pthread_cond_timedwait(&reader->changed, &reader->lock, &gap) != ETIMEDOUT)
         continue; // requests that come in the gap are one
@@ -167,6 +190,7 @@ wait_for_work(struct catalog_reader *reader)
     else if (reader->is_requested)
         work = WORK_REQUEST;
     reader->is_requested = false;
+    reader->is_reading = true;
     pthread_mutex_unlock(&reader->lock);
     return work;
 }
@@ -179,7 +203,11 @@ run(void *context)
     for (enum work work = WORK_REQUEST; work != WORK_STOP; work = wait_for_work(reader)) {
         if (work == WORK_REQUEST)
             reader->is_due[SIDE_OLD] = reader->is_due[SIDE_NEW] = true;
-        if (read_due(reader, work == WORK_REQUEST))
+        bool is_done = read_due(reader, work == WORK_REQUEST);
+
+        if (work == WORK_REQUEST)
+            keep_promise(reader);
+        if (is_done)
             reader->pause = 0;
         else if (reader->pause == 0)
             reader->pause = second;
@@ -244,6 +272,7 @@ catalog_reader_request(struct catalog_reader *reader)
     pthread_mutex_lock(&reader->lock);
     uint64_t epoch = atomic_load(&reader->database->catalogs_epoch);
     epoch += reader->is_reading ? 2 : 1;
+    reader->promised = epoch;
     reader->is_requested = true;
     pthread_cond_signal(&reader->changed);
     pthread_mutex_unlock(&reader->lock);

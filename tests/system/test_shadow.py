@@ -246,3 +246,18 @@ def test_the_report_works_while_it_runs_and_after(start, pair, shop):
     proxy.stop()
     assert "items" in report() and "note" in report()
     assert "note" in json.dumps(json.loads(report("--format", "json")))
+
+
+def test_after_ddl_reads_are_compared_again(proxy, pair, shop):
+    with proxy.connect(shop) as connection:
+        for i in range(3):
+            connection.execute(f"CREATE TABLE later{i} (id int)")
+            pair.new.psql(f"SET ROLE app; CREATE TABLE later{i} (id int)", shop)
+            before = int(proxy.status(shop)["match"])
+
+            def is_compared():
+                connection.execute(f"SELECT id FROM later{i}")
+                connection.execute("SELECT count(*) FROM items")
+                return int(proxy.status(shop)["match"]) >= before + 2
+            wait_until(is_compared)
+    assert proxy.settled(shop)["mismatch"] == 0
