@@ -14,6 +14,7 @@
 // ---- what stands in for the rest of the program ----
 
 static struct configuration_database entry;
+static struct configuration configuration = {.auth.file = ""};
 static struct database_settings settings;
 static struct database database;
 
@@ -425,6 +426,7 @@ set_up(void)
     entry.shadow.max_connections = 3;
     entry.shadow.timeout = 9000000000u;
     settings.entry = &entry;
+    settings.configuration = &configuration;
     atomic_init(&settings.references, 1);
     set_target("");
     database.name = "app";
