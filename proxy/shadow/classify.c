@@ -88,17 +88,16 @@ is_read_word(const char *word, size_t length)
 bool
 classify_is_read(const struct shape *shape, const char *sql, size_t length, const char *tag)
 {
+    char word[32];
+    lexer_first_word(sql, length, word);
+    bool is_execute = strcasecmp(word, "EXECUTE") == 0;
     bool is_known = shape && shape->analysis->skip != SKIP_UNPARSED;
-    if (is_known && (shape->analysis->is_read || !shape->analysis->has_effects))
-        return shape->analysis->is_read;
+    if (is_known && (shape->analysis->is_read || !is_execute))
+        return shape->analysis->is_read; // CREATE TABLE AS has the tag SELECT, too
     // EXECUTE of a prepared statement, or no analysis: the server's tag tells best.
     if (tag)
         return is_read_word(tag, strcspn(tag, " "));
-    if (shape)
-        return shape->analysis->is_read;
-    char word[32];
-    lexer_first_word(sql, length, word);
-    return is_read_word(word, strlen(word));
+    return shape ? shape->analysis->is_read : is_read_word(word, strlen(word));
 }
 
 bool
