@@ -177,6 +177,24 @@ hold_rest(struct session *session)
     return !session_is_closing(session);
 }
 
+// Physical replication is of a whole cluster and names no database (libpq says "replication"): where only one
+// entry is configured, it is meant.
+static struct database *
+find_database(struct session *session)
+{
+    struct instance *instance = session->worker->instance;
+    struct database *database = databases_find(instance->databases, session->database_name);
+    if (database || !startup_is_replication(&session->startup)) {
+        return database;
+    }
+    const struct configuration *configuration = instance_configuration(instance);
+    if (configuration->database_count == 1) {
+        database = databases_find(instance->databases, configuration->databases[0].name);
+    }
+    configuration_unref(&configuration);
+    return database;
+}
+
 static void
 enter_database(struct session *session)
 {
@@ -190,7 +208,7 @@ enter_database(struct session *session)
         refuse(session, "57P03", "the proxy is shutting down", NULL);
         return;
     }
-    session->database = databases_find(instance->databases, session->database_name);
+    session->database = find_database(session);
     if (!session->database) {
         refuse_unknown_database(session);
         return;
