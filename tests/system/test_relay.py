@@ -248,6 +248,12 @@ def test_replication_connections_are_relayed(proxy, pair, shop):
     assert done.stdout.split("|")[3].strip() == shop
 
 
+def test_physical_replication_finds_the_only_database_there_is(proxy, shop):
+    done = run("psql", "-X", "-At", "-c", "IDENTIFY_SYSTEM",
+               dsn=proxy.dsn("replication", user="postgres") + " replication=true")
+    assert len(done.stdout.split("|")) == 4
+
+
 def test_many_sessions_at_once(proxy, shop):
     sessions = [proxy.connect(shop) for _ in range(100)]
     for i, session in enumerate(sessions):
