@@ -1,5 +1,6 @@
 """Throwaway PostgreSQL clusters, made by config/clusters.sh."""
 
+import collections
 import os
 import pathlib
 import random
@@ -38,15 +39,21 @@ CREATE ROLE md5_user LOGIN PASSWORD 'a secret';
 """
 
 
+given = collections.deque(maxlen=20)  # ports that may not be in use yet
+
+
 def free_port():
     """A port that nobody listens on now, below the range for outgoing connections."""
     low, high = map(int, os.environ.get("PGREHEARSE_PORTS", "15000-31999").split("-"))
     while True:
         port = random.randint(low, high)
+        if port in given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
+                given.append(port)
                 return port
             except OSError:
                 continue
