@@ -338,6 +338,8 @@ run_all(struct loader *loader, char *error, size_t error_size)
         {"search_path", 0, 0, 1, 1, take_path, "SHOW search_path"},
         {"catalogs", 0, 0, 0, 0, NULL, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
         {"catalogs", 0, 0, 0, 0, NULL, "SET LOCAL search_path TO pg_catalog"},
+        // Below deadlock_timeout: in a deadlock with a client's DDL it is never the client that gives way.
+        {"catalogs", 0, 0, 0, 0, NULL, "SET LOCAL lock_timeout TO 500"},
     };
     static const struct query after = {"catalogs", 0, 0, 0, 0, NULL, "ROLLBACK"};
     int version = PQserverVersion(loader->connection);

@@ -34,7 +34,10 @@ struct timeout {
 
 enum { TIMEOUT_COUNT = 3 };
 
-// A lock that is not had by half the time is not worth the wait: a waiting reader holds up others.
+enum { OLD_LOCK_TIMEOUT_MS = 100 };
+
+// A lock that is not had by half the time is not worth the wait: a waiting reader holds up others. On old it gives up
+// far below deadlock_timeout, so that in a deadlock with a client it is never the client that gives way.
 static void
 fill_timeouts(const struct own_session *session, struct timeout timeouts[TIMEOUT_COUNT])
 {
@@ -43,7 +46,11 @@ fill_timeouts(const struct own_session *session, struct timeout timeouts[TIMEOUT
         whole = 1;
     }
     timeouts[0] = (struct timeout){"statement_timeout", whole};
-    timeouts[1] = (struct timeout){"lock_timeout", whole / 2 + 1};
+    uint64_t lock = whole / 2 + 1;
+    if (session->group->place->side == SIDE_OLD && lock > OLD_LOCK_TIMEOUT_MS) {
+        lock = OLD_LOCK_TIMEOUT_MS;
+    }
+    timeouts[1] = (struct timeout){"lock_timeout", lock};
     timeouts[2] = (struct timeout){"idle_in_transaction_session_timeout", whole * 2};
 }
 
