@@ -290,6 +290,8 @@ on_connection(uv_poll_t *handle, int status, int events)
     stream_resume(connection->stream);
 }
 
+static int holder = -1; // keeps the port while there is no listener
+
 static void
 start_server(void)
 {
@@ -298,6 +300,10 @@ start_server(void)
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int on = 1;
+    if (holder >= 0) {
+        close(holder);
+        holder = -1;
+    }
     listener = socket(AF_INET, SOCK_STREAM, 0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     cr_assert_eq(bind(listener, (struct sockaddr *)&address, length), 0);
@@ -308,12 +314,20 @@ start_server(void)
     uv_poll_start(&poll_handle, UV_READABLE, on_connection);
 }
 
+// The port stays bound, so that no other test's server takes it, and refuses.
 static void
 stop_server(void)
 {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1;
     uv_close((uv_handle_t *)&poll_handle, NULL);
     close(listener);
     listener = -1;
+    holder = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    cr_assert_eq(bind(holder, (struct sockaddr *)&address, sizeof address), 0);
 }
 
 // ---- jobs ----
