@@ -17,40 +17,14 @@ result_init(struct result *result)
     *result = (struct result){.kind = RESULT_OPEN};
 }
 
-static void
-columns_free(struct reply_column *columns, size_t count)
-{
-    for (size_t i = 0; columns != NULL && i < count; i++)
-        free((char *)columns[i].name);
-    free(columns);
-}
-
 void
 result_fini(struct result *result)
 {
-    columns_free(result->columns, result->column_count);
+    reply_columns_free(result->columns, result->column_count);
     free(result->rows);
     free(result->message);
     free(result->tag);
     result_init(result);
-}
-
-// A copy that owns its names. NULL: no memory.
-static struct reply_column *
-columns_copy(const struct reply_column *columns, size_t count)
-{
-    struct reply_column *copy = calloc(count > 0 ? count : 1, sizeof *copy);
-    if (copy == NULL)
-        return NULL;
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = columns[i];
-        copy[i].name = strdup(columns[i].name != NULL ? columns[i].name : "");
-        if (copy[i].name == NULL) {
-            columns_free(copy, i);
-            return NULL;
-        }
-    }
-    return copy;
 }
 
 static size_t
@@ -77,12 +51,12 @@ result_set_columns(struct result *result, const struct reply_column *columns, si
 {
     if (result->row_count > 0 && first_row_width(result) != count)
         return false;
-    struct reply_column *copy = columns_copy(columns, count);
+    struct reply_column *copy = reply_columns_copy(columns, count);
     if (copy == NULL)
         return false;
     for (size_t i = 0; i < count; i++)
         copy[i].format = format_of(formats, format_count, i);
-    columns_free(result->columns, result->column_count);
+    reply_columns_free(result->columns, result->column_count);
     result->columns = copy;
     result->column_count = count;
     result->has_columns = true;
@@ -96,11 +70,11 @@ add_row_description(struct result *result, const uint8_t *body, size_t length)
     size_t count;
     if (result->row_count > 0 || !reply_read_row_description(body, length, &columns, &count))
         return RESULT_JUNK;
-    struct reply_column *copy = columns_copy(columns, count);
+    struct reply_column *copy = reply_columns_copy(columns, count);
     free(columns);
     if (copy == NULL)
         return RESULT_NO_MEMORY;
-    columns_free(result->columns, result->column_count);
+    reply_columns_free(result->columns, result->column_count);
     result->columns = copy;
     result->column_count = count;
     result->has_columns = true;

@@ -204,7 +204,7 @@ step 'Where things are'
 cat <<END
 console        psql -h $dir -p $port -U $me pgrehearse     (try SHOW HELP)
 application    psql -h 127.0.0.1 -p $port -U shop shop
-dashboard      http://127.0.0.1:$http_port/     token: $token
+figures (JSON) http://127.0.0.1:$http_port/     token: $token
 metrics        curl http://127.0.0.1:$http_port/metrics
 configuration  $dir/pgrehearse.yaml
 log            $dir/pgrehearse.log

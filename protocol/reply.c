@@ -250,3 +250,40 @@ reply_write_backend_key(struct writer *writer, uint32_t pid, uint32_t key)
     writer_u32(writer, key);
     writer_end(writer);
 }
+
+void
+reply_columns_free(struct reply_column *columns, size_t count)
+{
+    for (size_t i = 0; columns != NULL && i < count; i++) {
+        free((char *)columns[i].name);
+    }
+    free(columns);
+}
+
+struct reply_column *
+reply_columns_copy(const struct reply_column *columns, size_t count)
+{
+    struct reply_column *copy = calloc(count > 0 ? count : 1, sizeof(*copy));
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        copy[i] = columns[i];
+        copy[i].name = strdup(columns[i].name != NULL ? columns[i].name : "");
+        if (copy[i].name == NULL) {
+            reply_columns_free(copy, i);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+bool
+reply_columns_are_same(const struct reply_column *a, const struct reply_column *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (a[i].table != b[i].table || a[i].attribute != b[i].attribute ||
+            a[i].type != b[i].type || a[i].type_size != b[i].type_size ||
+            a[i].type_modifier != b[i].type_modifier || strcmp(a[i].name, b[i].name) != 0) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -34,6 +34,11 @@ struct reply_error_text { // what we say ourselves
 // Reads RowDescription; *columns is owned by the caller (free). False: malformed or no memory.
 bool reply_read_row_description(const uint8_t *body, size_t length, struct reply_column **columns,
                                 size_t *count);
+// Columns that own their names, for those who keep them. Copying gives NULL without memory.
+struct reply_column *reply_columns_copy(const struct reply_column *columns, size_t count);
+void reply_columns_free(struct reply_column *columns, size_t count);
+bool reply_columns_are_same(const struct reply_column *a, const struct reply_column *b,
+                            size_t count); // formats aside
 bool reply_read_error(const uint8_t *body, size_t length, struct reply_error *error);
 bool reply_read_command_tag(const uint8_t *body, size_t length, const char **tag);
 bool reply_read_parameter_status(const uint8_t *body, size_t length, const char **name,

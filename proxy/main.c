@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+static int run_serve(int argc, char **argv);
 static int run_check(int argc, char **argv);
 static int run_report(int argc, char **argv);
 
@@ -17,12 +18,24 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
-    {"serve", "runs the proxy in the foreground", serve_run},
+    {"serve", "runs the proxy in the foreground", run_serve},
     {"check", "validates the configuration, connects to both sides, names hazards", run_check},
     {"report", "the mismatch report, from the store", run_report},
 };
 
 enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
+
+static const char serve_help[] =
+    "Usage: pgrehearse serve -c FILE\n"
+    "\n"
+    "Runs the proxy in the foreground with the configuration FILE and logs to stderr.\n"
+    "\n"
+    "  -c, --config FILE  the configuration (YAML)\n"
+    "  -h, --help         shows this\n"
+    "\n"
+    "SIGHUP reads FILE again; a bad file is refused whole. SIGTERM and SIGINT end the clients'\n"
+    "sessions between two queries and exit; a second one ends them at once.\n"
+    "PGREHEARSE_LOG=debug|info|warning|error sets what is logged.\n";
 
 static const char check_help[] =
     "Usage: pgrehearse check -c FILE\n"
@@ -36,32 +49,49 @@ static const char check_help[] =
     "Exit: 0 fine, 1 something forbids to rely on the figures, 2 bad configuration or a side out\n"
     "of reach.\n";
 
+// The subcommands that take the configuration alone. -1: *path is the file; else the exit status.
 static int
-run_check(int argc, char **argv)
+read_path(int argc, char **argv, const char *help, const char **path)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    const char *path = NULL;
     int option;
+    *path = NULL;
     while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
         if (option == 'h') {
-            fputs(check_help, stdout);
+            fputs(help, stdout);
             return 0;
         }
         if (option != 'c') {
-            fputs(check_help, stderr);
+            fputs(help, stderr);
             return 2;
         }
-        path = optarg;
+        *path = optarg;
     }
-    if (!path || optind != argc) {
-        fputs(check_help, stderr);
+    if (!*path || optind != argc) {
+        fputs(help, stderr);
         return 2;
     }
-    return check_run(path);
+    return -1;
+}
+
+static int
+run_serve(int argc, char **argv)
+{
+    const char *path;
+    int status = read_path(argc, argv, serve_help, &path);
+    return status >= 0 ? status : serve_run(path);
+}
+
+static int
+run_check(int argc, char **argv)
+{
+    const char *path;
+    int status = read_path(argc, argv, check_help, &path);
+    return status >= 0 ? status : check_run(path);
 }
 
 static const char report_help[] =

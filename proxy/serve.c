@@ -21,25 +21,12 @@
 #include "proxy/shadow/masking.h"
 #include "proxy/shadow/shadow.h"
 #include "proxy/shadow/shapes.h"
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
-
-const char serve_help[] =
-    "Usage: pgrehearse serve -c FILE\n"
-    "\n"
-    "Runs the proxy in the foreground with the configuration FILE and logs to stderr.\n"
-    "\n"
-    "  -c, --config FILE  the configuration (YAML)\n"
-    "  -h, --help         shows this\n"
-    "\n"
-    "SIGHUP reads FILE again; a bad file is refused whole. SIGTERM and SIGINT end the clients'\n"
-    "sessions between two queries and exit; a second one ends them at once.\n"
-    "PGREHEARSE_LOG=debug|info|warning|error sets what is logged.\n";
 
 struct serve {
     struct instance instance;
@@ -238,30 +225,8 @@ serve(const char *path, char error[CONFIGURATION_ERROR_SIZE])
 }
 
 int
-serve_run(int argc, char **argv)
+serve_run(const char *path)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
-    const char *path = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(serve_help, stdout);
-            return 0;
-        }
-        if (option != 'c') {
-            fputs(serve_help, stderr);
-            return 2;
-        }
-        path = optarg;
-    }
-    if (!path || optind != argc) {
-        fputs(serve_help, stderr);
-        return 2;
-    }
     char error[CONFIGURATION_ERROR_SIZE] = "";
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();

@@ -2,7 +2,6 @@
 #ifndef PROXY_SERVE_H
 #define PROXY_SERVE_H
 
-extern const char serve_help[];
-int serve_run(int argc, char **argv); // arguments after the subcommand; the exit status
+int serve_run(const char *configuration_path); // until it is told to stop; the exit status
 
 #endif

@@ -84,22 +84,10 @@ console_show_mismatch(struct console_run *run)
     count_rows(run);
 }
 
-static void
-add_event(void *context, const struct store_event *event)
-{
-    struct answer *answer = context;
-
-    answer_time(answer, event->at);
-    answer_text(answer, event->database);
-    answer_text(answer, event->kind);
-    answer_text(answer, event->actor);
-    answer_text(answer, event->detail);
-}
-
 void
 console_show_events(struct console_run *run)
 {
-    reporter_events(run->instance->reporter, EVENTS_SHOWN, add_event, &run->answer);
+    reporter_events(run->instance->reporter, EVENTS_SHOWN, view_event, &run->answer);
     count_rows(run);
 }
 

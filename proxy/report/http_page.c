@@ -157,25 +157,13 @@ mismatch_page(const struct http_request *request, const char *rest, struct http_
 }
 
 static void
-add_event(void *context, const struct store_event *event)
-{
-    struct answer *answer = context;
-
-    answer_time(answer, event->at);
-    answer_text(answer, event->database);
-    answer_text(answer, event->kind);
-    answer_text(answer, event->actor);
-    answer_text(answer, event->detail);
-}
-
-static void
 events_page(const struct http_request *request, const char *rest, struct http_page *page)
 {
     struct answer answer;
 
     (void)rest;
     answer_init(&answer, &view_events_shape);
-    reporter_events(request->instance->reporter, EVENTS_SHOWN, add_event, &answer);
+    reporter_events(request->instance->reporter, EVENTS_SHOWN, view_event, &answer);
     give_json(page, 200, answer.failed ? NULL : answer_to_json(&answer));
     answer_fini(&answer);
 }

@@ -6,6 +6,8 @@
 #include "proxy/report/answer.h"
 #include "proxy/report/picture.h"
 
+struct store_event;
+
 struct view {
     const char *name; // "status", as in /api/v1/status and the report's JSON
     struct answer_shape shape;
@@ -19,6 +21,8 @@ extern const struct view view_status, view_queries, view_mismatches, view_tables
 extern const struct answer_shape view_mismatch_shape;
 void view_mismatch(struct answer *answer, const struct pictures *pictures, uint64_t id);
 
-extern const struct answer_shape view_events_shape; // filled by the reporter
+// One event of the audit log, as reporter_events gives them: a row of the answer that `context` is.
+extern const struct answer_shape view_events_shape;
+void view_event(void *context, const struct store_event *event);
 
 #endif

@@ -1,4 +1,5 @@
 // SHOW STATUS: one row a database.
+#include "proxy/report/store.h"
 #include "proxy/report/view.h"
 
 static const struct answer_column status_columns[] = {
@@ -105,3 +106,15 @@ static const struct answer_column events_columns[] = {
 };
 
 const struct answer_shape view_events_shape = ANSWER_SHAPE(events_columns);
+
+void
+view_event(void *context, const struct store_event *event)
+{
+    struct answer *answer = context;
+
+    answer_time(answer, event->at);
+    answer_text(answer, event->database);
+    answer_text(answer, event->kind);
+    answer_text(answer, event->actor);
+    answer_text(answer, event->detail);
+}

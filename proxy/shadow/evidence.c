@@ -227,19 +227,6 @@ detail_of(const struct rounds *rounds)
     return detail;
 }
 
-static void
-mismatch_fini(struct figures_mismatch *mismatch)
-{
-    free(mismatch->table);
-    free(mismatch->column);
-    free(mismatch->old_value);
-    free(mismatch->new_value);
-    free(mismatch->samples);
-    free(mismatch->query);
-    free(mismatch->parameters);
-    free(mismatch->detail);
-}
-
 void
 evidence_record(const struct read *read, const struct rounds *rounds,
                 const struct evidence_times *times)
@@ -272,5 +259,5 @@ evidence_record(const struct read *read, const struct rounds *rounds,
     }
     reporter_mismatch(read->mirror->shadow->instance->reporter, read->mirror->at->database,
                       &mismatch);
-    mismatch_fini(&mismatch);
+    figures_mismatch_fini(&mismatch);
 }

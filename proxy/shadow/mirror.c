@@ -348,16 +348,6 @@ take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
         .result = step->result_count ? &step->results[0] : NULL,
         .is_unknown = step->outcome == STEP_UNKNOWN,
     };
-    // Describe of the portal gave the columns to a step of its own.
-    if (execution.result && !execution.result->has_columns && portal->statement->columns) {
-        struct bind_request bind;
-        if (request_read_bind(portal->bind, portal->bind_length, &bind)) {
-            result_set_columns(execution.result, portal->statement->columns,
-                               portal->statement->column_count, bind.result_formats,
-                               bind.result_format_count);
-            request_bind_fini(&bind);
-        }
-    }
     execute(mirror, unit, &execution);
 }
 

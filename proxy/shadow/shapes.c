@@ -42,9 +42,7 @@ shape_columns_unref(struct shape_columns **columns)
     *columns = NULL;
     if (!gone || atomic_fetch_sub(&gone->references, 1) != 1)
         return;
-    for (size_t i = 0; i < gone->count; i++)
-        free((char *)gone->columns[i].name);
-    free(gone->columns);
+    reply_columns_free(gone->columns, gone->count);
     free(gone);
 }
 
@@ -168,22 +166,6 @@ shapes_put(struct shapes *shapes, const struct shape_key *key, struct analysis *
     return shape;
 }
 
-static bool
-columns_are_same(const struct shape_columns *known, const struct reply_column *columns,
-                 size_t count)
-{
-    if (!known || known->count != count)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const struct reply_column *a = &known->columns[i], *b = &columns[i];
-        if (a->table != b->table || a->attribute != b->attribute || a->type != b->type ||
-            a->type_size != b->type_size || a->type_modifier != b->type_modifier ||
-            strcmp(a->name, b->name) != 0)
-            return false;
-    }
-    return true;
-}
-
 static struct shape_columns *
 columns_copy(const struct reply_column *columns, size_t count)
 {
@@ -191,18 +173,12 @@ columns_copy(const struct reply_column *columns, size_t count)
     if (!copy)
         return NULL;
     atomic_init(&copy->references, 1);
-    copy->columns = calloc(count ? count : 1, sizeof(*copy->columns));
-    while (copy->columns && copy->count < count) {
-        struct reply_column *column = &copy->columns[copy->count];
-        *column = columns[copy->count];
-        column->format = 0;
-        column->name = strdup(columns[copy->count].name);
-        if (!column->name)
-            break;
-        copy->count++;
-    }
-    if (!copy->columns || copy->count < count)
+    copy->count = count;
+    copy->columns = reply_columns_copy(columns, count);
+    if (!copy->columns)
         shape_columns_unref(&copy);
+    for (size_t i = 0; copy && i < count; i++)
+        copy->columns[i].format = 0;
     return copy;
 }
 
@@ -222,7 +198,9 @@ shape_learn(struct shapes *shapes, struct shape *shape, enum side side,
             const struct reply_column *columns, size_t count)
 {
     pthread_rwlock_rdlock(&shapes->lock);
-    bool is_known = columns_are_same(shape->columns[side], columns, count);
+    const struct shape_columns *known = shape->columns[side];
+    bool is_known =
+        known && known->count == count && reply_columns_are_same(known->columns, columns, count);
     pthread_rwlock_unlock(&shapes->lock);
     if (is_known)
         return;

@@ -34,16 +34,6 @@ statement_ref(struct statement *statement)
     return statement;
 }
 
-static void
-columns_free(struct statement *statement)
-{
-    for (size_t i = 0; i < statement->column_count; i++)
-        free((char *)statement->columns[i].name);
-    free(statement->columns);
-    statement->columns = NULL;
-    statement->column_count = 0;
-}
-
 void
 statement_unref(struct statement **statement)
 {
@@ -51,7 +41,7 @@ statement_unref(struct statement **statement)
     *statement = NULL;
     if (!gone || --gone->references > 0)
         return;
-    columns_free(gone);
+    reply_columns_free(gone->columns, gone->column_count);
     free(gone->name);
     free(gone->sql);
     free(gone->types);
@@ -61,17 +51,12 @@ statement_unref(struct statement **statement)
 void
 statement_set_columns(struct statement *statement, const struct reply_column *columns, size_t count)
 {
-    columns_free(statement);
-    statement->columns = calloc(count ? count : 1, sizeof(*columns));
-    for (size_t i = 0; statement->columns && i < count; i++) {
-        statement->columns[i] = columns[i];
-        statement->columns[i].name = strdup(columns[i].name);
-        statement->column_count++;
-        if (!statement->columns[i].name) {
-            columns_free(statement);
-            return;
-        }
-    }
+    if (statement->columns && statement->column_count == count &&
+        reply_columns_are_same(statement->columns, columns, count))
+        return;
+    reply_columns_free(statement->columns, statement->column_count);
+    statement->columns = reply_columns_copy(columns, count);
+    statement->column_count = statement->columns ? count : 0;
 }
 
 static int
