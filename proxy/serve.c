@@ -198,6 +198,25 @@ raise_descriptor_limit(void)
     }
 }
 
+// What is configured and not built yet must not be relied upon.
+static void
+warn_of_what_has_no_effect(const struct configuration *configuration)
+{
+    for (size_t i = 0; i < configuration->database_count; i++) {
+        const struct configuration_database *entry = &configuration->databases[i];
+        if (entry->ramp_count > 0) {
+            log_event(LOG_WARNING_LEVEL, "no_effect_yet", "database=%s key=ramp", entry->name);
+        }
+        if (entry->rewrite_count > 0) {
+            log_event(LOG_WARNING_LEVEL, "no_effect_yet", "database=%s key=rewrite", entry->name);
+        }
+        if (entry->canary.percent > 0) {
+            log_event(LOG_WARNING_LEVEL, "no_effect_yet",
+                      "database=%s key=guardrail hint=\"watch the canary yourself\"", entry->name);
+        }
+    }
+}
+
 static bool
 serve(const char *path, char error[CONFIGURATION_ERROR_SIZE])
 {
@@ -213,6 +232,7 @@ serve(const char *path, char error[CONFIGURATION_ERROR_SIZE])
     if (!instance_init(&running.instance, configuration, error)) {
         return false;
     }
+    warn_of_what_has_no_effect(configuration);
     bool is_fine = false;
     if (start_loop(&running)) {
         is_fine = run_threads(&running, error, CONFIGURATION_ERROR_SIZE);

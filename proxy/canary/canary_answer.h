@@ -1,8 +1,8 @@
 // New's answer to a canary read on its way to the client: taken from the three units of the job, checked
 // against what old would describe, presented as old's, and kept as new said it for the shadow. Pure; one
 // thread.
-#ifndef PROXY_CANARY_ANSWER_H
-#define PROXY_CANARY_ANSWER_H
+#ifndef PROXY_CANARY_CANARY_ANSWER_H
+#define PROXY_CANARY_CANARY_ANSWER_H
 
 #include "protocol/capture.h"
 #include "protocol/frame.h"

@@ -1,7 +1,7 @@
 // What new's columns must be for new to answer in old's place, and the values that are put differently:
 // the client sees old's types (DESIGN 3.7). Pure.
-#ifndef PROXY_CANARY_COLUMNS_H
-#define PROXY_CANARY_COLUMNS_H
+#ifndef PROXY_CANARY_CANARY_COLUMNS_H
+#define PROXY_CANARY_CANARY_COLUMNS_H
 
 #include "protocol/reply.h"
 

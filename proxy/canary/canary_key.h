@@ -1,7 +1,7 @@
 // Whose reads are served by new: the cohort key of a session or of one read, and the decision
 // (DESIGN 3.7). The worker's thread.
-#ifndef PROXY_CANARY_KEY_H
-#define PROXY_CANARY_KEY_H
+#ifndef PROXY_CANARY_CANARY_KEY_H
+#define PROXY_CANARY_CANARY_KEY_H
 
 #include "compare/sql/state.h"
 #include "config/configuration.h"

@@ -1,7 +1,7 @@
 // A unit of the client's as a candidate for new: is it one read and nothing else, and how is it put to
 // new? Pure over the unit's bytes and the session's prepared statements.
-#ifndef PROXY_CANARY_UNIT_H
-#define PROXY_CANARY_UNIT_H
+#ifndef PROXY_CANARY_CANARY_UNIT_H
+#define PROXY_CANARY_CANARY_UNIT_H
 
 #include "protocol/capture.h"
 #include "protocol/request.h"

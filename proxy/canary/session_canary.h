@@ -1,7 +1,7 @@
 // Reads of a session that are served by new, for the files session*.c (DESIGN 3.7). session_canary.c
 // decides, session_canary_serve.c serves, session_canary_old.c has old take over.
-#ifndef PROXY_SESSION_CANARY_H
-#define PROXY_SESSION_CANARY_H
+#ifndef PROXY_CANARY_SESSION_CANARY_H
+#define PROXY_CANARY_SESSION_CANARY_H
 
 #include "proxy/canary/canary_answer.h"
 #include "proxy/canary/canary_unit.h"

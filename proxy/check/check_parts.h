@@ -1,6 +1,6 @@
 // The parts of `check`, one a subject. Each looks at both sides over the links and says what it finds.
-#ifndef PROXY_CHECK_PARTS_H
-#define PROXY_CHECK_PARTS_H
+#ifndef PROXY_CHECK_CHECK_PARTS_H
+#define PROXY_CHECK_CHECK_PARTS_H
 
 #include "proxy/control/side_link.h"
 #include "proxy/database.h"

@@ -1,7 +1,7 @@
 // The console's commands: parsed on any thread, run on the reporter thread. One table, console.tbl, gives
 // syntax, help, columns and function of each. The protocol is in console_session.c.
-#ifndef PROXY_CONSOLE_H
-#define PROXY_CONSOLE_H
+#ifndef PROXY_CONSOLE_CONSOLE_H
+#define PROXY_CONSOLE_CONSOLE_H
 
 #include "proxy/instance.h"
 #include "proxy/report/answer.h"

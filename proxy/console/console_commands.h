@@ -1,7 +1,7 @@
 // What console.tbl names: the functions behind the commands and the columns of those that have no view. For the
 // console's own files.
-#ifndef PROXY_CONSOLE_COMMANDS_H
-#define PROXY_CONSOLE_COMMANDS_H
+#ifndef PROXY_CONSOLE_CONSOLE_COMMANDS_H
+#define PROXY_CONSOLE_CONSOLE_COMMANDS_H
 
 #include "proxy/console/console.h"
 

@@ -1,6 +1,6 @@
 // Prepared statements and portals of a console session. Where something is wrong, `error` says it.
-#ifndef PROXY_CONSOLE_OBJECTS_H
-#define PROXY_CONSOLE_OBJECTS_H
+#ifndef PROXY_CONSOLE_CONSOLE_OBJECTS_H
+#define PROXY_CONSOLE_CONSOLE_OBJECTS_H
 
 #include "protocol/request.h"
 #include "proxy/console/console_parts.h"

@@ -1,7 +1,7 @@
 // What a console session is made of, for console_session.c (its life and bytes), console_login.c (who is
 // it) and console_dialogue.c (messages to commands to replies). One thread: its loop's.
-#ifndef PROXY_CONSOLE_PARTS_H
-#define PROXY_CONSOLE_PARTS_H
+#ifndef PROXY_CONSOLE_CONSOLE_PARTS_H
+#define PROXY_CONSOLE_CONSOLE_PARTS_H
 
 #include "protocol/challenge.h"
 #include "proxy/console/console.h"

@@ -1,7 +1,7 @@
 // A client of the admin console (the database `pgrehearse`): authenticated against admin.users, simple and
 // extended protocol. Takes the stream over after the startup packet; everything after is its own.
-#ifndef PROXY_CONSOLE_SESSION_H
-#define PROXY_CONSOLE_SESSION_H
+#ifndef PROXY_CONSOLE_CONSOLE_SESSION_H
+#define PROXY_CONSOLE_CONSOLE_SESSION_H
 
 #include "protocol/startup.h"
 #include "proxy/instance.h"

@@ -1,6 +1,6 @@
 // Answers as messages: row descriptions and rows, in text and in binary format.
-#ifndef PROXY_CONSOLE_WIRE_H
-#define PROXY_CONSOLE_WIRE_H
+#ifndef PROXY_CONSOLE_CONSOLE_WIRE_H
+#define PROXY_CONSOLE_CONSOLE_WIRE_H
 
 #include "protocol/writer.h"
 #include "proxy/console/console.h"

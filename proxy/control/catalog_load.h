@@ -1,6 +1,6 @@
 // Reads one side's system catalogs over libpq.
-#ifndef PROXY_CATALOG_LOAD_H
-#define PROXY_CATALOG_LOAD_H
+#ifndef PROXY_CONTROL_CATALOG_LOAD_H
+#define PROXY_CONTROL_CATALOG_LOAD_H
 
 #include "compare/sql/catalog.h"
 #include <libpq-fe.h>

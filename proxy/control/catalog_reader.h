@@ -1,7 +1,7 @@
 // A thread a database that has both sides' catalogs read: at start, on request, and again after a
 // failure. Apart from the control thread, since a reading may take long and must hold up no waiter.
-#ifndef PROXY_CATALOG_READER_H
-#define PROXY_CATALOG_READER_H
+#ifndef PROXY_CONTROL_CATALOG_READER_H
+#define PROXY_CONTROL_CATALOG_READER_H
 
 #include "proxy/database.h"
 

@@ -2,8 +2,8 @@
 // strings' users: reads both sides' catalogs (at start, on reload, when a name was unknown or DDL
 // passed), probes the lag, and knows whether the sides are up. The shadow asks and waits by callback,
 // never by blocking.
-#ifndef PROXY_CONTROL_H
-#define PROXY_CONTROL_H
+#ifndef PROXY_CONTROL_CONTROL_H
+#define PROXY_CONTROL_CONTROL_H
 
 #include "proxy/database.h"
 #include <uv.h>

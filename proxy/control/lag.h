@@ -1,7 +1,7 @@
 // The lag probes (DESIGN 3.3, "Position"): which one serves for two sides, and what each says. Used by
 // the control thread alone, over its two links; waits for their answers.
-#ifndef PROXY_LAG_H
-#define PROXY_LAG_H
+#ifndef PROXY_CONTROL_LAG_H
+#define PROXY_CONTROL_LAG_H
 
 #include "config/configuration.h"
 #include "proxy/control/lag_history.h"

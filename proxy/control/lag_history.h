@@ -1,7 +1,7 @@
 // When old was where: samples of old's position with their time, to say how old the state is that new
 // shows. Thinned out when full, so that a lag of hours can still be told. Pure; one thread owns it.
-#ifndef PROXY_LAG_HISTORY_H
-#define PROXY_LAG_HISTORY_H
+#ifndef PROXY_CONTROL_LAG_HISTORY_H
+#define PROXY_CONTROL_LAG_HISTORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // One libpq connection of our own to one side, for the control threads: never waits past its deadline,
 // nor past a stop, and comes back with growing pauses when the side is away. One thread owns it.
-#ifndef PROXY_SIDE_LINK_H
-#define PROXY_SIDE_LINK_H
+#ifndef PROXY_CONTROL_SIDE_LINK_H
+#define PROXY_CONTROL_SIDE_LINK_H
 
 #include "proxy/database.h"
 #include <libpq-fe.h>

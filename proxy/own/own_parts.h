@@ -2,8 +2,8 @@
 // session, limits, failures), own_group.c (queues), own_session.c (one session's life and its jobs),
 // own_reply.c (what servers send), own_login.c (logging in),
 // own_state.c (bringing a session to the wanted state), own_cancel.c (cancel requests), own_job.c.
-#ifndef PROXY_OWN_PARTS_H
-#define PROXY_OWN_PARTS_H
+#ifndef PROXY_OWN_OWN_PARTS_H
+#define PROXY_OWN_OWN_PARTS_H
 
 #include "protocol/frame.h"
 #include "protocol/login.h"

@@ -2,8 +2,8 @@
 // mirrored canary reads. A pool on one uv loop: logs in as the client's user by the identity of DESIGN 3.8,
 // brings a session to the wanted state, runs jobs, one at a time a session, and hands their replies back. Every
 // session is named `pgrehearse` and has shadow.timeout as statement_timeout.
-#ifndef PROXY_OWN_SESSION_H
-#define PROXY_OWN_SESSION_H
+#ifndef PROXY_OWN_OWN_SESSION_H
+#define PROXY_OWN_OWN_SESSION_H
 
 #include "compare/sql/state.h"
 #include "protocol/capture.h"

@@ -4,8 +4,8 @@
 //
 // The client's connection is closed only when the server has closed its own, as libpq waits for that
 // (manual 55.2.8).
-#ifndef PROXY_CANCEL_H
-#define PROXY_CANCEL_H
+#ifndef PROXY_RELAY_CANCEL_H
+#define PROXY_RELAY_CANCEL_H
 
 #include "protocol/startup.h"
 #include "proxy/transport/stream.h"

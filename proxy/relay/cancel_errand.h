@@ -1,6 +1,6 @@
 // One connection to a server that brings a cancel key there and waits for its close.
-#ifndef PROXY_CANCEL_ERRAND_H
-#define PROXY_CANCEL_ERRAND_H
+#ifndef PROXY_RELAY_CANCEL_ERRAND_H
+#define PROXY_RELAY_CANCEL_ERRAND_H
 
 #include "proxy/transport/stream.h"
 #include "proxy/transport/target.h"

@@ -2,8 +2,8 @@
 // it is nearly full, units lose their replies and their reads are dropped (`queue_full`, `memory`), but
 // state still gets through; when it is full, the push fails, and the session is `session_state` for
 // the shadow until it reconnects. Many workers push, one shadow thread pulls.
-#ifndef PROXY_FEED_H
-#define PROXY_FEED_H
+#ifndef PROXY_RELAY_FEED_H
+#define PROXY_RELAY_FEED_H
 
 #include "proxy/relay/unit.h"
 #include <stdbool.h>

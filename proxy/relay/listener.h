@@ -1,7 +1,7 @@
 // The listening sockets. TCP: each worker has its own for each address, with SO_REUSEPORT, so that the
 // kernel spreads the clients. The Unix socket is the first worker's, which hands its clients round.
-#ifndef PROXY_LISTENER_H
-#define PROXY_LISTENER_H
+#ifndef PROXY_RELAY_LISTENER_H
+#define PROXY_RELAY_LISTENER_H
 
 #include "config/configuration.h"
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 // Who is logged in: cancel keys to sessions (DESIGN 3.8), and what SHOW CLIENTS shows. One in the process,
 // behind one lock that is taken at login, at the end, for a cancel and for a list: never for a query.
-#ifndef PROXY_REGISTRY_H
-#define PROXY_REGISTRY_H
+#ifndef PROXY_RELAY_REGISTRY_H
+#define PROXY_RELAY_REGISTRY_H
 
 #include "proxy/database.h"
 #include "proxy/relay/unit.h"

@@ -1,7 +1,7 @@
 // One client connection, from its first byte to its last: startup, login, relay. Lives and dies on one
 // worker. See session_parts.h for what it is made of and for its states.
-#ifndef PROXY_SESSION_H
-#define PROXY_SESSION_H
+#ifndef PROXY_RELAY_SESSION_H
+#define PROXY_RELAY_SESSION_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,8 +11,8 @@
 //   session_statements.c  prepared statements, for those
 //   session_units.c    units: filled from the bytes that pass, given to the shadow
 //   session_hold.c     bytes of the client that wait: PAUSE, and the end of the login
-#ifndef PROXY_SESSION_PARTS_H
-#define PROXY_SESSION_PARTS_H
+#ifndef PROXY_RELAY_SESSION_PARTS_H
+#define PROXY_RELAY_SESSION_PARTS_H
 
 #include "protocol/frame.h"
 #include "protocol/login.h"

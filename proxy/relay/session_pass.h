@@ -1,7 +1,7 @@
 // One chunk on its way through the relay, for session_request.c and session_reply.c: what both
 // directions do alike.
-#ifndef PROXY_SESSION_PASS_H
-#define PROXY_SESSION_PASS_H
+#ifndef PROXY_RELAY_SESSION_PASS_H
+#define PROXY_RELAY_SESSION_PASS_H
 
 #include "proxy/relay/session_parts.h"
 

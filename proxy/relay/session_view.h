@@ -1,8 +1,8 @@
 // What a session's worker may know of the state that its shadow thread follows: published by the
 // shadow, read by the worker when it routes a canary read. The worker notes the sequence of the last unit
 // that was not known to be a plain read; the view is good when it covers that one.
-#ifndef PROXY_SESSION_VIEW_H
-#define PROXY_SESSION_VIEW_H
+#ifndef PROXY_RELAY_SESSION_VIEW_H
+#define PROXY_RELAY_SESSION_VIEW_H
 
 #include "compare/sql/state.h"
 #include <pthread.h>

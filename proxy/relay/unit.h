@@ -1,8 +1,8 @@
 // A unit (one Query, or the extended-protocol messages up to a Sync) as the worker saw it pass:
 // requests and replies by reference, with its times and its route. Made on the hot path, handed to
 // the session's shadow thread when it has ended; from then on the shadow's.
-#ifndef PROXY_UNIT_H
-#define PROXY_UNIT_H
+#ifndef PROXY_RELAY_UNIT_H
+#define PROXY_RELAY_UNIT_H
 
 #include "compare/verdict.h"
 #include "protocol/capture.h"

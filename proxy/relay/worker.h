@@ -1,7 +1,7 @@
 // One worker: a thread with one uv loop, its listening sockets, and the sessions that it accepted or was
 // handed. Everything in it belongs to its thread, but for the mailbox.
-#ifndef PROXY_WORKER_H
-#define PROXY_WORKER_H
+#ifndef PROXY_RELAY_WORKER_H
+#define PROXY_RELAY_WORKER_H
 
 #include "proxy/instance.h"
 #include "proxy/relay/feed.h"

@@ -1,6 +1,6 @@
 // All workers of the process: started and stopped together.
-#ifndef PROXY_WORKERS_H
-#define PROXY_WORKERS_H
+#ifndef PROXY_RELAY_WORKERS_H
+#define PROXY_RELAY_WORKERS_H
 
 #include "proxy/instance.h"
 

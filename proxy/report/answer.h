@@ -1,7 +1,7 @@
 // A table of typed values: what a console command, a page of the JSON interface or a report is filled
 // from. Filled cell by cell, row after row. Plain data, one owner at a time.
-#ifndef PROXY_ANSWER_H
-#define PROXY_ANSWER_H
+#ifndef PROXY_REPORT_ANSWER_H
+#define PROXY_REPORT_ANSWER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 // Answers as JSON: an array of objects, the columns' names as keys. For the HTTP interface and the report.
-#ifndef PROXY_ANSWER_JSON_H
-#define PROXY_ANSWER_JSON_H
+#ifndef PROXY_REPORT_ANSWER_JSON_H
+#define PROXY_REPORT_ANSWER_JSON_H
 
 #include "proxy/report/answer.h"
 #include <jansson.h>

@@ -1,6 +1,6 @@
 // The audit log in memory: the newest events, and which of them the store still lacks. Any thread.
-#ifndef PROXY_AUDIT_H
-#define PROXY_AUDIT_H
+#ifndef PROXY_REPORT_AUDIT_H
+#define PROXY_REPORT_AUDIT_H
 
 #include "proxy/report/store.h"
 

@@ -1,8 +1,8 @@
 // The books of one database (DESIGN 3.2): every read is accounted for. Counters only go up, are
 // atomic, and may be read on any thread; a read is counted when the shadow takes it up, and stays in
 // flight until one of the books_… endings is said of it.
-#ifndef PROXY_BOOKS_H
-#define PROXY_BOOKS_H
+#ifndef PROXY_REPORT_BOOKS_H
+#define PROXY_REPORT_BOOKS_H
 
 #include "compare/verdict.h"
 #include <stdatomic.h>

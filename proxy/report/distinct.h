@@ -1,7 +1,7 @@
 // How many different things were seen, estimated (HyperLogLog, 1024 registers: 3 % typical error, exact to a
 // few for small numbers). Plain data; the owner locks.
-#ifndef PROXY_DISTINCT_H
-#define PROXY_DISTINCT_H
+#ifndef PROXY_REPORT_DISTINCT_H
+#define PROXY_REPORT_DISTINCT_H
 
 #include <stdint.h>
 

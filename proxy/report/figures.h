@@ -2,8 +2,8 @@
 // side, hazards, quarantine; and the confirmed mismatches with their evidence. Fed by the shadow
 // threads, read by console, HTTP and reporter, behind one lock that is never held across I/O. In
 // memory bounded: FIGURES_LIMIT fingerprints, then "other".
-#ifndef PROXY_FIGURES_H
-#define PROXY_FIGURES_H
+#ifndef PROXY_REPORT_FIGURES_H
+#define PROXY_REPORT_FIGURES_H
 
 #include "compare/difference.h"
 #include "compare/sql/analysis.h"

@@ -1,6 +1,6 @@
 // The inside of struct figures, for figures.c, figures_copy.c and figures_evidence.c alone.
-#ifndef PROXY_FIGURES_ENTRY_H
-#define PROXY_FIGURES_ENTRY_H
+#ifndef PROXY_REPORT_FIGURES_ENTRY_H
+#define PROXY_REPORT_FIGURES_ENTRY_H
 
 #include "proxy/report/figures.h"
 #include <pthread.h>

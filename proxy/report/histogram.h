@@ -1,7 +1,7 @@
 // Latencies, log-linear: 16 steps an octave from 1 us to 134 s, so that every value is known to within
 // 6.25 %. Plain data; the owner locks.
-#ifndef PROXY_HISTOGRAM_H
-#define PROXY_HISTOGRAM_H
+#ifndef PROXY_REPORT_HISTOGRAM_H
+#define PROXY_REPORT_HISTOGRAM_H
 
 #include <stddef.h>
 #include <stdint.h>

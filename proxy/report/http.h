@@ -1,7 +1,7 @@
 // The HTTP interface (DESIGN 2.4): /metrics and the probes for everyone; with http.token, and for those who
 // show it (Authorization: Bearer), the JSON interface. A thread of its own, which only reads.
-#ifndef PROXY_HTTP_H
-#define PROXY_HTTP_H
+#ifndef PROXY_REPORT_HTTP_H
+#define PROXY_REPORT_HTTP_H
 
 #include "proxy/instance.h"
 

@@ -1,6 +1,6 @@
 // What each path gives: requests in, pages out, without the HTTP library.
-#ifndef PROXY_HTTP_PAGE_H
-#define PROXY_HTTP_PAGE_H
+#ifndef PROXY_REPORT_HTTP_PAGE_H
+#define PROXY_REPORT_HTTP_PAGE_H
 
 #include "proxy/instance.h"
 

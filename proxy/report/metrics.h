@@ -1,6 +1,6 @@
 // The metrics of DESIGN 2.4 in Prometheus' text format (version 0.0.4). One table: metrics.tbl.
-#ifndef PROXY_METRICS_H
-#define PROXY_METRICS_H
+#ifndef PROXY_REPORT_METRICS_H
+#define PROXY_REPORT_METRICS_H
 
 #include "proxy/report/picture.h"
 

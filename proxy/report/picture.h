@@ -1,8 +1,8 @@
 // What is known of one database at one moment: its books, its figures by fingerprint and its evidence, either
 // of the running proxy or out of the store. Console, HTTP and report show pictures and nothing else, so
 // that they cannot disagree.
-#ifndef PROXY_PICTURE_H
-#define PROXY_PICTURE_H
+#ifndef PROXY_REPORT_PICTURE_H
+#define PROXY_REPORT_PICTURE_H
 
 #include "proxy/instance.h"
 #include "proxy/report/figures.h"

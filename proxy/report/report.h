@@ -1,7 +1,7 @@
 // `pgrehearse report`: what the store holds, as an operator reads it at night, or as JSON for scripts. Reads the
 // store's file alone: the proxy may be running or not.
-#ifndef PROXY_REPORT_H
-#define PROXY_REPORT_H
+#ifndef PROXY_REPORT_REPORT_H
+#define PROXY_REPORT_REPORT_H
 
 #include "proxy/report/picture.h"
 #include <stdio.h>

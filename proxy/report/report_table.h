@@ -1,6 +1,6 @@
 // Answers as aligned text: numbers to the right, long text cut, blanks only.
-#ifndef PROXY_REPORT_TABLE_H
-#define PROXY_REPORT_TABLE_H
+#ifndef PROXY_REPORT_REPORT_TABLE_H
+#define PROXY_REPORT_REPORT_TABLE_H
 
 #include "proxy/report/answer.h"
 #include <stdio.h>

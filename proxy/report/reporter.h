@@ -1,8 +1,8 @@
 // The reporter thread owns the store (SQLite): once a second it writes the books and figures there, at once it
 // writes operators' settings and events. Others queue what they have and go on; nobody on a worker or
 // shadow thread waits for it. The console's commands run on it, too.
-#ifndef PROXY_REPORTER_H
-#define PROXY_REPORTER_H
+#ifndef PROXY_REPORT_REPORTER_H
+#define PROXY_REPORT_REPORTER_H
 
 #include "proxy/database.h"
 #include "proxy/instance.h"

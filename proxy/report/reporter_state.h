@@ -1,6 +1,6 @@
 // The inside of struct reporter, for reporter.c and reporter_restore.c alone.
-#ifndef PROXY_REPORTER_STATE_H
-#define PROXY_REPORTER_STATE_H
+#ifndef PROXY_REPORT_REPORTER_STATE_H
+#define PROXY_REPORT_REPORTER_STATE_H
 
 #include "proxy/report/audit.h"
 #include "proxy/report/reporter.h"

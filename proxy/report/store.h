@@ -1,8 +1,8 @@
 // The store (`store:` in the configuration): an SQLite file in WAL mode that outlives the process. Written by the
 // reporter alone; others may read it at the same time. One thread a handle. Whatever fails says so by
 // false, and store_error has SQLite's words.
-#ifndef PROXY_STORE_H
-#define PROXY_STORE_H
+#ifndef PROXY_REPORT_STORE_H
+#define PROXY_REPORT_STORE_H
 
 #include "proxy/report/picture.h"
 

@@ -1,6 +1,6 @@
 // The inside of struct store, for the store's own files alone: statements by name, prepared once.
-#ifndef PROXY_STORE_FILE_H
-#define PROXY_STORE_FILE_H
+#ifndef PROXY_REPORT_STORE_FILE_H
+#define PROXY_REPORT_STORE_FILE_H
 
 #include "proxy/report/store.h"
 #include <sqlite3.h>

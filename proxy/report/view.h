@@ -1,7 +1,7 @@
 // The views that console, HTTP and report share: what columns each has (a contract for scripts, DESIGN
 // 2.3: more may follow them, none change) and how it is filled from pictures.
-#ifndef PROXY_VIEW_H
-#define PROXY_VIEW_H
+#ifndef PROXY_REPORT_VIEW_H
+#define PROXY_REPORT_VIEW_H
 
 #include "proxy/report/answer.h"
 #include "proxy/report/picture.h"

@@ -1,7 +1,7 @@
 // From a statement to its shape: looked up, or analysed and published. Shadow threads only (the
 // analysis needs their stack).
-#ifndef PROXY_CLASSIFY_H
-#define PROXY_CLASSIFY_H
+#ifndef PROXY_SHADOW_CLASSIFY_H
+#define PROXY_SHADOW_CLASSIFY_H
 
 #include "proxy/shadow/mirror.h"
 #include "proxy/shadow/shapes.h"

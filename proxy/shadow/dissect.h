@@ -1,7 +1,7 @@
 // Takes an ended unit to pieces: its requests in order, each with what was answered to it. Pure over
 // what the unit captured; the shadow thread's.
-#ifndef PROXY_DISSECT_H
-#define PROXY_DISSECT_H
+#ifndef PROXY_SHADOW_DISSECT_H
+#define PROXY_SHADOW_DISSECT_H
 
 #include "compare/result.h"
 #include "proxy/relay/unit.h"

@@ -1,7 +1,7 @@
 // What is kept of a confirmed mismatch: where it is, the values as compare.samples allows, the
 // parameters and the timeline.
-#ifndef PROXY_EVIDENCE_H
-#define PROXY_EVIDENCE_H
+#ifndef PROXY_SHADOW_EVIDENCE_H
+#define PROXY_SHADOW_EVIDENCE_H
 
 #include "compare/rounds.h"
 #include "proxy/shadow/read.h"

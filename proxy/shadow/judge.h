@@ -1,8 +1,8 @@
 // Settles a suspicion by rounds (DESIGN 3.3): reads old, waits until new has replayed old's position,
 // reads new, reads old again, until compare/rounds says what it is. Over recheck.max_per_second, a suspicion takes
 // the verdict that the same read with the same pair of results got in the last minute.
-#ifndef PROXY_JUDGE_H
-#define PROXY_JUDGE_H
+#ifndef PROXY_SHADOW_JUDGE_H
+#define PROXY_SHADOW_JUDGE_H
 
 #include "proxy/shadow/read.h"
 

@@ -1,7 +1,7 @@
 // Values for reports, as compare.samples allows: in full; masked (NULL and '' shown, else type, length and a
 // keyed hash that is equal for equal values within this process); or nothing.
-#ifndef PROXY_MASKING_H
-#define PROXY_MASKING_H
+#ifndef PROXY_SHADOW_MASKING_H
+#define PROXY_SHADOW_MASKING_H
 
 #include "compare/type.h"
 #include "config/configuration.h"

@@ -291,7 +291,7 @@ take_bind(struct mirror *mirror, const struct step *step)
 }
 
 static void
-take_describe(struct mirror *mirror, const struct step *step)
+take_describe(struct mirror *mirror, const struct unit *unit, const struct step *step)
 {
     struct target_request target;
     if (step->is_cut || step->result_count == 0 || !step->results[0].has_columns ||
@@ -305,7 +305,8 @@ take_describe(struct mirror *mirror, const struct step *step)
         statement = portal ? portal->statement : NULL;
     }
     if (statement)
-        statement_set_columns(statement, step->results[0].columns, step->results[0].column_count);
+        statement_set_columns(statement, unit->route == UNIT_ROUTE_NEW ? SIDE_NEW : SIDE_OLD,
+                              step->results[0].columns, step->results[0].column_count);
 }
 
 // An Execute of a portal that we know nothing of: a cursor's, or its Parse was lost.
@@ -385,7 +386,7 @@ take_step(struct mirror *mirror, const struct unit *unit, struct step *step)
         take_bind(mirror, step);
         break;
     case MESSAGE_CLIENT_DESCRIBE:
-        take_describe(mirror, step);
+        take_describe(mirror, unit, step);
         break;
     case MESSAGE_CLIENT_EXECUTE:
         take_execute(mirror, unit, step);

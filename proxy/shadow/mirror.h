@@ -1,7 +1,7 @@
 // One client session as its shadow thread follows it, unit by unit: prepared statements, portals,
 // settings, whether the transaction has written; and the reads that come out of it.
-#ifndef PROXY_MIRROR_H
-#define PROXY_MIRROR_H
+#ifndef PROXY_SHADOW_MIRROR_H
+#define PROXY_SHADOW_MIRROR_H
 
 #include "compare/sql/state.h"
 #include "proxy/shadow/shadow_thread.h"

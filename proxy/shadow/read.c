@@ -351,10 +351,11 @@ complete_columns(struct read *read, const struct read_facts *facts)
     if (!request_read_bind(facts->bind, facts->bind_length, &bind))
         return;
     struct shapes *shapes = read->mirror->at->database->shapes;
-    struct shape_columns *learnt = shape_columns(shapes, read->shape, SIDE_OLD);
-    if (facts->statement->columns)
-        result_set_columns(served, facts->statement->columns, facts->statement->column_count,
-                           bind.result_formats, bind.result_format_count);
+    const struct statement_columns *described = &facts->statement->columns[read->served_side];
+    struct shape_columns *learnt = shape_columns(shapes, read->shape, read->served_side);
+    if (described->list)
+        result_set_columns(served, described->list, described->count, bind.result_formats,
+                           bind.result_format_count);
     else if (learnt)
         result_set_columns(served, learnt->columns, learnt->count, bind.result_formats,
                            bind.result_format_count);
@@ -554,8 +555,8 @@ static void
 read_compare(struct read *read)
 {
     struct result *old_result = &read->results[SIDE_OLD], *new_result = &read->results[SIDE_NEW];
-    lend_columns(old_result, new_result);
     learn_columns(read);
+    lend_columns(old_result, new_result);
     struct difference difference;
     if (!rules_for_read(&read->rules, &read->settings->entry->compare, read->shape->analysis,
                         read->catalogs, old_result->columns, old_result->column_count) ||

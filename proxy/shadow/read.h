@@ -1,7 +1,7 @@
 // One read on its way through the shadow: served, then run on the other side, compared, and where
 // the two differ, judged by rounds. It is in the books from read_begin until read_end… is said.
-#ifndef PROXY_READ_H
-#define PROXY_READ_H
+#ifndef PROXY_SHADOW_READ_H
+#define PROXY_SHADOW_READ_H
 
 #include "compare/difference.h"
 #include "proxy/report/figures.h"

@@ -1,6 +1,6 @@
 // compare.rules for one read: which rule holds for each of its output columns.
-#ifndef PROXY_RULES_H
-#define PROXY_RULES_H
+#ifndef PROXY_SHADOW_RULES_H
+#define PROXY_SHADOW_RULES_H
 
 #include "compare/difference.h"
 #include "compare/sql/analysis.h"

@@ -1,8 +1,8 @@
 // The shadow threads: each pulls its sessions' units from its feed, analyses the statements in them, follows
 // the sessions' state, runs the mirrored reads on the other side, compares, and settles suspicions by
 // rounds. A session belongs to one shadow thread for its life.
-#ifndef PROXY_SHADOW_H
-#define PROXY_SHADOW_H
+#ifndef PROXY_SHADOW_SHADOW_H
+#define PROXY_SHADOW_SHADOW_H
 
 #include "proxy/instance.h"
 #include "proxy/relay/feed.h"

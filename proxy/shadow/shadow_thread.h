@@ -1,7 +1,7 @@
 // The inside of one shadow thread, for the files that run on it: mirror, read, judge. Everything here
 // belongs to that thread unless it says otherwise.
-#ifndef PROXY_SHADOW_THREAD_H
-#define PROXY_SHADOW_THREAD_H
+#ifndef PROXY_SHADOW_SHADOW_THREAD_H
+#define PROXY_SHADOW_SHADOW_THREAD_H
 
 #include "proxy/own/own_session.h"
 #include "proxy/shadow/shadow.h"

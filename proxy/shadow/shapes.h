@@ -1,8 +1,8 @@
 // Analyses by shape key, and what was learnt of each shape's columns on both sides: written by the
 // shadow threads, looked up by workers to route canary reads. Bounded (SHAPES_LIMIT a database, the
 // longest unused go first). A look-up takes one short read lock.
-#ifndef PROXY_SHAPES_H
-#define PROXY_SHAPES_H
+#ifndef PROXY_SHADOW_SHAPES_H
+#define PROXY_SHADOW_SHAPES_H
 
 #include "compare/sql/analysis.h"
 #include "compare/sql/shape.h"

@@ -41,7 +41,8 @@ statement_unref(struct statement **statement)
     *statement = NULL;
     if (!gone || --gone->references > 0)
         return;
-    reply_columns_free(gone->columns, gone->column_count);
+    for (enum side side = SIDE_OLD; side <= SIDE_NEW; side++)
+        reply_columns_free(gone->columns[side].list, gone->columns[side].count);
     free(gone->name);
     free(gone->sql);
     free(gone->types);
@@ -49,14 +50,15 @@ statement_unref(struct statement **statement)
 }
 
 void
-statement_set_columns(struct statement *statement, const struct reply_column *columns, size_t count)
+statement_set_columns(struct statement *statement, enum side side,
+                      const struct reply_column *columns, size_t count)
 {
-    if (statement->columns && statement->column_count == count &&
-        reply_columns_are_same(statement->columns, columns, count))
+    struct statement_columns *known = &statement->columns[side];
+    if (known->list && known->count == count && reply_columns_are_same(known->list, columns, count))
         return;
-    reply_columns_free(statement->columns, statement->column_count);
-    statement->columns = reply_columns_copy(columns, count);
-    statement->column_count = statement->columns ? count : 0;
+    reply_columns_free(known->list, known->count);
+    known->list = reply_columns_copy(columns, count);
+    known->count = known->list ? count : 0;
 }
 
 static int

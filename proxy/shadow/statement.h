@@ -1,9 +1,10 @@
 // Prepared statements and portals of one session, by name, as old has them.
-#ifndef PROXY_STATEMENT_H
-#define PROXY_STATEMENT_H
+#ifndef PROXY_SHADOW_STATEMENT_H
+#define PROXY_SHADOW_STATEMENT_H
 
 #include "protocol/reply.h"
 #include "protocol/request.h"
+#include "proxy/database.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,9 +14,11 @@ struct statement {       // of the extended protocol; shared by its portals and 
     char *name, *sql;
     uint32_t *types;
     size_t type_count;
-    bool is_cut;                  // the SQL was over shadow.max_request: not known
-    struct reply_column *columns; // from Describe; NULL: never described
-    size_t column_count;
+    bool is_cut;               // the SQL was over shadow.max_request: not known
+    struct statement_columns { // from Describe; NULL: never described
+        struct reply_column *list;
+        size_t count;
+    } columns[2]; // by the side that served the Describe (enum side)
 };
 
 struct portal {
@@ -29,8 +32,8 @@ struct portal {
 struct statement *statement_new(const struct parse_request *request, bool is_cut);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement **statement);
-void statement_set_columns(struct statement *statement, const struct reply_column *columns,
-                           size_t count);
+void statement_set_columns(struct statement *statement, enum side side,
+                           const struct reply_column *columns, size_t count);
 
 // The tables: roots of tsearch trees, NULL at first. Putting replaces.
 bool statements_put(void **statements, struct statement *statement); // takes one reference

@@ -1,6 +1,6 @@
 // So many a second and no more: a token bucket that holds one second's worth. The owner's thread.
-#ifndef PROXY_THROTTLE_H
-#define PROXY_THROTTLE_H
+#ifndef PROXY_SHADOW_THROTTLE_H
+#define PROXY_SHADOW_THROTTLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // What suspicions came to in the last minute, by read and pair of results: over the limit of rechecks,
 // the same suspicion takes the same verdict. Bounded; the owner's thread.
-#ifndef PROXY_VERDICT_MEMORY_H
-#define PROXY_VERDICT_MEMORY_H
+#ifndef PROXY_SHADOW_VERDICT_MEMORY_H
+#define PROXY_SHADOW_VERDICT_MEMORY_H
 
 #include "compare/verdict.h"
 #include <stdbool.h>

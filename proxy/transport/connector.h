@@ -1,7 +1,7 @@
 // Opens a stream to a server: resolves, connects (each host in turn), and negotiates TLS as sslmode
 // says (SSLRequest, or direct TLS with ALPN). On one uv loop; never blocks it.
-#ifndef PROXY_CONNECTOR_H
-#define PROXY_CONNECTOR_H
+#ifndef PROXY_TRANSPORT_CONNECTOR_H
+#define PROXY_TRANSPORT_CONNECTOR_H
 
 #include "proxy/transport/stream.h"
 #include "proxy/transport/target.h"

@@ -1,8 +1,8 @@
 // What the streams of one thread read into: a chunk for all of them, not one each. libuv asks for memory
 // and hands the bytes over in one go, so that between two reads nobody owns the chunk but this and
 // those who took a reference. While nobody did, it is used again from its beginning.
-#ifndef PROXY_LOOP_BUFFERS_H
-#define PROXY_LOOP_BUFFERS_H
+#ifndef PROXY_TRANSPORT_LOOP_BUFFERS_H
+#define PROXY_TRANSPORT_LOOP_BUFFERS_H
 
 #include "protocol/chunk.h"
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 // A byte stream on one uv loop: TCP or Unix socket, plain or TLS. The only file, with tls.c, that
 // sees uv_stream_t and SSL. Reads arrive as chunks by reference; writes go out at once where the
 // socket takes them, and are queued by reference where it does not. One thread: the loop's.
-#ifndef PROXY_STREAM_H
-#define PROXY_STREAM_H
+#ifndef PROXY_TRANSPORT_STREAM_H
+#define PROXY_TRANSPORT_STREAM_H
 
 #include "protocol/chunk.h"
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 // The inside of a stream, for the files that make it up: stream.c (its life and its reading),
 // stream_send.c (its writing) and stream_name.c (who is at the other end).
-#ifndef PROXY_STREAM_PARTS_H
-#define PROXY_STREAM_PARTS_H
+#ifndef PROXY_TRANSPORT_STREAM_PARTS_H
+#define PROXY_TRANSPORT_STREAM_PARTS_H
 
 #include "protocol/capture.h"
 #include "proxy/transport/loop_buffers.h"

@@ -1,7 +1,7 @@
 // Where old or new is: a libpq connection string taken to pieces by PQconninfoParse (service files,
 // passfiles, PG* environment and defaults as in psql). Immutable, shared by reference, any thread.
-#ifndef PROXY_TARGET_H
-#define PROXY_TARGET_H
+#ifndef PROXY_TRANSPORT_TARGET_H
+#define PROXY_TRANSPORT_TARGET_H
 
 #include "config/configuration.h"
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 // OpenSSL contexts: for clients (listen.tls) and towards servers (sslmode and its kin). TLS 1.2 and
 // 1.3 only. A context is immutable, shared by reference, and may be used on any thread.
-#ifndef PROXY_TLS_H
-#define PROXY_TLS_H
+#ifndef PROXY_TRANSPORT_TLS_H
+#define PROXY_TRANSPORT_TLS_H
 
 #include "config/configuration.h"
 #include "proxy/transport/target.h"

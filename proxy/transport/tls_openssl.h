@@ -1,6 +1,6 @@
 // What tls_session.c needs of a context. For the files that are about TLS alone.
-#ifndef PROXY_TLS_OPENSSL_H
-#define PROXY_TLS_OPENSSL_H
+#ifndef PROXY_TRANSPORT_TLS_OPENSSL_H
+#define PROXY_TRANSPORT_TLS_OPENSSL_H
 
 #include "proxy/transport/tls.h"
 #include <openssl/ssl.h>

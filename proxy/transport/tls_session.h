@@ -1,7 +1,7 @@
 // TLS on one connection, without its socket: records in, bytes out, and the other way. With tls.c the only
 // file that sees SSL. One thread.
-#ifndef PROXY_TLS_SESSION_H
-#define PROXY_TLS_SESSION_H
+#ifndef PROXY_TRANSPORT_TLS_SESSION_H
+#define PROXY_TRANSPORT_TLS_SESSION_H
 
 #include "proxy/transport/loop_buffers.h"
 #include "proxy/transport/tls.h"

@@ -68,6 +68,21 @@ Test(statement, parsing_a_name_again_replaces_it)
     statements_clear(&statements);
 }
 
+Test(statement, what_new_described_is_not_taken_for_old_s)
+{
+    struct parse_request parse = {.statement = "s", .sql = "SELECT id FROM t"};
+    struct reply_column old_column = {.name = "id", .type = 23},
+                        new_column = {.name = "id", .type = 20};
+    struct statement *statement = statement_new(&parse, false);
+    statement_set_columns(statement, SIDE_NEW, &new_column, 1);
+    cr_assert_null(statement->columns[SIDE_OLD].list);
+    statement_set_columns(statement, SIDE_OLD, &old_column, 1);
+    statement_set_columns(statement, SIDE_OLD, &old_column, 1);
+    cr_assert_eq(statement->columns[SIDE_OLD].list[0].type, 23);
+    cr_assert_eq(statement->columns[SIDE_NEW].list[0].type, 20);
+    statement_unref(&statement);
+}
+
 Test(masking, shows_null_empty_length_and_equality_but_no_value)
 {
     struct cell null = {0}, empty = {.bytes = (const uint8_t *)"", .length = 0};
