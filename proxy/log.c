@@ -95,9 +95,3 @@ log_event(enum log_level level, const char *event, const char *format, ...)
     ssize_t written = write(STDERR_FILENO, line, used);
     (void)written; // there is nowhere to tell it
 }
-
-void
-log_set_level(enum log_level level)
-{
-    atomic_store_explicit(&least_level, (int)level, memory_order_relaxed);
-}

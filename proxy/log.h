@@ -1,5 +1,5 @@
 // The log: one line an event to stderr, `time level event key=value …`. Never SQL values, passwords
-// or rows. Any thread.
+// or rows. PGREHEARSE_LOG=debug|info|warning|error says what is logged (info). Any thread.
 #ifndef PROXY_LOG_H
 #define PROXY_LOG_H
 
@@ -8,6 +8,5 @@ enum log_level { LOG_DEBUG_LEVEL, LOG_INFO_LEVEL, LOG_WARNING_LEVEL, LOG_ERROR_L
 // `event` is a word ("client_closed"); `format` gives the key=value pairs that follow it.
 void log_event(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void log_set_level(enum log_level level); // PGREHEARSE_LOG=debug|info|warning|error at start
 
 #endif

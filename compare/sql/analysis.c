@@ -18,13 +18,6 @@ struct owned_analysis {
     struct arena arena;
 };
 
-struct analysis *
-analysis_ref(struct analysis *analysis)
-{
-    (void)atomic_fetch_add_explicit(&analysis->references, 1, memory_order_relaxed);
-    return analysis;
-}
-
 void
 analysis_unref(struct analysis **analysis)
 {

@@ -55,7 +55,6 @@ struct analysis_context {
 // One statement (not a list of them). Never NULL but without memory.
 struct analysis *analysis_new(const char *sql, size_t length,
                               const struct analysis_context *context);
-struct analysis *analysis_ref(struct analysis *analysis);
 void analysis_unref(struct analysis **analysis);
 // What an analysing thread calls last. libpg_query frees a thread's memory at its end by itself.
 void analysis_thread_end(void);

@@ -35,9 +35,6 @@ struct control {
     struct waiter *arrivals;
     bool is_stopping;
     char trouble[256];
-    void (*side_changed)(void *context, struct database *database, enum side side, bool is_up,
-                         const char *why);
-    void *side_context;
     // The thread's own.
     struct side_link links[2];
     bool was_tried[2]; // a side's first state is said, too
@@ -76,15 +73,6 @@ note_side(struct control *control, enum side side)
     log_event(is_up ? LOG_INFO_LEVEL : LOG_WARNING_LEVEL, is_up ? "side_up" : "side_down",
               "database=%s side=%s%s%s%s", database->name, side_names[side],
               is_up ? "" : " error=\"", is_up ? "" : link->error, is_up ? "" : "\"");
-    pthread_mutex_lock(&control->lock);
-
-    void (*changed)(void *, struct database *, enum side, bool, const char *) =
-        control->side_changed;
-    void *context = control->side_context;
-
-    pthread_mutex_unlock(&control->lock);
-    if (changed)
-        changed(context, database, side, is_up, is_up ? "" : link->error);
 }
 
 static void
@@ -428,24 +416,6 @@ control_wait_for_lag(struct control *control, uint64_t position, control_lag_don
     }
     free(waiter);
     done(context, LAG_UNKNOWN, -1);
-}
-
-void
-control_reload(struct control *control)
-{
-    control_wake(control);
-}
-
-void
-control_on_side(struct control *control,
-                void (*changed)(void *context, struct database *database, enum side side,
-                                bool is_up, const char *why),
-                void *context)
-{
-    pthread_mutex_lock(&control->lock);
-    control->side_changed = changed;
-    control->side_context = context;
-    pthread_mutex_unlock(&control->lock);
 }
 
 const char *

@@ -22,17 +22,9 @@ enum lag_wait { LAG_CLOSED, LAG_OPEN /* max_wait passed */, LAG_UNKNOWN };
 typedef void (*control_lag_done)(void *context, enum lag_wait result, double lag_seconds);
 void control_wait_for_lag(struct control *control, uint64_t position, control_lag_done done,
                           void *context);
-// Wakes the thread to apply changed settings.
-void control_reload(struct control *control);
 // SQL that gives old's position as text (pg_lsn) right after a reading, for the resolved probe; NULL
 // when no position is needed (none) or known. Static strings.
 const char *control_position_sql(const struct database *database);
-// Called on the control thread when a side goes up or down, `why` with an error or "": for the audit
-// log. To be set right after control_start; the changes are logged without it as well.
-void control_on_side(struct control *control,
-                     void (*changed)(void *context, struct database *database, enum side side,
-                                     bool is_up, const char *why),
-                     void *context);
 // Why the lag is unknown, for STATUS and events; "" when it is known. Copied into `text`.
 void control_lag_trouble(struct control *control, char text[256]);
 

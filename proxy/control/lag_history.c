@@ -1,12 +1,6 @@
 // See lag_history.h. Samples at the same position are one: the first says since when.
 #include "proxy/control/lag_history.h"
 
-void
-lag_history_clear(struct lag_history *history)
-{
-    history->count = 0;
-}
-
 // Drops every second sample; the oldest and the newest stay.
 static void
 thin_out(struct lag_history *history)

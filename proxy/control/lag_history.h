@@ -18,7 +18,6 @@ struct lag_history {
     } samples[LAG_HISTORY_SIZE];
 };
 
-void lag_history_clear(struct lag_history *history);
 // Says that old was at `position`. One that is below the last sample (another timeline, another
 // cluster) begins anew.
 void lag_history_add(struct lag_history *history, uint64_t position, uint64_t at, int64_t clock);

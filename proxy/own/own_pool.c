@@ -430,23 +430,6 @@ own_pool_abandon(struct own_pool *pool, struct own_job **job)
 }
 
 void
-own_pool_shed(struct own_pool *pool, struct database *database, enum side side)
-{
-    for (struct own_group *group = pool->groups; group != NULL; group = group->next) {
-        if (group->place->database != database || group->place->side != side) {
-            continue;
-        }
-        struct own_session *next;
-        for (struct own_session *at = group->sessions; at != NULL; at = next) {
-            next = at->next;
-            if (at->phase == OWN_IDLE) {
-                own_session_close(at, false);
-            }
-        }
-    }
-}
-
-void
 own_pool_counts(const struct own_pool *pool, unsigned *busy, unsigned *idle, unsigned *waiting)
 {
     *busy = 0;

@@ -82,8 +82,6 @@ void own_job_cancel(struct own_job *job);
 // the pool any more; then own_pool_free.
 void own_pool_stop(struct own_pool *pool, void (*closed)(void *context), void *context);
 void own_pool_free(struct own_pool **pool);
-// Closes the idle sessions of one side, so that clients can have their places (53300).
-void own_pool_shed(struct own_pool *pool, struct database *database, enum side side);
 void own_pool_counts(const struct own_pool *pool, unsigned *busy, unsigned *idle,
                      unsigned *waiting);
 

@@ -81,12 +81,6 @@ add_text(struct answer *answer, enum answer_type type, const char *text, size_t 
 }
 
 void
-answer_text_of(struct answer *answer, const char *text, size_t length)
-{
-    add_text(answer, ANSWER_TEXT, text, length);
-}
-
-void
 answer_text(struct answer *answer, const char *text)
 {
     add_text(answer, ANSWER_TEXT, text, text == NULL ? 0 : strlen(text));

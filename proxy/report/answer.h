@@ -52,7 +52,6 @@ void answer_init(struct answer *answer, const struct answer_shape *shape);
 void answer_fini(struct answer *answer);
 // The next cell; its type must be the column's. Text NULL is SQL NULL, and so is a real that is NaN.
 void answer_text(struct answer *answer, const char *text);
-void answer_text_of(struct answer *answer, const char *text, size_t length);
 void answer_integer(struct answer *answer, uint64_t value);
 void answer_real(struct answer *answer, double value);
 void answer_boolean(struct answer *answer, bool value);

@@ -13,14 +13,6 @@ distinct_add(struct distinct *distinct, uint64_t digest)
         distinct->registers[place] = rank;
 }
 
-void
-distinct_merge(struct distinct *into, const struct distinct *from)
-{
-    for (int i = 0; i < DISTINCT_REGISTERS; i++)
-        if (into->registers[i] < from->registers[i])
-            into->registers[i] = from->registers[i];
-}
-
 uint64_t
 distinct_estimate(const struct distinct *distinct)
 {

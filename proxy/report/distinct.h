@@ -12,7 +12,6 @@ struct distinct {
 };
 
 void distinct_add(struct distinct *distinct, uint64_t digest); // a good 64-bit hash
-void distinct_merge(struct distinct *into, const struct distinct *from);
 uint64_t distinct_estimate(const struct distinct *distinct);
 
 #endif

@@ -216,12 +216,6 @@ tls_session_input(struct tls_session *session, const uint8_t *bytes, size_t leng
     session->input_left = length;
 }
 
-size_t
-tls_session_input_left(const struct tls_session *session)
-{
-    return session->input_left;
-}
-
 // Says why, in the words of the certificate check where that was it.
 static void
 note_failure(struct tls_session *session)

@@ -28,9 +28,8 @@ struct tls_session *tls_session_new_client(struct tls_context *context, const ch
                                            tls_session_send send, void *send_context);
 void tls_session_free(struct tls_session **session);
 
-// What to read next; borrowed until tls_session_input_left is 0 or other input is given.
+// What to read next; borrowed until it is used up or other input is given.
 void tls_session_input(struct tls_session *session, const uint8_t *bytes, size_t length);
-size_t tls_session_input_left(const struct tls_session *session);
 enum tls_session_status tls_session_handshake(struct tls_session *session);
 // Fills `bytes` as far as the input goes; DONE: *length bytes came (and there may be more).
 enum tls_session_status tls_session_read(struct tls_session *session, uint8_t *bytes, size_t room,
