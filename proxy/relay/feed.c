@@ -122,18 +122,26 @@ strip(struct unit *unit, enum drop_reason reason)
     unit->dropped = reason;
 }
 
-// Makes the unit fit, or says that not even its request does. Beyond twice the limit nothing goes in.
-static bool
-admit(struct feed *feed, struct unit *unit, size_t memory_limit)
+// Has the unit to go without its reply?
+static enum drop_reason
+overload(const struct feed *feed, const struct unit *unit, size_t memory_limit)
 {
-    if (unit->dropped == DROP_NONE && waiting(feed) > feed->depth - feed->depth / 8) {
-        strip(unit, DROP_QUEUE_FULL);
-    }
     uint64_t before = atomic_load_explicit(&feed->memory, memory_order_relaxed);
-    if (before + unit_memory(unit) > memory_limit && unit->dropped == DROP_NONE) {
-        strip(unit, DROP_MEMORY);
+    if (unit->dropped != DROP_NONE) {
+        return DROP_NONE;
     }
-    return before + unit_memory(unit) <= 2 * (uint64_t)memory_limit || before == 0;
+    if (waiting(feed) > feed->depth - feed->depth / 8) {
+        return DROP_QUEUE_FULL;
+    }
+    return before + unit_memory(unit) > memory_limit ? DROP_MEMORY : DROP_NONE;
+}
+
+// Beyond twice the limit nothing goes in.
+static bool
+fits(const struct feed *feed, size_t memory, size_t memory_limit)
+{
+    uint64_t before = atomic_load_explicit(&feed->memory, memory_order_relaxed);
+    return before == 0 || before + memory <= 2 * (uint64_t)memory_limit;
 }
 
 // A free place, now the caller's alone; NULL: the ring is full.
@@ -160,17 +168,19 @@ claim(struct feed *feed, uint64_t *place)
 bool
 feed_push(struct feed *feed, struct feed_event *event, size_t memory_limit)
 {
-    size_t memory = 0;
-    if (event->kind == FEED_UNIT) {
-        if (!admit(feed, event->unit, memory_limit)) {
-            return false;
-        }
-        memory = unit_memory(event->unit);
+    struct unit *unit = event->kind == FEED_UNIT ? event->unit : NULL;
+    enum drop_reason reason = unit ? overload(feed, unit, memory_limit) : DROP_NONE;
+    size_t memory = unit ? unit_memory(unit) : 0;
+    if (reason != DROP_NONE) {
+        memory -= unit->reply.pinned;
     }
     uint64_t place;
-    struct cell *cell = claim(feed, &place);
+    struct cell *cell = !unit || fits(feed, memory, memory_limit) ? claim(feed, &place) : NULL;
     if (!cell) {
         return false;
+    }
+    if (reason != DROP_NONE) {
+        strip(unit, reason);
     }
     atomic_fetch_add_explicit(&feed->memory, memory, memory_order_relaxed);
     cell->event = *event;

@@ -46,8 +46,8 @@ struct feed;
 // `wake` is sent (uv_async_send) when there is something to pull. `depth`: events.
 struct feed *feed_new(unsigned depth, uv_async_t *wake);
 void feed_free(struct feed **feed); // frees the events still in it
-// Takes the event. False: full even for state; the event is still the caller's. May strip the
-// unit of its reply and set its `dropped`. Does not wake; call feed_flush at the end of the loop's turn.
+// Takes the event. False: full even for state; the event is still the caller's, as it was. May strip the
+// unit that it takes of its reply and set its `dropped`. Does not wake; call feed_flush at the end of the loop's turn.
 bool feed_push(struct feed *feed, struct feed_event *event, size_t memory_limit);
 // Wakes the shadow if something was pushed. `is_urgent` false: only when much waits, or 20 ms passed.
 void feed_flush(struct feed *feed, bool is_urgent);

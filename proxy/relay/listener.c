@@ -245,9 +245,10 @@ listener_open(const struct configuration_listen *settings, bool with_unix_socket
         say(error, error_size, settings->host, "out of memory");
         return NULL;
     }
-    if (!each_address(settings, open_one, listener, error, error_size) ||
-        (with_unix_socket && settings->unix_socket_dir[0] != '\0' &&
-         !open_unix(listener, settings, error, error_size))) {
+    // The Unix socket first: whoever finds the port open finds it, too.
+    if ((with_unix_socket && settings->unix_socket_dir[0] != '\0' &&
+         !open_unix(listener, settings, error, error_size)) ||
+        !each_address(settings, open_one, listener, error, error_size)) {
         discard(listener);
         return NULL;
     }

@@ -186,6 +186,10 @@ book_lost(struct session *session, const struct unit *unit)
     bool is_simple = false;
     capture_cursor_init(&cursor, &unit->request);
     while (capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
+        // Without the reply there are no tags: what had a result too large to keep was a read.
+        if (message.type == MESSAGE_CLIENT_EXECUTE && unit->is_reply_cut) {
+            book_statement(&lost, "select", strlen("select"));
+        }
         if (message.type == MESSAGE_CLIENT_QUERY &&
             request_read_query(message.body, message.length, &text)) {
             lexer_split(text, strlen(text), book_statement, &lost);

@@ -76,9 +76,11 @@ Test(feed, strips_replies_over_the_memory_limit_and_refuses_beyond_twice)
     cr_assert(feed_push(feed, &event, 100000));
     event.unit = unit_with(1, 2, 10, 60000);
     cr_assert(feed_push(feed, &event, 100000));
-    struct unit *big = unit_with(1, 3, 200000, 0);
+    struct unit *big = unit_with(1, 3, 200000, 100);
     event.unit = big;
     cr_assert_not(feed_push(feed, &event, 100000));
+    cr_assert_eq(big->reply.length, 100, "whoever books it needs its reply");
+    cr_assert_eq(big->dropped, DROP_NONE);
     unit_free(&big);
     struct feed_event out;
     cr_assert(feed_pull(feed, &out));
@@ -101,6 +103,7 @@ Test(feed, strips_when_nearly_full_and_refuses_when_full)
         struct unit *unit = unit_with(1, i, 10, 10);
         event.unit = unit;
         if (!feed_push(feed, &event, 1 << 30)) {
+            cr_assert_eq(unit->reply.length, 10);
             unit_free(&unit);
             break;
         }
