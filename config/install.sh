@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 build=(
     gcc cmake ninja-build pkg-config libc6-dev
-    libuv1-dev libssl-dev libpq-dev libpg-query-dev libprotobuf-c-dev libcyaml-dev libxxhash-dev
+    libuv1-dev libssl-dev libidn-dev libpq-dev libpg-query-dev libprotobuf-c-dev libcyaml-dev libxxhash-dev
     libsqlite3-dev libmicrohttpd-dev libjansson-dev libsystemd-dev
     postgresql-15 postgresql-client-15 python3 python3-psycopg
 )

@@ -7,14 +7,14 @@
 // that it would mean that the server got round proving itself. Owns only its state; wiped when freed.
 #include "protocol/login.h"
 
+#include "protocol/password.h"
 #include "protocol/reader.h"
 #include "protocol/scram.h"
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MD5_SUM = 16, MD5_TEXT = 32, MD5_SALT = 4 };
+enum { MD5_SALT = 4 };
 
 enum state { START, CHALLENGED, ANSWERED, PROVEN };
 
@@ -73,29 +73,7 @@ take_cleartext(struct login *login, struct reader *reader, struct writer *writer
     return LOGIN_SEND;
 }
 
-// The hexadecimal MD5 of two byte strings, and a NUL.
-static bool
-md5(const void *first, size_t first_length, const void *second, size_t second_length, char *text)
-{
-    uint8_t sum[MD5_SUM];
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool is_done = context != NULL && EVP_DigestInit_ex(context, EVP_md5(), NULL) == 1 &&
-                   EVP_DigestUpdate(context, first, first_length) == 1 &&
-                   EVP_DigestUpdate(context, second, second_length) == 1 &&
-                   EVP_DigestFinal_ex(context, sum, NULL) == 1;
-    EVP_MD_CTX_free(context); // wipes
-    if (is_done) {
-        for (size_t i = 0; i < MD5_SUM; i++) {
-            text[2 * i] = "0123456789abcdef"[sum[i] >> 4];
-            text[2 * i + 1] = "0123456789abcdef"[sum[i] & 15];
-        }
-        text[MD5_TEXT] = '\0';
-    }
-    OPENSSL_cleanse(sum, sizeof(sum));
-    return is_done;
-}
-
-// "md5" and md5(md5(password, user), salt), each sum as text (manual 55.2.1).
+// The sum of the digits that are kept, or of those that would be, and the server's salt.
 static enum login_status
 take_md5(struct login *login, struct reader *reader, struct writer *writer)
 {
@@ -104,19 +82,23 @@ take_md5(struct login *login, struct reader *reader, struct writer *writer)
     if (login->state != START || !reader_is_done(reader)) {
         return LOGIN_JUNK;
     }
-    if (secret->password == NULL) {
+    bool is_kept = secret->password == NULL && password_is_md5(secret->md5);
+    if (secret->password == NULL && !is_kept) {
         return LOGIN_NO_SECRET;
     }
-    char inner[MD5_TEXT + 1];
-    char outer[3 + MD5_TEXT + 1] = "md5";
-    bool is_done = md5(secret->password, strlen(secret->password), secret->user,
-                       strlen(secret->user), inner) &&
-                   md5(inner, MD5_TEXT, salt, MD5_SALT, outer + 3);
-    if (is_done) {
-        write_password(writer, outer);
+    char kept[PASSWORD_MD5_TEXT + 1];
+    char answer[PASSWORD_MD5_TEXT + 1];
+    if (is_kept) {
+        memcpy(kept, secret->md5, sizeof(kept));
     }
-    OPENSSL_cleanse(inner, sizeof(inner));
-    OPENSSL_cleanse(outer, sizeof(outer));
+    bool is_done = (is_kept || password_md5(secret->password, strlen(secret->password),
+                                            secret->user, strlen(secret->user), kept)) &&
+                   password_md5(kept + 3, PASSWORD_MD5_TEXT - 3, salt, MD5_SALT, answer);
+    if (is_done) {
+        write_password(writer, answer);
+    }
+    OPENSSL_cleanse(kept, sizeof(kept));
+    OPENSSL_cleanse(answer, sizeof(answer));
     return is_done ? LOGIN_SEND : LOGIN_UNSUPPORTED; // OpenSSL may be set up without MD5
 }
 
@@ -183,7 +165,8 @@ find_keys(const struct login_secret *secret, const struct scram_challenge *chall
           struct scram_keys *keys)
 {
     if (secret->password != NULL) {
-        return scram_derive_keys(secret->password, challenge, keys);
+        return scram_keys_derive(secret->password, challenge->salt, challenge->salt_length,
+                                 challenge->iterations, keys);
     }
     memcpy(keys->client, secret->client_key, SCRAM_KEY);
     memcpy(keys->server, secret->server_key, SCRAM_KEY);

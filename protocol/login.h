@@ -22,7 +22,8 @@ struct login; // SCRAM's state between the steps
 // password: an exchange with the same verifier was seen. All borrowed for the life of the login.
 struct login_secret {
     const char *user;
-    const char *password;      // NULL: not known
+    const char *password; // NULL: not known
+    const char *md5;      // "md5" and 32 hex digits, for servers that ask for MD5; NULL: not known
     const uint8_t *client_key; // NULL: not known
     const uint8_t *server_key;
     const uint8_t *channel_binding; // tls-server-end-point data, NULL without TLS

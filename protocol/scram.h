@@ -3,17 +3,15 @@
 #ifndef PROTOCOL_SCRAM_H
 #define PROTOCOL_SCRAM_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "protocol/scram_keys.h"
 
 enum {
-    SCRAM_KEY = 32,   // bytes of a SHA-256 sum
     SCRAM_NONCE = 24, // characters of our nonce
     SCRAM_FIRST_MAX = 192,
     SCRAM_SERVER_FIRST_MAX = 1024,
     SCRAM_FINAL_MAX = 1536,
-    SCRAM_AUTH_MAX = SCRAM_FIRST_MAX + SCRAM_SERVER_FIRST_MAX + SCRAM_FINAL_MAX,
+    SCRAM_CLIENT_MAX = 1024, // of a client's message, as a server takes it
+    SCRAM_AUTH_MAX = SCRAM_CLIENT_MAX + SCRAM_SERVER_FIRST_MAX + SCRAM_FINAL_MAX,
     SCRAM_BINDING_MAX = 64,         // bytes of channel binding data: a sum of the certificate
     SCRAM_ITERATIONS_MAX = 1000000, // more would stop the thread for the server's pleasure
 };
@@ -23,11 +21,6 @@ enum scram_binding {
     SCRAM_UNBOUND,     // 'n': we cannot
     SCRAM_NOT_OFFERED, // 'y': we can, and the server did not offer it
     SCRAM_BOUND,       // 'p': tls-server-end-point
-};
-
-struct scram_keys {
-    uint8_t client[SCRAM_KEY];
-    uint8_t server[SCRAM_KEY];
 };
 
 struct scram {
@@ -43,7 +36,7 @@ struct scram {
 // What server-first-message says.
 struct scram_challenge {
     char nonce[SCRAM_SERVER_FIRST_MAX];
-    uint8_t salt[SCRAM_SERVER_FIRST_MAX];
+    uint8_t salt[SCRAM_SALT_MAX];
     size_t salt_length;
     uint32_t iterations;
 };
@@ -56,8 +49,6 @@ bool scram_begin(struct scram *scram, enum scram_binding binding, const uint8_t 
 // Takes server-first-message to pieces. False: malformed, or not an answer to our nonce.
 bool scram_read_challenge(const struct scram *scram, const uint8_t *bytes, size_t length,
                           struct scram_challenge *challenge);
-bool scram_derive_keys(const char *password, const struct scram_challenge *challenge,
-                       struct scram_keys *keys);
 // Sets `final` and what the server must answer. `bytes`: server-first-message again.
 bool scram_answer(struct scram *scram, const uint8_t *bytes, size_t length,
                   const struct scram_challenge *challenge, const struct scram_keys *keys);

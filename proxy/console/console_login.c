@@ -105,6 +105,8 @@ admit(struct console_session *session)
 static void
 begin_challenge(struct console_session *session, const char *file)
 {
+    struct challenge_settings settings = {.method = CHALLENGE_BY_SECRET, .mock_seed = mock_seed};
+    unsigned char binding[64];
     char error[512];
     char *secret;
 
@@ -114,7 +116,11 @@ begin_challenge(struct console_session *session, const char *file)
         return;
     }
     pthread_once(&seeded, seed);
-    session->challenge = challenge_new(session->user, secret, mock_seed);
+    settings.user = session->user;
+    settings.secret = secret;
+    settings.channel_binding_length = stream_channel_binding(session->stream, binding);
+    settings.channel_binding = settings.channel_binding_length > 0 ? binding : NULL;
+    session->challenge = challenge_new(&settings);
     if (secret != NULL)
         OPENSSL_cleanse(secret, strlen(secret));
     free(secret);
