@@ -8,6 +8,7 @@
 // leaves alone, never get there.
 #include "protocol/password.h"
 
+#include <assert.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdint.h>
@@ -15,8 +16,7 @@
 #include <string.h>
 #include <stringprep.h>
 
-// No character's compatibility form is longer: 3 bytes of U+FDFA become 33.
-enum { GROWTH = 11, MD5_SUM = 16 };
+enum { MD5_SUM = 16 };
 
 static bool
 is_ascii(const char *text)
@@ -29,32 +29,54 @@ is_ascii(const char *text)
     return true;
 }
 
+// SASLprep's steps but for the normalisation. PostgreSQL forbids by what was typed, not by what becomes of it:
+// U+0340 is forbidden, though normalising makes an ordinary accent of it.
+static int
+check(uint32_t *characters, size_t *length)
+{
+    Stringprep_profile steps[32] = {{0}};
+    size_t count = 0;
+    for (const Stringprep_profile *step = stringprep_saslprep; step->operation != 0; step++) {
+        if (step->operation != STRINGPREP_NFKC) {
+            assert(count < sizeof(steps) / sizeof(steps[0]) - 1);
+            steps[count++] = *step;
+        }
+    }
+    return stringprep_4i(characters, length, *length + 1, STRINGPREP_NO_UNASSIGNED, steps);
+}
+
+// NULL: there is nothing to prepare, or SASLprep forbids it, or there is no memory.
+static char *
+prepare(const char *password)
+{
+    size_t length;
+    uint32_t *characters = stringprep_utf8_to_ucs4(password, -1, &length);
+    if (characters == NULL) {
+        return NULL;
+    }
+    size_t size = length * sizeof(*characters);
+    bool is_fine = check(characters, &length) == STRINGPREP_OK && length > 0;
+    uint32_t *normal = is_fine ? stringprep_ucs4_nfkc_normalize(characters, (ssize_t)length) : NULL;
+    OPENSSL_cleanse(characters, size);
+    free(characters);
+    if (normal == NULL) {
+        return NULL;
+    }
+    size_t normal_length = 0;
+    while (normal[normal_length] != 0) {
+        normal_length++;
+    }
+    char *prepared = stringprep_ucs4_to_utf8(normal, (ssize_t)normal_length, NULL, NULL);
+    OPENSSL_cleanse(normal, normal_length * sizeof(*normal));
+    free(normal);
+    return prepared;
+}
+
 char *
 password_prepare(const char *password)
 {
-    size_t length = strlen(password);
-    if (is_ascii(password)) {
-        return strdup(password);
-    }
-    if (length > SIZE_MAX / GROWTH - 1) {
-        return NULL;
-    }
-    size_t size = GROWTH * length + 1;
-    char *prepared = malloc(size);
-    if (prepared == NULL) {
-        return NULL;
-    }
-    memcpy(prepared, password, length + 1);
-    int code = stringprep(prepared, size, STRINGPREP_NO_UNASSIGNED, stringprep_saslprep);
-    if (code == STRINGPREP_MALLOC_ERROR) {
-        OPENSSL_cleanse(prepared, size);
-        free(prepared);
-        return NULL;
-    }
-    if (code != STRINGPREP_OK || prepared[0] == '\0') {
-        memcpy(prepared, password, length + 1);
-    }
-    return prepared;
+    char *prepared = is_ascii(password) ? NULL : prepare(password);
+    return prepared != NULL ? prepared : strdup(password);
 }
 
 bool

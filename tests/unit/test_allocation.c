@@ -2,10 +2,12 @@
 // and so on until none fails. It must say so each time, leak nothing, and leave its objects usable.
 // The linker puts our malloc and calloc in place of the library's (see tests/CMakeLists.txt).
 #include "protocol/capture.h"
+#include "protocol/challenge.h"
 #include "protocol/login.h"
 #include "protocol/pairing.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
+#include "protocol/scram_witness.h"
 #include "protocol/startup.h"
 
 #include "exact.h"
@@ -196,6 +198,47 @@ begin_login(void)
     return is_done;
 }
 
+// A password that SASLprep changes, against the same one: both sides derive keys.
+static bool
+pass_challenge(void)
+{
+    static const uint8_t seed[32];
+    struct challenge_settings settings = {.user = "u",
+                                          .secret = "pen\xc2\xa0"
+                                                    "cil",
+                                          .mock_seed = seed};
+    const struct login_secret secret = {.user = "u", .password = "pen cil"};
+    struct challenge *challenge = challenge_new(&settings);
+    struct login *login = challenge != NULL ? login_new(&secret) : NULL;
+    struct writer server, client;
+    writer_init(&server);
+    writer_init(&client);
+    enum challenge_status status =
+        login != NULL ? challenge_begin(challenge, &server) : CHALLENGE_FAILED;
+    while (status == CHALLENGE_SEND &&
+           login_step(login, server.bytes + 5, server.length - 5, &client) == LOGIN_SEND &&
+           !client.failed) {
+        writer_clear(&server);
+        status = challenge_step(challenge, client.bytes + 5, client.length - 5, &server);
+        writer_clear(&client);
+    }
+    writer_fini(&server);
+    writer_fini(&client);
+    login_free(&login);
+    challenge_free(&challenge);
+    cr_assert_neq(status, CHALLENGE_REFUSED, "no memory is no wrong password");
+    return status == CHALLENGE_PASSED;
+}
+
+static bool
+make_witness(void)
+{
+    struct scram_witness *witness = scram_witness_new();
+    bool is_done = witness != NULL;
+    scram_witness_free(&witness);
+    return is_done;
+}
+
 static const struct {
     const char *name;
     bool (*run)(void); // false: there was no memory
@@ -205,7 +248,8 @@ static const struct {
     {"Bind", read_bind, 2},       {"RowDescription", read_columns, 1},
     {"startup", read_startup, 1}, {"capture", capture_much, 60},
     {"cursor", walk_capture, 3},  {"pairing", pair_much, 4},
-    {"login", begin_login, 2},
+    {"login", begin_login, 2},    {"challenge", pass_challenge, 4},
+    {"witness", make_witness, 1},
 };
 
 Test(allocation, each_failure_is_told_and_leaves_nothing_behind)
