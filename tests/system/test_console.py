@@ -106,6 +106,21 @@ def test_an_admin_with_a_secret_is_let_in_over_tcp(start, shop, tmp_path):
         connect(proxy, host="127.0.0.1", user="chief", password="wrong")
 
 
+def test_an_admin_can_insist_on_channel_binding(start, shop, pair, tmp_path):
+    secrets = tmp_path / "userlist.txt"
+    secrets.write_text('"chief" "pen\u00a0cil"\n')
+    pair.enable_tls()
+    proxy = start(shop, admin={"users": ["chief"], "file": str(secrets)},
+                  listen={"tls": {"mode": "allow", "cert": str(pair.cert), "key": str(pair.key)}})
+    how = {"host": "127.0.0.1", "user": "chief", "channel_binding": "require"}
+    # A space that is not ASCII is one to SCRAM (RFC 4013).
+    for password in "pen\u00a0cil", "pen cil":
+        with connect(proxy, **how, sslmode="require", password=password) as connection:
+            assert connection.execute("SHOW VERSION").fetchone()
+    with pytest.raises(psycopg.OperationalError):
+        connect(proxy, **how, sslmode="disable", password="pen cil")
+
+
 def test_reload_refuses_a_bad_file_whole_and_takes_a_good_one(proxy, shop):
     proxy.configuration["databases"][shop]["shadow"]["percent"] = "nonsense"
     proxy.write()
