@@ -259,10 +259,7 @@ session_canary_free(struct canary **canary)
     writer_fini(&gone->prefix_reply);
     chunk_unref(&gone->chunk);
     free(gone->user);
-    if (gone->password) {
-        explicit_bzero(gone->password, strlen(gone->password));
-        free(gone->password);
-    }
+    secret_unref(&gone->secret);
     free(gone);
 }
 
@@ -272,16 +269,16 @@ make_job(struct canary *canary, struct state_snapshot **state)
     struct session *session = canary->session;
     const struct configuration_database *entry = session->settings->entry;
     canary->user = strdup(session->user);
-    canary->password = session->own_password ? strdup(session->own_password) : NULL;
+    canary->secret = secret_ref(session->own_secret);
     canary->job = own_job_new();
-    if (!canary->user || !canary->job || (session->own_password && !canary->password) ||
+    if (!canary->user || !canary->job ||
         !canary_unit_write(&canary->unit, &canary->job->messages, &canary->job->messages_length)) {
         own_job_free(&canary->job);
         return false;
     }
     struct own_job *job = canary->job;
     job->identity = (struct own_identity){
-        .database = session->database, .user = canary->user, .password = canary->password};
+        .database = session->database, .user = canary->user, .secret = canary->secret};
     job->side = SIDE_NEW;
     job->state = *state;
     *state = NULL;

@@ -135,17 +135,17 @@ own_group_find(struct own_pool *pool, const struct own_identity *identity, enum 
     return group;
 }
 
-// A password that was not known before is a new chance.
+// A secret that was not known before is a new chance.
 void
-own_group_learn_password(struct own_group *group, const char *password)
+own_group_learn_secret(struct own_group *group, struct secret *secret)
 {
-    if (password == NULL || (group->password != NULL && strcmp(group->password, password) == 0)) {
+    if (secret == NULL || secret == group->secret) {
         return;
     }
-    char *copy = strdup(password);
-    if (copy != NULL) {
-        own_free_secret(&group->password);
-        group->password = copy;
+    bool is_new = !secret_equals(secret, group->secret);
+    secret_unref(&group->secret);
+    group->secret = secret_ref(secret);
+    if (is_new) {
         group->login_refused_until = 0;
     }
 }
@@ -155,7 +155,7 @@ own_group_free(struct own_group **at)
 {
     struct own_group *group = *at;
     *at = group->next;
-    own_free_secret(&group->password);
+    secret_unref(&group->secret);
     free(group->user);
     free(group);
 }

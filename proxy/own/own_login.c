@@ -1,5 +1,5 @@
-// How an own session logs in: as the client's user with the password that its login showed, or with one that the
-// connection string or the passfile has (`identity: same`), or as the connection string's user.
+// How an own session logs in: as the client's user with the secret that its login showed or yielded, or with one that
+// auth.file, the connection string or the passfile has (`identity: same`), or as the connection string's user.
 //
 // A refusal is told apart from a server that cannot take anybody now (starting up, full): the one is
 // remembered for the user, the other for the side.
@@ -26,30 +26,46 @@ database_of(const struct own_session *session)
     return target->has_database ? target->database : session->group->place->database->name;
 }
 
-// A plain secret of auth.file; NULL: it has none of this user. Verifiers and MD5 hashes open nothing.
-static char *
+// What is kept as the user's secret, as far as it opens anything: a verifier does not. NULL: nothing, or no memory.
+static struct secret *
+secret_from_stored(const char *stored)
+{
+    if (strncmp(stored, "SCRAM-SHA-256$", 14) == 0) {
+        return NULL;
+    }
+    bool is_md5 = strncmp(stored, "md5", 3) == 0 && strlen(stored) == 35;
+    return is_md5 ? secret_new(NULL, stored, NULL) : secret_new(stored, NULL, NULL);
+}
+
+// NULL: auth.file has nothing of this user that opens a session.
+static struct secret *
 secret_from_file(const struct own_session *session)
 {
     const char *file = session->settings->configuration->auth.file;
-    char *secret = NULL;
+    char *stored = NULL;
     char error[OWN_TEXT_SIZE];
     if (!*file) {
         return NULL;
     }
-    if (!userlist_find(file, session->user, &secret, error, sizeof error)) {
+    if (!userlist_find(file, session->user, &stored, error, sizeof error)) {
         log_event(LOG_WARNING_LEVEL, "auth_file_unread", "error=\"%s\"", error);
         return NULL;
     }
-    bool is_plain = secret != NULL && strncmp(secret, "SCRAM-SHA-256$", 14) != 0 &&
-                    !(strncmp(secret, "md5", 3) == 0 && strlen(secret) == 35);
-    if (secret != NULL && !is_plain) {
-        explicit_bzero(secret, strlen(secret));
-        free(secret);
-        secret = NULL;
-    }
+    struct secret *secret = stored != NULL ? secret_from_stored(stored) : NULL;
+    own_free_secret(&stored);
     return secret;
 }
 
+static struct secret *
+secret_of_target(const struct own_session *session)
+{
+    char *password = target_password_for(target_of(session), session->user, database_of(session));
+    struct secret *secret = password != NULL ? secret_new(password, NULL, NULL) : NULL;
+    own_free_secret(&password);
+    return secret;
+}
+
+// What the login showed or yielded comes first: it has just opened old.
 static bool
 choose_user(struct own_session *session)
 {
@@ -59,14 +75,13 @@ choose_user(struct own_session *session)
     if (session->user == NULL) {
         return false;
     }
-    if (group->password != NULL && strcmp(group->user, session->user) == 0) {
-        session->password = strdup(group->password);
-        return session->password != NULL;
+    if (group->secret != NULL && strcmp(group->user, session->user) == 0) {
+        session->secret = secret_ref(group->secret);
+        return true;
     }
-    session->password = secret_from_file(session);
-    if (session->password == NULL) {
-        session->password =
-            target_password_for(target_of(session), session->user, database_of(session));
+    session->secret = secret_from_file(session);
+    if (session->secret == NULL) {
+        session->secret = secret_of_target(session);
     }
     return true;
 }
@@ -104,9 +119,14 @@ own_login_begin(struct own_session *session)
         return false;
     }
     size_t length = stream_channel_binding(session->stream, session->channel_binding);
+    const struct secret *known = session->secret;
+    bool has_keys = known != NULL && known->has_keys;
     struct login_secret secret = {
         .user = session->user,
-        .password = session->password,
+        .password = known != NULL ? known->password : NULL,
+        .md5 = known != NULL ? known->md5 : NULL,
+        .client_key = has_keys ? known->keys.client : NULL,
+        .server_key = has_keys ? known->keys.server : NULL,
         .channel_binding = length > 0 ? session->channel_binding : NULL,
         .channel_binding_length = length,
     };
@@ -118,7 +138,7 @@ void
 own_login_end(struct own_session *session)
 {
     login_free(&session->login);
-    own_free_secret(&session->password);
+    secret_unref(&session->secret);
 }
 
 // ---- messages ----

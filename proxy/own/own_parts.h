@@ -41,7 +41,7 @@ struct own_group {
     struct own_pool *pool;
     struct own_place *place;
     char *user;
-    char *password;               // as last shown; NULL: never; wiped
+    struct secret *secret;        // as last shown or yielded; NULL: never; a reference
     uint64_t login_refused_until; // ns; 0: not refused
     struct own_trouble refusal;
     struct own_job *first, *last; // waiting, FIFO
@@ -66,8 +66,8 @@ struct own_session {
 
     // Login.
     struct login *login;
-    char *user;     // whom it logs in as
-    char *password; // NULL: none known; wiped after the login
+    char *user;            // whom it logs in as
+    struct secret *secret; // NULL: none known; dropped after the login
     unsigned char channel_binding[64];
     bool is_authenticated;
     bool has_options; // they went into the startup packet
@@ -122,7 +122,7 @@ void own_pool_is_gone(struct own_pool *pool, struct own_group *group); // after 
 struct own_group *own_group_find(struct own_pool *pool, const struct own_identity *identity,
                                  enum side side); // makes it; NULL: no memory
 void own_group_free(struct own_group **at);       // takes it out of the list that `at` is in
-void own_group_learn_password(struct own_group *group, const char *password);
+void own_group_learn_secret(struct own_group *group, struct secret *secret);
 void own_group_renew_settings(const struct own_group *group);
 unsigned own_group_count(const struct own_group *group, enum own_phase phase);
 void own_group_enqueue(struct own_group *group, struct own_job *job);

@@ -374,7 +374,7 @@ own_pool_run(struct own_pool *pool, struct own_job *job)
         own_pool_finish(pool, job, OWN_UNAVAILABLE, &no_memory);
         return;
     }
-    own_group_learn_password(group, job->identity.password);
+    own_group_learn_secret(group, job->identity.secret);
     own_group_enqueue(group, job);
     dispatch(group);
     if (!pool->is_stopping) {

@@ -8,6 +8,7 @@
 #include "compare/sql/state.h"
 #include "protocol/capture.h"
 #include "proxy/database.h"
+#include "proxy/transport/secret.h"
 #include <uv.h>
 
 struct own_pool;
@@ -16,7 +17,7 @@ struct own_pool;
 struct own_identity {
     struct database *database;
     const char *user;
-    const char *password; // cleartext that the login showed, or NULL
+    struct secret *secret; // what the login showed or yielded, or NULL
 };
 
 enum own_outcome {

@@ -6,6 +6,7 @@
 // flush at the end of its loop's turn sends the wake, or leaves it to a later one while little waits.
 #include "proxy/relay/feed.h"
 #include "proxy/relay/session_view.h"
+#include "proxy/transport/secret.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +38,7 @@ session_facts_free(struct session_facts **facts)
     if (!gone) {
         return;
     }
-    if (gone->password) {
-        explicit_bzero(gone->password, strlen(gone->password));
-        free(gone->password);
-    }
+    secret_unref(&gone->secret);
     for (size_t i = 0; gone->parameters && i < 2 * gone->parameter_count; i++) {
         free(gone->parameters[i]);
     }

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 struct database;
+struct secret;
 struct session_view;
 
 // What the shadow must know of a session from its login on. Immutable; the event owns it.
@@ -17,9 +18,9 @@ struct session_facts {
     uint64_t id;
     struct database *database; // not owned; databases live as long as the process
     char *user;                // owned
-    char *password; // cleartext, where the login showed it; else NULL; owned, wiped at the end
-    char *application_name; // owned, "" if none
-    char *client_address;   // owned
+    struct secret *secret;     // what the login showed or yielded, NULL: nothing; a reference
+    char *application_name;    // owned, "" if none
+    char *client_address;      // owned
     uint32_t backend_pid;
     struct session_view *view; // a reference
     char *

@@ -89,10 +89,7 @@ session_free(struct session *session)
     session_view_unref(&session->view);
     pairing_fini(&session->pairing);
     statements_clear(&session->statements);
-    if (session->own_password) {
-        explicit_bzero(session->own_password, strlen(session->own_password));
-        free(session->own_password);
-    }
+    secret_unref(&session->own_secret);
     startup_fini(&session->startup);
     free(session->packet);
     free(session);

@@ -181,10 +181,17 @@ tell_shadow(struct session *session)
         return false;
     }
     facts->view = session_view_ref(session->view);
-    facts->password = session->password;
-    session->own_password = session->password ? strdup(session->password) : NULL;
+    if (session->password) {
+        session->own_secret = secret_new(session->password, NULL, NULL);
+        if (!session->own_secret) {
+            return false;
+        }
+        explicit_bzero(session->password, strlen(session->password));
+        free(session->password);
+        session->password = NULL;
+    }
+    facts->secret = secret_ref(session->own_secret);
     facts->backend_pid = session->registered.backend_pid;
-    session->password = NULL;
     session->feed = shadows_feed(session->worker->instance->shadows, session->id);
     struct feed_event event = {.kind = FEED_SESSION_BEGUN, .session = session->id, .facts = facts};
     session->is_unfed = !feed_push(session->feed, &event, session->settings->entry->shadow.memory);

@@ -27,6 +27,7 @@
 #include "proxy/relay/session_view.h"
 #include "proxy/relay/worker.h"
 #include "proxy/transport/connector.h"
+#include "proxy/transport/secret.h"
 
 // STARTUP ──► SECURING ──► STARTUP        (SSLRequest, direct TLS)
 // STARTUP ──► CONNECTING ──► LOGIN ──► RELAY | OPAQUE
@@ -96,7 +97,7 @@ struct session {
     struct login *login;      // auth.type trust: our side of old's exchange
     struct target *login_target;
     char *login_password; // of the target, for `login`; wiped at the end
-    char *password;       // cleartext that the client sent; wiped at the end
+    char *password;       // cleartext that the client sent, until it is `own_secret`; wiped
     int challenge;        // of the last Authentication message
     bool was_challenged;
     struct session_facts *facts; // being filled in; then the feed's
@@ -120,7 +121,7 @@ struct session {
     // Canary.
     struct canary *canary;      // a read is on its way, NULL: none
     char cohort_key[17];        // random, for canary.key: session
-    char *own_password;         // as `password`, for reads on new; wiped at the end
+    struct secret *own_secret;  // opens own sessions as the user; NULL: not known; a reference
     void *statements;           // as old has them (proxy/shadow/statement.h)
     uint64_t stateful_sequence; // of the last unit that is not known to leave no state behind
     uint64_t last_write; // uv_hrtime of the last unit that is not known to be harmless; 0: none

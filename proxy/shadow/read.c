@@ -292,7 +292,7 @@ read_job(struct read *read, enum side side, const char *tail)
     job->identity = (struct own_identity){
         .database = read->mirror->at->database,
         .user = read->mirror->facts->user,
-        .password = read->mirror->facts->password,
+        .secret = read->mirror->facts->secret,
     };
     job->side = side;
     job->state = read->state ? state_snapshot_ref(read->state) : NULL;

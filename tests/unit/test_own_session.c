@@ -368,7 +368,8 @@ run_as(struct case_of_job *at, const char *user, const char *password, const cha
     request_write_query(&writer, sql);
     at->is_done = false;
     at->job = at->job != NULL ? at->job : own_job_new();
-    at->job->identity = (struct own_identity){&database, user, password};
+    struct secret *secret = password != NULL ? secret_new(password, NULL, NULL) : NULL;
+    at->job->identity = (struct own_identity){&database, user, secret};
     at->job->side = SIDE_NEW;
     at->job->messages = writer_take(&writer, &at->job->messages_length);
     at->job->units = 1;
@@ -380,6 +381,8 @@ run_as(struct case_of_job *at, const char *user, const char *password, const cha
     is_within_run = true;
     own_pool_run(pool, at->job);
     is_within_run = false;
+    at->job->identity.secret = NULL; // the pool has its own reference
+    secret_unref(&secret);
 }
 
 #define WAIT_FOR(condition)                                                                        \
