@@ -53,6 +53,8 @@ struct configuration_auth {
     enum unchallenged unchallenged;
     char *file;
     char *query;
+    uint64_t timeout;         // from the startup packet to the end of the login
+    unsigned max_in_progress; // logins at a time; more wait for their turn
 };
 
 struct configuration_admin {

@@ -63,6 +63,10 @@ static const struct setting auth[] = {
      .initial = "refuse"},
     {"file", SETTING_STRING, AT(struct configuration_auth, file), .initial = ""},
     {"query", SETTING_STRING, AT(struct configuration_auth, query), .initial = ""},
+    {"timeout", SETTING_DURATION, AT(struct configuration_auth, timeout), .initial = "60s",
+     .minimum = 1e9, .maximum = 3600e9},
+    {"max_in_progress", NUMBER_OF(struct configuration_auth, max_in_progress, 1, MILLION),
+     .initial = "1000"},
 };
 GROUP(auth, struct configuration_auth);
 

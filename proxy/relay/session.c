@@ -21,8 +21,10 @@
 // From each phase to which.
 static const unsigned edges[] = {
     [SESSION_STARTUP] =
-        BIT(SESSION_SECURING) | BIT(SESSION_CONNECTING) | BIT(SESSION_CLOSING) | BIT(SESSION_GONE),
+        BIT(SESSION_SECURING) | BIT(SESSION_WAITING) | BIT(SESSION_CONNECTING) |
+        BIT(SESSION_CLOSING) | BIT(SESSION_GONE),
     [SESSION_SECURING] = BIT(SESSION_STARTUP) | BIT(SESSION_CLOSING),
+    [SESSION_WAITING] = BIT(SESSION_CONNECTING) | BIT(SESSION_CLOSING),
     [SESSION_CONNECTING] = BIT(SESSION_LOGIN) | BIT(SESSION_CLOSING),
     [SESSION_LOGIN] = BIT(SESSION_RELAY) | BIT(SESSION_OPAQUE) | BIT(SESSION_CLOSING),
     [SESSION_RELAY] = BIT(SESSION_OPAQUE) | BIT(SESSION_CLOSING),
@@ -115,6 +117,8 @@ session_close(struct session *session, const char *reason)
               (unsigned long long)session->id, session->database_name ? session->database_name : "",
               reason);
     session_move(session, SESSION_CLOSING);
+    session->deadline = 0;
+    session_admission_leave(session);
     if (session->connector) {
         connector_cancel(&session->connector);
     }
@@ -251,7 +255,8 @@ on_client_bytes(void *context, struct chunk *chunk, size_t offset, size_t length
     case SESSION_OPAQUE:
         pass_opaque(session, chunk, offset, length);
         break;
-    case SESSION_CONNECTING: // paused; what was under way is kept
+    case SESSION_WAITING: // paused; what was under way is kept
+    case SESSION_CONNECTING:
         session_hold(session, chunk, chunk->bytes + offset, chunk->bytes + offset + length);
         break;
     case SESSION_SECURING:
@@ -452,14 +457,34 @@ session_shut_down(struct session *session)
     }
 }
 
+static void
+refuse_late(struct session *session)
+{
+    struct reply_error_text error = {.severity = "FATAL"};
+    switch (session->phase) {
+    case SESSION_WAITING:
+        error.sqlstate = "53300";
+        error.message = "sorry, too many clients are logging in already";
+        error.hint = "The proxy lets auth.max_in_progress of them log in at a time.";
+        break;
+    case SESSION_CONNECTING:
+    case SESSION_LOGIN:
+        error.sqlstate = "57014";
+        error.message = "canceling authentication due to timeout";
+        break;
+    default:
+        error.sqlstate = "08P01";
+        error.message = "no complete startup packet came in time";
+        break;
+    }
+    session_refuse(session, &error);
+}
+
 void
 session_tick(struct session *session, uint64_t now)
 {
     if (session->deadline != 0 && now >= session->deadline) {
-        session_refuse(session, &(struct reply_error_text){
-                                    .severity = "FATAL",
-                                    .sqlstate = "08P01",
-                                    .message = "no complete startup packet came in time"});
+        refuse_late(session);
         return;
     }
     if (session->is_held_by_pause) {

@@ -119,7 +119,6 @@ on_connected(void *context, struct stream *stream, const char *error)
 void
 session_connect(struct session *session)
 {
-    session_client_pause(session, PAUSE_NOT_YET);
     session_move(session, SESSION_CONNECTING);
     if (auth_type(session) != AUTH_PASSTHROUGH && auth_type(session) != AUTH_TRUST) {
         session_refuse(session, &(struct reply_error_text){
@@ -279,6 +278,8 @@ complete(struct session *session, const struct message *message)
     if (session_is_closing(session)) {
         return;
     }
+    session->deadline = 0;
+    session_admission_leave(session);
     session_move(session,
                  startup_is_replication(&session->startup) ? SESSION_OPAQUE : SESSION_RELAY);
 }

@@ -2,6 +2,7 @@
 //
 //   session.c          states, streams' callbacks, closing
 //   session_startup.c  the client's first packets, up to the choice of what serves it
+//   session_admission.c  logins take turns
 //   session_login.c    the old session, and the login through it
 //   session_facts.c    what shadow and registry are told after the login
 //   session_request.c  bytes from the client to old
@@ -30,12 +31,13 @@
 #include "proxy/transport/secret.h"
 
 // STARTUP ──► SECURING ──► STARTUP        (SSLRequest, direct TLS)
-// STARTUP ──► CONNECTING ──► LOGIN ──► RELAY | OPAQUE
+// STARTUP ──► [WAITING ──►] CONNECTING ──► LOGIN ──► RELAY | OPAQUE
 // STARTUP ──► GONE                        (handed over: console, cancel)
 // any ──► CLOSING ──► GONE
 enum session_phase {
     SESSION_STARTUP,    // the client's first packets
     SESSION_SECURING,   // TLS handshake with the client
+    SESSION_WAITING,    // for its turn to log in
     SESSION_CONNECTING, // to old
     SESSION_LOGIN,      // up to old's first ReadyForQuery
     SESSION_RELAY,
@@ -80,6 +82,8 @@ struct session {
     size_t packet_length;
     struct startup startup;
     bool has_asked_tls, has_asked_gss;
+    bool is_waiting, has_turn;    // session_admission.c
+    struct session *next_waiting; // in worker->first_waiting
     const char *user, *database_name; // from the packet
     char address[64];
     int port;
@@ -151,6 +155,10 @@ void session_release_stream(struct session *session); // the client's stream is 
 
 void session_startup_bytes(struct session *session, const uint8_t *bytes, size_t length);
 void session_startup_secured(struct session *session);
+
+// Connects to old, now or when its turn to log in has come.
+void session_admission_ask(struct session *session);
+void session_admission_leave(struct session *session); // its login, or it, is over; idempotent
 
 void session_connect(struct session *session);
 void session_login_from_client(struct session *session, struct chunk *chunk, size_t offset,

@@ -217,8 +217,9 @@ enter_database(struct session *session)
     session->counts_in_database = true;
     session->settings_epoch = atomic_load(&session->database->settings_epoch);
     session->settings = database_settings(session->database);
+    session->deadline = uv_hrtime() + session->settings->configuration->auth.timeout;
     if (hold_rest(session)) {
-        session_connect(session);
+        session_admission_ask(session);
     } else {
         session_close(session, "out of memory");
     }

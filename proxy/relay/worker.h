@@ -52,6 +52,8 @@ struct worker {
     bool is_ticking_fast;      // sessions are held by PAUSE
     struct listener *listener; // NULL once it is closed
     struct session *sessions;
+    struct session *first_waiting, *last_waiting; // for their turn to log in
+    unsigned logins;                              // that have their turn
     struct cancel *cancels;
     struct cancel_errand *errands;
     uint64_t last_cancel;  // ids of cancels
