@@ -7,25 +7,12 @@
 #include "proxy/relay/workers.h"
 #include "proxy/report/reporter.h"
 #include "proxy/transport/tls.h"
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
 static pthread_mutex_t reloading = PTHREAD_MUTEX_INITIALIZER; // one reload at a time
-
-bool
-instance_can_serve(const struct configuration *configuration, char error[CONFIGURATION_ERROR_SIZE])
-{
-    enum auth_type type = configuration->auth.type;
-    if (type == AUTH_PASSTHROUGH || type == AUTH_TRUST) {
-        return true;
-    }
-    snprintf(error, CONFIGURATION_ERROR_SIZE,
-             "%s: auth.type: this version cannot authenticate clients by %s; set passthrough or "
-             "trust",
-             configuration->path, auth_type_name(type));
-    return false;
-}
 
 // NULL with `error` empty: TLS is off.
 static struct tls_context *
@@ -46,6 +33,10 @@ instance_init(struct instance *instance, const struct configuration *configurati
     atomic_init(&instance->next_session, 1);
     atomic_init(&instance->configuration_epoch, 1);
     pthread_mutex_init(&instance->lock, NULL);
+    if (RAND_bytes(instance->mock_seed, sizeof(instance->mock_seed)) != 1) {
+        snprintf(error, CONFIGURATION_ERROR_SIZE, "no random numbers");
+        goto no_tls;
+    }
     instance->client_tls = client_tls(configuration, error);
     if (error[0] != '\0') {
         goto no_tls;
@@ -121,9 +112,6 @@ load(struct instance *instance, const char *path, char error[CONFIGURATION_ERROR
         return false;
     }
     struct tls_context *tls = NULL;
-    if (!instance_can_serve(configuration, error)) {
-        goto refused;
-    }
     tls = client_tls(configuration, error);
     if (error[0] != '\0' ||
         !databases_reload(instance->databases, configuration, error, CONFIGURATION_ERROR_SIZE)) {

@@ -13,6 +13,7 @@ struct shadows;
 struct reporter;
 struct workers;
 struct tls_context;
+struct credentials;
 
 struct instance {
     pthread_mutex_t lock; // for `configuration` and `client_tls`, held for a ref at most
@@ -24,18 +25,17 @@ struct instance {
     struct workers *workers;
     struct shadows *shadows;
     struct reporter *reporter;
+    struct credentials *credentials;   // users' secrets, where auth.file or auth.query has them
     atomic_uint client_connections;    // against listen.max_client_connections
     atomic_uint_fast64_t next_session; // ids, from 1
     atomic_bool is_stopping;
+    uint8_t mock_seed[32]; // random; salts for users who do not exist come from it
 };
 
 // Takes the configuration's reference. False: `error`; nothing is left to free then.
 bool instance_init(struct instance *instance, const struct configuration *configuration,
                    char error[CONFIGURATION_ERROR_SIZE]);
 void instance_fini(struct instance *instance); // when all threads have ended
-// Says why this configuration cannot be served yet; false: `error`.
-bool instance_can_serve(const struct configuration *configuration,
-                        char error[CONFIGURATION_ERROR_SIZE]);
 const struct configuration *instance_configuration(struct instance *instance); // a reference
 struct tls_context *instance_client_tls(struct instance *instance); // a reference, or NULL
 // RELOAD and SIGHUP. False: nothing changed, `error` says why. Any thread.

@@ -12,6 +12,7 @@
 // take signals.
 #include "proxy/serve.h"
 #include "proxy/control/control.h"
+#include "proxy/control/credentials.h"
 #include "proxy/instance.h"
 #include "proxy/log.h"
 #include "proxy/relay/worker.h"
@@ -169,13 +170,21 @@ run_threads(struct serve *serve, char *error, size_t error_size)
     if (!http_start(instance, &http, error, error_size)) {
         goto no_http;
     }
+    instance->credentials = credentials_new();
+    if (!instance->credentials) {
+        snprintf(error, error_size, "out of memory");
+        goto no_credentials;
+    }
     if (!workers_start(instance, workers_have_ended, serve, error, error_size)) {
         goto no_workers;
     }
     wait_for_end(serve);
     is_fine = true;
+    credentials_free(&instance->credentials); // its answers go to the workers' mailboxes
     workers_free(&instance->workers);
 no_workers:
+    credentials_free(&instance->credentials);
+no_credentials:
     http_stop(&http);
 no_http:
     shadows_stop(&instance->shadows);
@@ -223,10 +232,6 @@ serve(const char *path, char error[CONFIGURATION_ERROR_SIZE])
     static struct serve running;
     const struct configuration *configuration = configuration_load(path, error);
     if (!configuration) {
-        return false;
-    }
-    if (!instance_can_serve(configuration, error)) {
-        configuration_unref(&configuration);
         return false;
     }
     if (!instance_init(&running.instance, configuration, error)) {

@@ -27,7 +27,6 @@ struct canary {
     struct canary_answer answer;
     struct own_job *job; // NULL: ended
     char *user;
-    struct secret *secret;    // a reference, or NULL
     uint64_t begun, answered; // uv_hrtime
     uint64_t deadline;        // of canary.patience
     size_t hold;

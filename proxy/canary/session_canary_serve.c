@@ -259,7 +259,6 @@ session_canary_free(struct canary **canary)
     writer_fini(&gone->prefix_reply);
     chunk_unref(&gone->chunk);
     free(gone->user);
-    secret_unref(&gone->secret);
     free(gone);
 }
 
@@ -269,7 +268,6 @@ make_job(struct canary *canary, struct state_snapshot **state)
     struct session *session = canary->session;
     const struct configuration_database *entry = session->settings->entry;
     canary->user = strdup(session->user);
-    canary->secret = secret_ref(session->own_secret);
     canary->job = own_job_new();
     if (!canary->user || !canary->job ||
         !canary_unit_write(&canary->unit, &canary->job->messages, &canary->job->messages_length)) {
@@ -278,7 +276,7 @@ make_job(struct canary *canary, struct state_snapshot **state)
     }
     struct own_job *job = canary->job;
     job->identity = (struct own_identity){
-        .database = session->database, .user = canary->user, .secret = canary->secret};
+        .database = session->database, .user = canary->user, .secret = session->own_secret};
     job->side = SIDE_NEW;
     job->state = *state;
     *state = NULL;

@@ -1,6 +1,6 @@
-// Users' secrets for the proxy itself (DESIGN 3.8): auth.file, then auth.query on old. A thread of its own asks; who wants
-// to know is called there and passes the answer on to its own thread. What is known is kept for a short while,
-// so that a storm of logins asks once. One in the process.
+// Users' secrets for the proxy itself (DESIGN 3.8): auth.file, then auth.query on old. Threads of their own ask, one a
+// database; who wants to know is called there and passes the answer on to its own thread. What is known is kept for a
+// short while, so that a storm of logins asks once. One in the process.
 #ifndef PROXY_CONTROL_CREDENTIALS_H
 #define PROXY_CONTROL_CREDENTIALS_H
 
@@ -18,11 +18,11 @@ enum credentials_status {
 typedef void (*credentials_answer)(void *context, enum credentials_status status,
                                    const char *secret);
 
-struct credentials *credentials_new(void); // starts its thread; NULL: no memory, no thread
-// Those who still wait are answered UNAVAILABLE. Ends the thread.
+struct credentials *credentials_new(void); // NULL: no memory. Threads start with the first ask
+// Those who still wait are answered UNAVAILABLE. Ends the threads.
 void credentials_free(struct credentials **credentials);
-// Once, on the credentials' thread, and within `limit` ns: old that is silent is UNAVAILABLE. False: no memory, and
-// `answer` is not called. Any thread. Nothing is configured: UNKNOWN.
+// `answer` is called once, on the credentials' thread; old that does not answer is UNAVAILABLE, and after `limit` ns in the
+// queue old is not asked. False: no memory, and `answer` is not called. Any thread. Nothing is configured: UNKNOWN.
 bool credentials_ask(struct credentials *credentials, struct database *database, const char *user,
                      uint64_t limit, credentials_answer answer, void *context);
 

@@ -81,6 +81,9 @@ event_fini(struct feed_event *event)
     case FEED_SESSION_BEGUN:
         session_facts_free(&event->facts);
         break;
+    case FEED_SECRET:
+        secret_unref(&event->secret);
+        break;
     case FEED_UNIT:
         unit_free(&event->unit);
         break;

@@ -10,15 +10,15 @@
 #include <uv.h>
 
 struct database;
-struct secret;
 struct session_view;
+struct secret;
 
 // What the shadow must know of a session from its login on. Immutable; the event owns it.
 struct session_facts {
     uint64_t id;
     struct database *database; // not owned; databases live as long as the process
     char *user;                // owned
-    struct secret *secret;     // what the login showed or yielded, NULL: nothing; a reference
+    struct secret *secret;     // opens further sessions as this user, NULL: not known; a reference
     char *application_name;    // owned, "" if none
     char *client_address;      // owned
     uint32_t backend_pid;
@@ -31,13 +31,19 @@ struct session_facts {
 };
 void session_facts_free(struct session_facts **facts);
 
-enum feed_kind { FEED_SESSION_BEGUN, FEED_UNIT, FEED_SESSION_ENDED };
+enum feed_kind {
+    FEED_SESSION_BEGUN,
+    FEED_SECRET, // what opens further sessions became known after the login
+    FEED_UNIT,
+    FEED_SESSION_ENDED,
+};
 
 struct feed_event {
     enum feed_kind kind;
     uint64_t session;
     union {
         struct session_facts *facts; // FEED_SESSION_BEGUN
+        struct secret *secret;       // FEED_SECRET; a reference
         struct unit *unit;           // FEED_UNIT
     };
 };

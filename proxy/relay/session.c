@@ -7,6 +7,7 @@
 #include "proxy/canary/session_canary.h"
 #include "proxy/log.h"
 #include "proxy/relay/cancel_errand.h"
+#include "proxy/transport/secret.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -20,9 +21,8 @@
 
 // From each phase to which.
 static const unsigned edges[] = {
-    [SESSION_STARTUP] =
-        BIT(SESSION_SECURING) | BIT(SESSION_WAITING) | BIT(SESSION_CONNECTING) |
-        BIT(SESSION_CLOSING) | BIT(SESSION_GONE),
+    [SESSION_STARTUP] = BIT(SESSION_SECURING) | BIT(SESSION_WAITING) | BIT(SESSION_CONNECTING) |
+                        BIT(SESSION_CLOSING) | BIT(SESSION_GONE),
     [SESSION_SECURING] = BIT(SESSION_STARTUP) | BIT(SESSION_CLOSING),
     [SESSION_WAITING] = BIT(SESSION_CONNECTING) | BIT(SESSION_CLOSING),
     [SESSION_CONNECTING] = BIT(SESSION_LOGIN) | BIT(SESSION_CLOSING),

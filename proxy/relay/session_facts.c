@@ -2,6 +2,7 @@
 // startup packet, values that old reported, who it is), and the entry in the registry for cancels and
 // SHOW CLIENTS. And that it has ended.
 #include "proxy/log.h"
+#include "proxy/relay/session_auth.h"
 #include "proxy/relay/session_parts.h"
 #include "proxy/shadow/shadow.h"
 #include <stdio.h>
@@ -181,16 +182,8 @@ tell_shadow(struct session *session)
         return false;
     }
     facts->view = session_view_ref(session->view);
-    if (session->password) {
-        session->own_secret = secret_new(session->password, NULL, NULL);
-        if (!session->own_secret) {
-            return false;
-        }
-        explicit_bzero(session->password, strlen(session->password));
-        free(session->password);
-        session->password = NULL;
-    }
-    facts->secret = secret_ref(session->own_secret);
+    facts->secret = session_auth_secret(session);
+    session->own_secret = secret_ref(facts->secret);
     facts->backend_pid = session->registered.backend_pid;
     session->feed = shadows_feed(session->worker->instance->shadows, session->id);
     struct feed_event event = {.kind = FEED_SESSION_BEGUN, .session = session->id, .facts = facts};
@@ -216,6 +209,26 @@ session_facts_publish(struct session *session)
               "session=%llu database=%s user=%s address=%s backend_pid=%u",
               (unsigned long long)session->id, session->database_name, session->user,
               session->address, session->registered.backend_pid);
+}
+
+void
+session_facts_secret(struct session *session, struct secret **secret)
+{
+    struct secret *known = *secret;
+    *secret = NULL;
+    if (!known || !session->feed) {
+        secret_unref(&known);
+        return;
+    }
+    secret_unref(&session->own_secret);
+    session->own_secret = secret_ref(known);
+    struct feed_event event = {.kind = FEED_SECRET, .session = session->id, .secret = known};
+    if (!session->is_unfed &&
+        feed_push(session->feed, &event, session->settings->entry->shadow.memory)) {
+        worker_note_feed(session->worker, session->feed, false);
+    } else { // the session's mirrored reads stay without a login
+        secret_unref(&known);
+    }
 }
 
 void

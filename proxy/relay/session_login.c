@@ -1,11 +1,12 @@
 // The old session and the login through it (DESIGN 3.8). The startup packet goes to old in the client's own
 // parameters. With auth.type passthrough old's exchange is relayed and old stays the only authority; with
-// trust the proxy answers old's challenges itself with the connection string's secret.
+// the others the client is admitted first (session_auth.c), then the proxy logs in on old (session_old_login.c).
 //
 // Old's messages are taken whole here: they are few and small, some must be looked at, and two changed: a SASL
 // mechanism that binds to the channel is taken off the list where the client's channel is another one,
 // and an admission without a question is refused, since old judged the proxy's address, not the client's.
 #include "proxy/log.h"
+#include "proxy/relay/session_auth.h"
 #include "proxy/relay/session_parts.h"
 #include <assert.h>
 #include <stdio.h>
@@ -14,20 +15,7 @@
 
 enum { LOGIN_LIMIT = 1024 * 1024 }; // bytes of one message of old's
 
-enum challenge { // codes of Authentication messages
-    CHALLENGE_OK = 0,
-    CHALLENGE_CLEARTEXT = 3,
-    CHALLENGE_MD5 = 5,
-    CHALLENGE_SASL = 10,
-};
-
 static const char binding_mechanism[] = "SCRAM-SHA-256-PLUS";
-
-static enum auth_type
-auth_type(const struct session *session)
-{
-    return session->settings->configuration->auth.type;
-}
 
 static struct target *
 old_target(const struct session *session)
@@ -36,8 +24,8 @@ old_target(const struct session *session)
 }
 
 // The database's name on old: the connection string's, else the client's.
-static const char *
-old_database(const struct session *session)
+const char *
+session_old_database(const struct session *session)
 {
     const struct target *target = old_target(session);
     return target->has_database ? target->database : session->database_name;
@@ -63,7 +51,7 @@ send_startup(struct session *session)
     const struct target *target = old_target(session);
     struct writer writer;
     writer_init(&writer);
-    startup_write(&writer, &session->startup, NULL, old_database(session),
+    startup_write(&writer, &session->startup, NULL, session_old_database(session),
                   target->options[0] != '\0' ? target->options : NULL);
     bool is_fine = !writer.failed;
     if (is_fine) {
@@ -71,19 +59,6 @@ send_startup(struct session *session)
     }
     writer_fini(&writer);
     return is_fine;
-}
-
-static bool
-begin_trust(struct session *session)
-{
-    session->login_target = target_ref(old_target(session));
-    session->login_password =
-        target_password_for(session->login_target, session->user, old_database(session));
-    session->login = login_new(&(struct login_secret){
-        .user = session->user,
-        .password = session->login_password,
-    });
-    return session->login != NULL;
 }
 
 static void
@@ -108,26 +83,19 @@ on_connected(void *context, struct stream *stream, const char *error)
                            .detail = "The options of `old` are appended to the client's."});
         return;
     }
-    if (auth_type(session) == AUTH_TRUST && !begin_trust(session)) {
-        session_close(session, "out of memory");
+    if (!session_auth_begin(session)) {
         return;
     }
     stream_resume(stream);
-    session_client_resume(session, PAUSE_NOT_YET);
+    if (session_auth_hears_client(session)) {
+        session_client_resume(session, PAUSE_NOT_YET);
+    }
 }
 
 void
 session_connect(struct session *session)
 {
     session_move(session, SESSION_CONNECTING);
-    if (auth_type(session) != AUTH_PASSTHROUGH && auth_type(session) != AUTH_TRUST) {
-        session_refuse(session, &(struct reply_error_text){
-                                    .severity = "FATAL",
-                                    .sqlstate = "0A000",
-                                    .message = "this version cannot authenticate as auth.type says",
-                                    .hint = "Set auth.type to passthrough or trust."});
-        return;
-    }
     session->connector =
         connector_start(&session->worker->loop, old_target(session),
                         session->settings->tls[SIDE_OLD], 0, on_connected, session);
@@ -170,7 +138,7 @@ send_mechanisms(struct session *session, const uint8_t *body, size_t length)
     struct writer writer;
     writer_init(&writer);
     writer_begin(&writer, MESSAGE_SERVER_AUTHENTICATION);
-    writer_u32(&writer, CHALLENGE_SASL);
+    writer_u32(&writer, AUTHENTICATION_SASL);
     struct reader reader = reader_over(body + 4, length - 4);
     bool has_binding = false;
     for (;;) {
@@ -200,31 +168,6 @@ send_mechanisms(struct session *session, const uint8_t *body, size_t length)
 }
 
 static void
-answer_challenge(struct session *session, const struct message *message)
-{
-    struct writer writer;
-    writer_init(&writer);
-    enum login_status status = login_step(session->login, message->body, message->length, &writer);
-    if (status == LOGIN_SEND) {
-        session_to_old(session, writer.bytes, writer.length);
-    }
-    writer_wipe(&writer);
-    writer_fini(&writer);
-    if (status == LOGIN_SEND || status == LOGIN_WAIT || status == LOGIN_DONE) {
-        return;
-    }
-    session_refuse(
-        session, &(struct reply_error_text){
-                     .severity = "FATAL",
-                     .sqlstate = "28000",
-                     .message = status == LOGIN_NO_SECRET
-                                    ? "the proxy has no password for this user on the old server"
-                                    : "the proxy could not log in on the old server",
-                     .hint = "With auth.type trust the proxy logs in by the password in `old`, or "
-                             "by its passfile; with passthrough the client's own is used."});
-}
-
-static void
 take_authentication(struct session *session, const struct message *message)
 {
     struct reader reader = reader_over(message->body, message->length);
@@ -233,23 +176,22 @@ take_authentication(struct session *session, const struct message *message)
         session_close(session, "old sent a malformed Authentication message");
         return;
     }
-    session->challenge = (int)code;
-    if (code != CHALLENGE_OK) {
-        session->was_challenged = true;
-    }
-    if (session->login) {
-        answer_challenge(session, message);
-        if (code == CHALLENGE_OK && !session_is_closing(session)) {
+    if (session_auth_is_ours(session)) {
+        session_old_login_answer(session, message);
+        if (code == AUTHENTICATION_OK && !session_is_closing(session)) {
             session_to_client(session, message->raw, message->raw_length);
         }
         return;
     }
-    if (code == CHALLENGE_OK && !session->was_challenged &&
+    bool is_unchallenged = code == AUTHENTICATION_OK && !session->was_challenged;
+    session->was_challenged = session->was_challenged || code != AUTHENTICATION_OK;
+    if (is_unchallenged &&
         session->settings->configuration->auth.unchallenged == UNCHALLENGED_REFUSE) {
         refuse_unchallenged(session);
         return;
     }
-    if (code == CHALLENGE_SASL && !channels_are_one(session)) {
+    session_auth_saw(session, code, message->body, message->length);
+    if (code == AUTHENTICATION_SASL && !channels_are_one(session)) {
         send_mechanisms(session, message->body, message->length);
         return;
     }
@@ -301,6 +243,11 @@ take_message(struct session *session, const struct message *message)
             !session_facts_report(session, name, value)) {
             session_close(session, "out of memory");
             return;
+        }
+        break;
+    case MESSAGE_SERVER_ERROR_RESPONSE:
+        if (session_auth_is_ours(session)) {
+            session_old_login_refused(session, message);
         }
         break;
     case MESSAGE_SERVER_READY_FOR_QUERY:
@@ -372,19 +319,42 @@ pass_rest(struct session *session, size_t at)
     session_login_fini(session);
 }
 
-void
-session_login_from_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
+// What old says when it takes nobody now is for everybody's ears; the rest may tell who exists.
+static bool
+may_be_heard_by_all(const struct message *message)
 {
-    if (!keep(session, chunk->bytes + offset, length)) {
-        session_close(session, "out of memory");
-        return;
+    static const char *const classes[] = {"53", "57", "58"};
+    struct reply_error error;
+    if (message->type != MESSAGE_SERVER_ERROR_RESPONSE) {
+        return message->type == MESSAGE_SERVER_NEGOTIATE_PROTOCOL_VERSION ||
+               message->type == MESSAGE_SERVER_NOTICE_RESPONSE;
     }
+    bool is_class = false;
+    if (reply_read_error(message->body, message->length, &error) && error.sqlstate) {
+        for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
+            is_class = is_class || strncmp(error.sqlstate, classes[i], 2) == 0;
+        }
+    }
+    return is_class;
+}
+
+void
+session_login_go_on(struct session *session)
+{
     size_t at = 0;
     struct message message;
+    if (session->is_reading_login) { // called from within; the loop below looks again
+        return;
+    }
+    session->is_reading_login = true;
     while (session->phase == SESSION_LOGIN && whole_message(session, at, &message)) {
+        if (!may_be_heard_by_all(&message) && !session_auth_lets_old_speak(session)) {
+            break;
+        }
         take_message(session, &message);
         at += message.raw_length;
     }
+    session->is_reading_login = false;
     if (session_is_closing(session)) {
         return;
     }
@@ -395,51 +365,68 @@ session_login_from_old(struct session *session, struct chunk *chunk, size_t offs
         }
         return;
     }
-    memmove(session->login_bytes, session->login_bytes + at, session->login_length - at);
-    session->login_length -= at;
+    if (at > 0) {
+        memmove(session->login_bytes, session->login_bytes + at, session->login_length - at);
+        session->login_length -= at;
+    }
 }
 
-static void
-remember_password(struct session *session, const struct frame_piece *piece)
+void
+session_login_from_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
 {
-    if (session->challenge != CHALLENGE_CLEARTEXT || !piece->first || !piece->last ||
-        piece->body_length < 2 || piece->body[piece->body_length - 1] != '\0' ||
-        session->password) {
+    if (!keep(session, chunk->bytes + offset, length)) {
+        session_close(session, "out of memory");
         return;
     }
-    session->password = strdup((const char *)piece->body);
+    session_login_go_on(session);
 }
 
-// Answers to old's challenges pass; what the client says beyond the login waits for its end.
-void
-session_login_from_client(struct session *session, struct chunk *chunk, size_t offset,
-                          size_t length)
+// Passes on, or takes, the messages at the front that belong to the exchange; gives where they end. NULL: the
+// session is closing.
+static const uint8_t *
+take_passwords(struct session *session, const uint8_t *at, const uint8_t *end)
 {
-    const uint8_t *from = chunk->bytes + offset, *end = from + length, *at = from;
-    const uint8_t *message = from;
+    const uint8_t *message = at;
     struct frame_piece piece;
-    enum frame_status status = FRAME_MORE;
     while (at < end) {
         if (frame_is_between_messages(&session->login_frame)) {
             message = at;
             if (*at != MESSAGE_CLIENT_PASSWORD) {
-                break;
+                return message;
             }
         }
-        status = frame_next(&session->login_frame, &at, end, &piece);
-        if (status != FRAME_PIECE) {
+        switch (frame_next(&session->login_frame, &at, end, &piece)) {
+        case FRAME_PIECE:
+            session_auth_from_client(session, &piece);
+            break;
+        case FRAME_MORE:
+            break;
+        case FRAME_JUNK:
+            session_refuse(session,
+                           &(struct reply_error_text){.severity = "FATAL",
+                                                      .sqlstate = "08P01",
+                                                      .message = "invalid message length"});
             break;
         }
-        remember_password(session, &piece);
+        if (session_is_closing(session)) {
+            return NULL;
+        }
     }
-    if (status == FRAME_JUNK) {
-        session_refuse(session, &(struct reply_error_text){.severity = "FATAL",
-                                                           .sqlstate = "08P01",
-                                                           .message = "invalid message length"});
+    return end;
+}
+
+// The answers to challenges go where they are awaited; what the client says beyond the login waits for its end.
+void
+session_login_from_client(struct session *session, struct chunk *chunk, size_t offset,
+                          size_t length)
+{
+    const uint8_t *from = chunk->bytes + offset, *end = from + length;
+    bool is_ours = session_auth_is_ours(session), was_asking = session_auth_is_asking(session);
+    const uint8_t *stop = take_passwords(session, from, end);
+    if (!stop) {
         return;
     }
-    const uint8_t *stop = at < end ? message : end;
-    if (stop > from && !session->login &&
+    if (stop > from && !is_ours &&
         !stream_write(session->old, chunk, offset, (size_t)(stop - from))) {
         session_client_pause(session, PAUSE_OTHER_IS_FULL);
     }
@@ -447,26 +434,21 @@ session_login_from_client(struct session *session, struct chunk *chunk, size_t o
         session_close(session, "the client left during the login");
         return;
     }
+    if (stop < end && session_auth_is_asking(session)) {
+        session_auth_refuse_message(session, (char)*stop);
+        return;
+    }
     session_hold(session, chunk, stop, end);
-}
-
-static void
-wipe(char **secret)
-{
-    if (*secret) {
-        explicit_bzero(*secret, strlen(*secret));
-        free(*secret);
-        *secret = NULL;
+    if (was_asking && !session_auth_is_asking(session) && !session_is_closing(session)) {
+        session_login_go_on(session);
     }
 }
 
 void
 session_login_fini(struct session *session)
 {
-    login_free(&session->login);
-    target_unref(&session->login_target);
-    wipe(&session->login_password);
-    wipe(&session->password);
+    session_auth_end(session);
+    session_old_login_free(session);
     free(session->login_bytes);
     session->login_bytes = NULL;
     session->login_length = session->login_capacity = 0;

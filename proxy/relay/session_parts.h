@@ -4,6 +4,8 @@
 //   session_startup.c  the client's first packets, up to the choice of what serves it
 //   session_admission.c  logins take turns
 //   session_login.c    the old session, and the login through it
+//   session_auth.c     who authenticates the client, and what is learnt of its secret
+//   session_old_login.c  the proxy logs in on old itself
 //   session_facts.c    what shadow and registry are told after the login
 //   session_request.c  bytes from the client to old
 //   session_reply.c    bytes from old to the client
@@ -28,7 +30,6 @@
 #include "proxy/relay/session_view.h"
 #include "proxy/relay/worker.h"
 #include "proxy/transport/connector.h"
-#include "proxy/transport/secret.h"
 
 // STARTUP ──► SECURING ──► STARTUP        (SSLRequest, direct TLS)
 // STARTUP ──► [WAITING ──►] CONNECTING ──► LOGIN ──► RELAY | OPAQUE
@@ -55,6 +56,9 @@ enum pause_reason {
 };
 
 struct canary;
+struct session_auth;
+struct old_login;
+struct secret;
 
 struct held {            // bytes of the client's that wait
     struct chunk *chunk; // a reference, NULL: none
@@ -82,8 +86,8 @@ struct session {
     size_t packet_length;
     struct startup startup;
     bool has_asked_tls, has_asked_gss;
-    bool is_waiting, has_turn;    // session_admission.c
-    struct session *next_waiting; // in worker->first_waiting
+    bool is_waiting, has_turn;        // session_admission.c
+    struct session *next_waiting;     // in worker->first_waiting
     const char *user, *database_name; // from the packet
     char address[64];
     int port;
@@ -97,12 +101,10 @@ struct session {
     // Login.
     uint8_t *login_bytes; // of old's, not yet a whole message
     size_t login_length, login_capacity;
-    struct frame login_frame; // the client's messages during the login
-    struct login *login;      // auth.type trust: our side of old's exchange
-    struct target *login_target;
-    char *login_password; // of the target, for `login`; wiped at the end
-    char *password;       // cleartext that the client sent, until it is `own_secret`; wiped
-    int challenge;        // of the last Authentication message
+    bool is_reading_login;       // session_login_go_on is under way
+    struct frame login_frame;    // the client's messages during the login
+    struct session_auth *auth;   // who the client is; outlives the login while a secret is awaited
+    struct old_login *old_login; // the proxy logs in on old itself; NULL: old asks the client
     bool was_challenged;
     struct session_facts *facts; // being filled in; then the feed's
     size_t facts_capacity;
@@ -125,7 +127,7 @@ struct session {
     // Canary.
     struct canary *canary;      // a read is on its way, NULL: none
     char cohort_key[17];        // random, for canary.key: session
-    struct secret *own_secret;  // opens own sessions as the user; NULL: not known; a reference
+    struct secret *own_secret;  // opens further sessions as this user, NULL: not known; a reference
     void *statements;           // as old has them (proxy/shadow/statement.h)
     uint64_t stateful_sequence; // of the last unit that is not known to leave no state behind
     uint64_t last_write; // uv_hrtime of the last unit that is not known to be harmless; 0: none
@@ -165,12 +167,22 @@ void session_login_from_client(struct session *session, struct chunk *chunk, siz
                                size_t length);
 void session_login_from_old(struct session *session, struct chunk *chunk, size_t offset,
                             size_t length);
+// What old has said so far, as far as it may be heard now.
+void session_login_go_on(struct session *session);
 void session_login_fini(struct session *session);
+// The database's name on old: the connection string's, else the client's.
+const char *session_old_database(const struct session *session);
+
+void session_old_login_answer(struct session *session, const struct message *message);
+void session_old_login_refused(struct session *session, const struct message *message); // logs it
+void session_old_login_free(struct session *session);
 
 // ParameterStatus during the login. False: no memory.
 bool session_facts_report(struct session *session, const char *name, const char *value);
 void session_facts_publish(struct session *session); // the login is complete
-void session_facts_end(struct session *session);     // the session is
+// What opens further sessions became known after the login; takes it, NULL is fine.
+void session_facts_secret(struct session *session, struct secret **secret);
+void session_facts_end(struct session *session); // the session is over
 
 void session_relay_from_client(struct session *session, struct chunk *chunk, size_t offset,
                                size_t length);

@@ -7,10 +7,12 @@
 #include "proxy/relay/cancel.h"
 #include "proxy/relay/cancel_errand.h"
 #include "proxy/relay/session.h"
+#include "proxy/relay/session_auth.h"
 #include "proxy/relay/workers.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { TICK_MS = 1000, FAST_TICK_MS = 20, FLUSH_MS = 20, URGENT_FLUSH_MS = 2 };
@@ -59,6 +61,9 @@ end_if_idle(struct worker *worker)
     }
     worker->is_closing = true;
     listener_close(&worker->listener);
+    pthread_mutex_lock(&worker->mail_lock);
+    worker->is_mailbox_closed = true; // what comes from now on is thrown away unread
+    pthread_mutex_unlock(&worker->mail_lock);
     uv_close((uv_handle_t *)&worker->mailbox, NULL);
     uv_close((uv_handle_t *)&worker->turn_end, NULL);
     uv_close((uv_handle_t *)&worker->flush, NULL);
@@ -115,13 +120,29 @@ take_client(struct worker *worker, int fd)
     session_start(worker, fd);
 }
 
+static struct session *
+find_session(const struct worker *worker, uint64_t id)
+{
+    struct session *session = worker->sessions;
+    while (session && session_id(session) != id) {
+        session = session_next(session);
+    }
+    return session;
+}
+
+static void
+tell_secret(struct worker *worker, const struct mail *mail)
+{
+    struct session *session = find_session(worker, mail->session);
+    if (session) {
+        session_auth_answered(session, (enum credentials_status)mail->status, mail->secret);
+    }
+}
+
 static void
 cancel_session(struct worker *worker, const struct mail *mail)
 {
-    struct session *session = worker->sessions;
-    while (session && session_id(session) != mail->session) {
-        session = session_next(session);
-    }
+    struct session *session = find_session(worker, mail->session);
     if (!session || !session_cancel(session, mail->origin, mail->cancel)) {
         worker_mail(workers_at(worker->workers, mail->origin),
                     &(struct mail){.kind = MAIL_CANCEL_DONE, .cancel = mail->cancel});
@@ -146,7 +167,20 @@ open_mail(struct worker *worker, const struct mail *mail)
     case MAIL_CANCEL_DONE:
         cancel_errand_done(worker, mail->cancel);
         break;
+    case MAIL_SECRET:
+        tell_secret(worker, mail);
+        break;
     }
+}
+
+static void
+mail_free(struct mail *mail)
+{
+    if (mail->secret) {
+        explicit_bzero(mail->secret, strlen(mail->secret));
+        free(mail->secret);
+    }
+    free(mail);
 }
 
 static struct mail *
@@ -174,7 +208,7 @@ on_mail(uv_async_t *async)
     while (mail) {
         struct mail *next = mail->next;
         open_mail(worker, mail);
-        free(mail);
+        mail_free(mail);
         mail = next;
     }
 }
@@ -190,8 +224,10 @@ worker_mail(struct worker *worker, const struct mail *letter)
     pthread_mutex_lock(&worker->mail_lock);
     mail->next = worker->mail;
     worker->mail = mail;
+    if (!worker->is_mailbox_closed) {
+        uv_async_send(&worker->mailbox);
+    }
     pthread_mutex_unlock(&worker->mail_lock);
-    uv_async_send(&worker->mailbox);
     return true;
 }
 
@@ -404,7 +440,7 @@ worker_fini(struct worker *worker)
         if (mail->kind == MAIL_CLIENT) {
             close(mail->fd);
         }
-        free(mail);
+        mail_free(mail);
         mail = next;
     }
     while (worker->endings) {

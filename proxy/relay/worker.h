@@ -25,15 +25,18 @@ enum mail_kind {
     MAIL_ABORT,     // close everything, and end
     MAIL_CANCEL,    // cancel what this session is running; `origin` waits for MAIL_CANCEL_DONE
     MAIL_CANCEL_DONE,
+    MAIL_SECRET, // what is kept of the user of this session
 };
 
 struct mail {
     struct mail *next;
     enum mail_kind kind;
     int fd;           // MAIL_CLIENT
-    uint64_t session; // MAIL_CANCEL
+    uint64_t session; // MAIL_CANCEL, MAIL_SECRET
     unsigned origin;  // MAIL_CANCEL: the worker that has the cancel
     uint64_t cancel;  // MAIL_CANCEL, MAIL_CANCEL_DONE
+    int status;       // MAIL_SECRET: enum credentials_status
+    char *secret;     // the same; owned by the letter, wiped when it was read; NULL: none
 };
 
 struct worker {
@@ -44,10 +47,11 @@ struct worker {
     bool has_thread;
     uv_loop_t loop;
     uv_async_t mailbox;
-    pthread_mutex_t mail_lock; // for `mail`
+    pthread_mutex_t mail_lock; // for `mail` and `is_mailbox_closed`
     struct mail *mail;         // newest first
-    uv_check_t turn_end;       // wakes the shadows once a turn of the loop
-    uv_timer_t flush;          // wakes them later, for what could wait
+    bool is_mailbox_closed;
+    uv_check_t turn_end; // wakes the shadows once a turn of the loop
+    uv_timer_t flush;    // wakes them later, for what could wait
     uv_timer_t tick;
     bool is_ticking_fast;      // sessions are held by PAUSE
     struct listener *listener; // NULL once it is closed

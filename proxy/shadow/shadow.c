@@ -15,6 +15,7 @@
 #include "proxy/shadow/read.h"
 #include "proxy/shadow/shadow_thread.h"
 #include "proxy/shadow/verdict_memory.h"
+#include "proxy/transport/secret.h"
 #include <assert.h>
 #include <search.h>
 #include <stdlib.h>
@@ -123,6 +124,14 @@ take_event(struct shadow *shadow, struct feed_event *event)
     switch (event->kind) {
     case FEED_SESSION_BEGUN:
         session_begun(shadow, &event->facts);
+        break;
+    case FEED_SECRET:
+        mirror = find_mirror(shadow, event->session);
+        if (mirror) {
+            secret_unref(&mirror->facts->secret);
+            mirror->facts->secret = secret_ref(event->secret);
+        }
+        secret_unref(&event->secret);
         break;
     case FEED_UNIT:
         mirror = find_mirror(shadow, event->session);
