@@ -237,6 +237,18 @@ put_reset(FILE *out, const struct own_session *session)
     }
 }
 
+// Row security would not hold for such a user, and what comes after a RESET ROLE could do anything. The name
+// keeps the planner from evaluating the text, whose cast is the error.
+static void
+put_refusal_of_superusers(FILE *out)
+{
+    fputs("SELECT CASE WHEN rolsuper OR rolbypassrls THEN pg_catalog.int4in(pg_catalog.textout("
+          "pg_catalog.concat(rolname, ' is a superuser or has BYPASSRLS, which identity: set_role "
+          "refuses'))) END FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) "
+          "session_user;\n",
+          out);
+}
+
 char *
 own_state_role_sql(const struct own_session *session)
 {
@@ -247,6 +259,7 @@ own_state_role_sql(const struct own_session *session)
         return NULL;
     }
     put_reset(out, session);
+    put_refusal_of_superusers(out);
     put_role(out, session->group->user);
     return take_text(out, &text, true);
 }
