@@ -38,16 +38,26 @@ static const char serve_help[] =
     "PGREHEARSE_LOG=debug|info|warning|error sets what is logged.\n";
 
 static const char check_help[] =
-    "Usage: pgrehearse check -c FILE\n"
+    "Usage: pgrehearse check -c FILE [--format FORMAT]\n"
     "\n"
     "Validates the configuration FILE, connects to both sides of each database, and prints what\n"
-    "would make the comparison wrong or incomplete.\n"
+    "would make the comparison wrong or incomplete: relations, columns, types and functions that\n"
+    "differ, roles and their rights, who gets in on new, collations, settings, TLS, the lag "
+    "probe.\n"
+    "A line a finding, the gravest first:\n"
     "\n"
-    "  -c, --config FILE  the configuration (YAML)\n"
-    "  -h, --help         shows this\n"
+    "    SEVERITY DATABASE  KIND  SUBJECT: DETAIL  \342\206\222 WHAT TO DO\n"
     "\n"
-    "Exit: 0 fine, 1 something forbids to rely on the figures, 2 bad configuration or a side out\n"
-    "of reach.\n";
+    "error: forbids to rely on the figures. warning: results may differ, or reads go uncompared.\n"
+    "note: good to know. The last line of each database says whether it is fit.\n"
+    "It only reads, but logs in once on each side as each role that may connect to old (50 at "
+    "most).\n"
+    "\n"
+    "  -c, --config FILE    the configuration (YAML)\n"
+    "      --format FORMAT  text (the default; at most 10 of a kind) or json (all)\n"
+    "  -h, --help           shows this\n"
+    "\n"
+    "Exit: 0 fine, 1 an error was found, 2 bad usage or configuration, or a side out of reach.\n";
 
 // The subcommands that take the configuration alone. -1: *path is the file; else the exit status.
 static int
@@ -89,9 +99,35 @@ run_serve(int argc, char **argv)
 static int
 run_check(int argc, char **argv)
 {
-    const char *path;
-    int status = read_path(argc, argv, check_help, &path);
-    return status >= 0 ? status : check_run(path);
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"format", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    const char *path = NULL, *format = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'f':
+            format = optarg;
+            break;
+        case 'h':
+            fputs(check_help, stdout);
+            return 0;
+        default:
+            fputs(check_help, stderr);
+            return 2;
+        }
+    }
+    if (!path || optind != argc) {
+        fputs(check_help, stderr);
+        return 2;
+    }
+    return check_run(path, format);
 }
 
 static const char report_help[] =

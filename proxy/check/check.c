@@ -1,183 +1,167 @@
-// The check of each database in turn: reachability first, since without it nothing else can be said;
-// then every part says what it finds. A failure of one part does not keep the others from looking.
+// The check of each database in turn. Relations and columns are compared by the names that sessions say: the connection
+// string's own session (its user, its `options`) decides by its search_path what a name without a schema means, on each
+// side, so that old's public.items is v2.items on a new with options='-c search_path=v2'. All questions are read-only
+// and have time-outs; pg_monitor is enough for nearly all, and what cannot be read is said as a note. A side out of
+// reach does not keep the other's own findings from being printed.
 #include "proxy/check/check.h"
-#include "proxy/check/check_parts.h"
-#include "proxy/control/lag.h"
-#include <stdarg.h>
+#include "proxy/check/ask.h"
+#include "proxy/check/check_secrets.h"
+#include "proxy/check/check_tls.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
-static const uint64_t answer_limit = 30 * 1000000000ull, lag_limit = 3 * 1000000000ull;
-static const char *const side_names[] = {"old", "new"};
+static const uint64_t answer_limit = 30 * 1000000000ull; // ns; statements end themselves before
+
+enum { COULD_NOT = 2 };
+
+static const struct format {
+    const char *name;
+    bool (*print)(FILE *out, const struct findings *databases, size_t count);
+} formats[] = {{"text", findings_print_text}, {"json", findings_print_json}};
+
+static void (*const parts[])(struct check *check) = {
+    check_versions,      check_settings, check_collations,    check_types,      check_functions,
+    check_relations,     check_roles,    check_role_settings, check_privileges, check_identity,
+    check_secrets_query, check_logins,   check_tls,
+};
 
 static void
-say(const char *kind, const char *format, va_list arguments)
-{
-    printf("  %s: ", kind);
-    vprintf(format, arguments);
-    putchar('\n');
-}
-
-void
-check_fail(struct check *check, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    say("FAIL", format, arguments);
-    va_end(arguments);
-    check->failures++;
-}
-
-void
-check_warn(struct check *check, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    say("warning", format, arguments);
-    va_end(arguments);
-    check->warnings++;
-}
-
-void
-check_note(struct check *check, const char *format, ...)
-{
-    va_list arguments;
-
-    (void)check;
-    va_start(arguments, format);
-    say("note", format, arguments);
-    va_end(arguments);
-}
-
-bool
-check_ask_both(struct check *check, const char *sql, const char *what, PGresult *results[2])
-{
-    for (int side = 0; side < 2; side++) {
-        results[side] = side_link_query(&check->links[side], sql, NULL);
-        if (results[side])
-            continue;
-        check_fail(check, "%s: %s cannot be found out: %s", side_names[side], what,
-                   check->links[side].error);
-        if (side == SIDE_NEW)
-            PQclear(results[SIDE_OLD]);
-        return false;
-    }
-    return true;
-}
-
-void
-check_lag(struct check *check)
-{
-    const struct configuration_lag *settings = &check->settings->entry->lag;
-    uint64_t replayed, age, end = uv_hrtime() + lag_limit;
-    struct lag lag;
-    enum lag_state state;
-
-    lag_init(&lag);
-    do { // a subscription may be just starting
-        state = lag_poll(&lag, check->links, settings, &replayed);
-        if (state == LAG_STATE_SILENT)
-            uv_sleep(100);
-    } while (state == LAG_STATE_SILENT && uv_hrtime() < end);
-    if (state != LAG_STATE_KNOWN)
-        check_fail(check, "lag: probe %s does not work, so that no difference can be confirmed: %s",
-                   lag_probe_name(lag.probe), lag.trouble);
-    else if (lag.probe == LAG_NONE)
-        check_note(check, "lag: probe none%s: new is taken to be never more than settle behind",
-                   settings->probe == LAG_AUTO ? " (old and new are the same cluster)" : "");
-    else if (lag_history_age(&lag.history, replayed, uv_hrtime(), &age) && age > 0)
-        check_note(check, "lag: probe %s works; new has not yet replayed old's position of now",
-                   lag_probe_name(lag.probe));
-    else
-        check_note(check, "lag: probe %s works; new has replayed all of old",
-                   lag_probe_name(lag.probe));
-}
-
-static bool
-check_reach(struct check *check, enum side side)
+reach(struct check *check, enum side side)
 {
     struct side_link *link = &check->links[side];
+    char *about = check->findings.about[side];
+    size_t size = sizeof check->findings.about[side];
 
     link->limit = answer_limit;
-    if (!side_link_up(link, check->settings->targets[side])) {
-        printf("  FAIL: %s is out of reach: %s\n", side_names[side], link->error);
-        return false;
+    check->is_up[side] = side_link_up(link, check->settings->targets[side]);
+    if (!check->is_up[side]) {
+        snprintf(about, size, "out of reach");
+        findings_add(&check->findings, FINDING_unreachable, check_side_names[side], "%s",
+                     link->error);
+        check->findings.is_cut_short = true;
+        return;
     }
 
-    PGresult *version = side_link_query(
-        link, "SELECT current_setting('server_version'), current_user, pg_is_in_recovery()", NULL);
+    const char *host = PQhost(link->connection);
+    const char *version = PQparameterStatus(link->connection, "server_version");
 
-    if (!version) {
-        printf("  FAIL: %s does not answer: %s\n", side_names[side], link->error);
-        return false;
+    snprintf(about, size, "PostgreSQL %.*s, %s%s%s, %s as %s", (int)strcspn(version, " "), version,
+             host, host[0] == '/' ? " port " : ":", PQport(link->connection),
+             PQdb(link->connection), PQuser(link->connection));
+}
+
+static void
+check_database(struct database *database, const char *name, struct findings *findings)
+{
+    struct database_settings *settings = database_settings(database);
+    struct check check = {.settings = settings, .name = name};
+
+    check.findings = (struct findings){.database = name, .lag = ""};
+    for (int side = 0; side < 2; side++) {
+        side_link_init(&check.links[side], -1);
+        reach(&check, (enum side)side);
     }
-    printf("  %s: PostgreSQL %s, database %s as %s, %s%s%s%s\n", side_names[side],
-           PQgetvalue(version, 0, 0), PQdb(link->connection), PQgetvalue(version, 0, 1),
-           PQhost(link->connection), PQhost(link->connection)[0] == '/' ? " port " : ":",
-           PQport(link->connection), PQgetvalue(version, 0, 2)[0] == 't' ? ", in recovery" : "");
-    PQclear(version);
-    return true;
+    check_lag(&check);
+    for (int side = 0; side < 2; side++) {
+        if (check.is_up[side])
+            ask_begin(&check, (enum side)side);
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        parts[i](&check);
+    for (int side = 0; side < 2; side++) {
+        side_link_close(&check.links[side]);
+        facts_fini(&check.relations[side]);
+        facts_fini(&check.roles[side]);
+        free(check.paths[side]);
+    }
+    database_settings_unref(&settings);
+    *findings = check.findings;
+}
+
+// [0] is what concerns no database.
+static void
+check_all(const struct configuration *configuration, struct databases *databases,
+          struct findings *findings)
+{
+    findings[0] = (struct findings){.database = "-", .lag = ""};
+    check_secrets_files(&findings[0], configuration);
+    check_tls_listen(&findings[0], &configuration->listen.tls);
+    for (size_t i = 0; i < configuration->database_count; i++) {
+        const char *name = configuration->databases[i].name;
+        struct database *database =
+            databases_find(databases, strcmp(name, "*") == 0 ? "postgres" : name);
+
+        findings[i + 1] = (struct findings){.database = name, .lag = "", .failed = true};
+        if (database)
+            check_database(database, name, &findings[i + 1]);
+    }
 }
 
 static int
-check_database(struct database *database, const char *name)
+print_all(const struct format *format, struct findings *findings, size_t count)
 {
-    struct database_settings *settings = database_settings(database);
-    struct check check = {.settings = settings};
-    int outcome = 2;
+    int worst = 0;
 
-    printf("%s\n", name);
-    for (int side = 0; side < 2; side++)
-        side_link_init(&check.links[side], -1);
-
-    bool is_reached = check_reach(&check, SIDE_OLD);
-
-    is_reached &= check_reach(&check, SIDE_NEW); // both, even if one is away
-    if (is_reached) {
-        check_lag(&check);
-        check_schema(&check);
-        check_settings(&check);
-        check_roles(&check);
-        check_functions(&check);
-        outcome = check.failures > 0;
-        printf("  %s; failures: %u, warnings: %u\n", outcome ? "not fit" : "fit", check.failures,
-               check.warnings);
+    if (!format->print(stdout, findings, count)) {
+        fprintf(stderr, "pgrehearse: the findings could not be written\n");
+        worst = COULD_NOT;
     }
-    for (int side = 0; side < 2; side++)
-        side_link_close(&check.links[side]);
-    database_settings_unref(&settings);
+    for (size_t i = 0; i < count; i++) {
+        int outcome = (int)findings_outcome(&findings[i]);
+
+        if (findings[i].failed)
+            fprintf(stderr, "pgrehearse: out of memory\n");
+        worst = outcome > worst ? outcome : worst;
+        findings_fini(&findings[i]);
+    }
+    return worst;
+}
+
+static int
+run(const struct configuration *configuration, const struct format *format)
+{
+    char error[CONFIGURATION_ERROR_SIZE];
+    size_t count = configuration->database_count + 1;
+    struct findings *findings = calloc(count, sizeof *findings);
+    struct databases *databases = databases_new(configuration, error, sizeof error);
+    int outcome = COULD_NOT;
+
+    if (!databases) {
+        fprintf(stderr, "pgrehearse: %s: %s\n", configuration->path, error);
+    } else if (findings) {
+        check_all(configuration, databases, findings);
+        outcome = print_all(format, findings, count);
+    }
+    databases_free(&databases);
+    free(findings);
     return outcome;
 }
 
 int
-check_run(const char *configuration_path)
+check_run(const char *configuration_path, const char *format)
 {
     char error[CONFIGURATION_ERROR_SIZE];
+    const struct format *chosen = NULL;
+
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (!format || strcmp(formats[i].name, format) == 0)
+            chosen = chosen ? chosen : &formats[i];
+    }
+    if (!chosen) {
+        fprintf(stderr, "pgrehearse: --format \"%s\" is not known; use text or json\n", format);
+        return COULD_NOT;
+    }
+
     const struct configuration *configuration = configuration_load(configuration_path, error);
 
     if (!configuration) {
         fprintf(stderr, "pgrehearse: %s\n", error);
-        return 2;
+        return COULD_NOT;
     }
 
-    struct databases *databases = databases_new(configuration, error, sizeof error);
-    int worst = databases ? 0 : 2;
+    int outcome = run(configuration, chosen);
 
-    if (!databases)
-        fprintf(stderr, "pgrehearse: %s: %s\n", configuration_path, error);
-    for (size_t i = 0; databases && i < configuration->database_count; i++) {
-        const char *name = configuration->databases[i].name;
-        bool is_any = strcmp(name, "*") == 0;
-        struct database *database = databases_find(databases, is_any ? "postgres" : name);
-        int outcome = database ? check_database(database, is_any ? "* (as postgres)" : name) : 2;
-
-        worst = outcome > worst ? outcome : worst;
-    }
-    databases_free(&databases);
     configuration_unref(&configuration);
-    return worst;
+    return outcome;
 }

@@ -1,19 +1,43 @@
-// Which functions keep reads from being compared: volatile ones, and stable ones in a language whose
-// text nobody can look into, unless safe_functions names them. And names in safe_functions that are none.
-#include "proxy/check/check_parts.h"
-#include <stdio.h>
+// Functions that reads can call: are they the same on both sides, and which of them keep reads from being compared:
+// volatile ones, and stable ones in a language whose text nobody can look into, unless safe_functions names them.
+// Bodies are compared as text and never printed. Extensions' functions are the extension's version.
+#include "proxy/check/ask.h"
+#include "proxy/check/comparison.h"
 #include <string.h>
 
-static const char unproven_sql[] =
-    "SELECT DISTINCT n.nspname || '.' || p.proname, p.provolatile, l.lanname"
-    " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
-    " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
-    " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND p.prokind <> 'p'"
-    " AND p.prorettype NOT IN ('pg_catalog.trigger'::pg_catalog.regtype,"
-    " 'pg_catalog.event_trigger'::pg_catalog.regtype)"
+#define FROM_FUNCTIONS                                                                             \
+    " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"                                \
+    " JOIN pg_language l ON l.oid = p.prolang LEFT JOIN path ON path.name = n.nspname"             \
+    " WHERE p.prokind <> 'p' AND p.prorettype NOT IN ('trigger'::regtype,"                         \
+    " 'event_trigger'::regtype) AND " ASK_NO_SYSTEM " AND " ASK_NO_EXTENSION("pg_proc", "p.oid")
+// The arguments without the schemas of their types, for a key that both sides share.
+#define ARGUMENTS                                                                                  \
+    "'(' || coalesce((SELECT string_agg(t.typname, ', ' ORDER BY u.n) FROM unnest(p.proargtypes)"  \
+    " WITH ORDINALITY AS u(type, n) JOIN pg_type t ON t.oid = u.type), '') || ')'"
+#define FUNCTIONS(body)                                                                            \
+    ASK_PATH "SELECT " ASK_NAME(                                                                   \
+        "p.proname",                                                                               \
+        "p.proname, p.proargtypes") " || " ARGUMENTS ", '',"                                       \
+                                    " n.nspname || '.' || p.proname || " ARGUMENTS                 \
+                                    ", true, CASE p.provolatile"                                   \
+                                    " WHEN 'v' THEN 'volatile' WHEN 's' THEN 'stable' ELSE "       \
+                                    "'immutable' END,"                                             \
+                                    " format_type(p.prorettype, NULL), l.lanname, p.proisstrict,"  \
+                                    " p.prosrc || coalesce(" body ", '') ||"                       \
+                                    " coalesce(pg_get_expr(p.proargdefaults, 0), "                 \
+                                    "'')" FROM_FUNCTIONS
+
+static const struct aspect aspects[] = {
+    {.name = "its volatility", .kind = FINDING_function_differs},
+    {.name = "its result", .kind = FINDING_function_differs},
+    {.name = "its language", .kind = FINDING_function_differs},
+    {.name = "strict", .kind = FINDING_function_differs},
+    {.name = "its body", .kind = FINDING_function_differs, .is_long = true},
+};
+
+static const char unproven_sql[] = ASK_PATH
+    "SELECT DISTINCT n.nspname || '.' || p.proname AS name, p.provolatile, l.lanname" FROM_FUNCTIONS
     " AND (p.provolatile = 'v' OR (p.provolatile = 's' AND l.lanname NOT IN ('sql', 'internal')))"
-    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'"
-    " AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid)"
     " ORDER BY 1";
 
 static bool
@@ -27,31 +51,20 @@ is_declared_safe(const struct configuration_database *entry, const char *name)
 }
 
 static void
-list_unproven(struct check *check)
+name_unproven(struct check *check)
 {
-    PGresult *result = side_link_query(&check->links[SIDE_OLD], unproven_sql, NULL);
-    unsigned count = 0;
+    PGresult *result = ask_or_note(check, SIDE_OLD, unproven_sql, "functions");
 
-    if (!result) {
-        check_fail(check, "old: the functions cannot be found out: %s",
-                   check->links[SIDE_OLD].error);
-        return;
-    }
-    for (int row = 0; row < PQntuples(result); row++) {
+    for (int row = 0; result && row < PQntuples(result); row++) {
         const char *name = PQgetvalue(result, row, 0);
         bool is_volatile = PQgetvalue(result, row, 1)[0] == 'v';
 
-        if (is_declared_safe(check->settings->entry, name) || ++count > CHECK_LINES)
-            continue;
-        check_note(check,
-                   "reads that call %s are not compared: it is %s%s; if it only reads, name it in "
-                   "safe_functions",
-                   name, is_volatile ? "volatile" : "stable, but written in ",
-                   is_volatile ? "" : PQgetvalue(result, row, 2));
+        if (!is_declared_safe(check->settings->entry, name))
+            findings_add(&check->findings, FINDING_function_unproven, name,
+                         "%s%s: reads that call it are not compared",
+                         is_volatile ? "volatile" : "stable, but written in ",
+                         is_volatile ? "" : PQgetvalue(result, row, 2));
     }
-    if (count > CHECK_LINES)
-        check_note(check, "and %u more functions whose reads are not compared",
-                   count - CHECK_LINES);
     PQclear(result);
 }
 
@@ -62,14 +75,14 @@ look_for_safe_functions(struct check *check)
 
     for (size_t i = 0; i < entry->safe_function_count; i++) {
         PGresult *result =
-            side_link_query(&check->links[SIDE_OLD],
-                            "SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n"
-                            " ON n.oid = p.pronamespace WHERE n.nspname || '.' || p.proname = $1",
-                            entry->safe_functions[i]);
+            ask(check, SIDE_OLD,
+                "SELECT FROM pg_proc p JOIN pg_namespace n"
+                " ON n.oid = p.pronamespace WHERE n.nspname || '.' || p.proname = $1",
+                entry->safe_functions[i]);
 
         if (result && PQntuples(result) == 0)
-            check_warn(check, "safe_functions: there is no function %s on old",
-                       entry->safe_functions[i]);
+            findings_add(&check->findings, FINDING_unknown_safe_function, entry->safe_functions[i],
+                         "in safe_functions, and old has no such function");
         PQclear(result);
     }
 }
@@ -77,6 +90,17 @@ look_for_safe_functions(struct check *check)
 void
 check_functions(struct check *check)
 {
-    list_unproven(check);
+    bool have_bodies =
+        ask_version(check, SIDE_OLD) >= 140000 && ask_version(check, SIDE_NEW) >= 140000;
+    const struct comparison functions = {
+        .what = "functions",
+        .sql = have_bodies ? FUNCTIONS("pg_get_function_sqlbody(p.oid)") : FUNCTIONS("NULL"),
+        .missing = FINDING_missing_function,
+        .extra = FINDING_NONE,
+        ASPECTS(aspects),
+    };
+
+    comparison_run(check, &functions, NULL);
+    name_unproven(check);
     look_for_safe_functions(check);
 }

@@ -1,31 +1,37 @@
-// The parts of `check`, one a subject. Each looks at both sides over the links and says what it finds.
+// The parts of `check`, one a subject. Each looks at the sides over the links and says what it finds.
 #ifndef PROXY_CHECK_CHECK_PARTS_H
 #define PROXY_CHECK_CHECK_PARTS_H
 
+#include "proxy/check/facts.h"
+#include "proxy/check/findings.h"
 #include "proxy/control/side_link.h"
 #include "proxy/database.h"
 
-struct check {
+struct check { // of one database
     const struct database_settings *settings;
+    const char *name; // of the database, to a client
     struct side_link links[2];
-    unsigned failures, warnings;
+    bool is_up[2];
+    char *paths[2]; // search_path of each side's session, owned; NULL: not known
+    struct findings findings;
+    struct facts relations[2], roles[2]; // what other facts belong to; kept until the end
 };
 
-// fail: forbids to rely on the figures. warn: may make results differ, or reads go uncompared. note:
-// good to know.
-void check_fail(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void check_warn(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void check_note(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
-// Runs the same statement on both sides. False: said as a failure to find out `what`, and there is
-// nothing to clear.
-bool check_ask_both(struct check *check, const char *sql, const char *what, PGresult *results[2]);
+static const char *const check_side_names[] = {"old", "new"};
 
 void check_lag(struct check *check);
-void check_schema(struct check *check);    // relations, columns, types
-void check_settings(struct check *check);  // encodings, collations, settings that change results
-void check_roles(struct check *check);     // roles, what they may read, identity
-void check_functions(struct check *check); // reads that will be skipped
-
-enum { CHECK_LINES = 25 }; // of one kind; the rest is counted
+void check_versions(struct check *check);
+void check_settings(struct check *check);   // that change results
+void check_collations(struct check *check); // and encodings
+void check_relations(struct check *check);  // with row security and policies
+void check_columns(struct check *check);    // after relations
+void check_types(struct check *check);      // with extensions and text search
+void check_functions(struct check *check);
+void check_roles(struct check *check);         // attributes, memberships
+void check_role_settings(struct check *check); // after roles
+void check_privileges(struct check *check);    // after roles and relations
+void check_identity(struct check *check);      // set_role, service
+void check_logins(struct check *check);        // who gets in; after roles
+void check_tls(struct check *check);
 
 #endif

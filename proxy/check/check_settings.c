@@ -1,114 +1,113 @@
-// What makes equal data look different: encodings, collations, and the settings in which values are
-// written. Settings that a client sets itself are replayed on new, and so is every effective value of old
-// that the protocol reports; the others take new's default.
-#include "proxy/check/check_parts.h"
+// Settings that change results: what each side's session starts with (reset_val: the server's, the database's, the
+// connection string's user's, the options'). Settings that a client makes itself are replayed on new, and so is what
+// the protocol reports of old; the others take new's default. Roles' own settings too, and custom ones, which
+// policies and functions read.
+#include "proxy/check/ask.h"
+#include "proxy/check/comparison.h"
 #include <string.h>
+#include <strings.h>
+
+// clang-format off
+static const char settings_sql[] =
+    "SELECT v.name, '', v.name, true, v.reset_val FROM pg_settings v"
+    " WHERE lower(v.name) IN (SELECT lower(s) FROM unnest(ARRAY[''"
+#define SETTING(name, effect) ", '" name "'"
+#include "proxy/check/settings.tbl"
+#undef SETTING
+    "]) AS w(s))";
+
+// The setting for this database wins over the one for all.
+#define ROLE_SETTINGS                                                                              \
+    "SELECT DISTINCT ON (1, 2) coalesce(r.rolname::text, ''), v.name,"                             \
+    " coalesce('role ' || r.rolname, 'all roles') || ' ' || v.name, true, v.value"                 \
+    " FROM pg_db_role_setting d LEFT JOIN pg_roles r ON r.oid = d.setrole,"                        \
+    " LATERAL (SELECT split_part(e, '=', 1) AS name, substr(e, strpos(e, '=') + 1) AS value"       \
+    " FROM unnest(d.setconfig) AS u(e)) AS v"                                                      \
+    " WHERE (d.setdatabase = 0 OR d.setdatabase ="                                                 \
+    " (SELECT oid FROM pg_database WHERE datname = current_database()))"
+#define LATEST " ORDER BY 1, 2, d.setdatabase DESC"
+static const char role_settings_sql[] =
+    ROLE_SETTINGS " AND r.rolname IS NOT NULL AND (v.name LIKE '%.%'"
+    " OR lower(v.name) IN (SELECT lower(s) FROM unnest(ARRAY[''"
+#define SETTING(name, effect) ", '" name "'"
+#include "proxy/check/settings.tbl"
+#undef SETTING
+    "]) AS w(s)))" LATEST;
+// clang-format on
+static const char custom_settings_sql[] =
+    ROLE_SETTINGS " AND d.setrole = 0 AND v.name LIKE '%.%'" LATEST;
 
 static const struct {
-    const char *name;
-    const char *effect;
+    const char *name, *effect;
 } watched[] = {
-    {"TimeZone", "times with a zone look different, and day boundaries move"},
-    {"DateStyle", "dates look different, and ambiguous ones are read differently"},
-    {"IntervalStyle", "intervals look different"},
-    {"extra_float_digits", "floats have other digits"},
-    {"bytea_output", "bytea looks different"},
-    {"xmlbinary", "bytea in XML looks different"},
-    {"xmloption", "XML casts differ"},
-    {"lc_monetary", "money looks different"},
-    {"lc_numeric", "to_char differs"},
-    {"lc_time", "to_char of dates differs"},
-    {"default_text_search_config", "full-text searches differ"},
-    {"standard_conforming_strings", "backslashes in literals mean something else"},
-    {"transform_null_equals", "= NULL means something else"},
-    {"array_nulls", "NULL in array literals means something else"},
-    {"timezone_abbreviations", "zone abbreviations mean something else"},
-    {"row_security", "row security policies may not apply"},
-    {"default_transaction_isolation", "snapshots differ within a transaction"},
+#define SETTING(name, effect) {name, effect},
+#include "proxy/check/settings.tbl"
+#undef SETTING
 };
-
-enum { WATCHED = sizeof watched / sizeof *watched };
 
 static const char *
 effect_of(const char *name)
 {
-    for (size_t i = 0; i < WATCHED; i++) {
-        if (strcmp(watched[i].name, name) == 0)
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
+        if (strcasecmp(watched[i].name, name) == 0)
             return watched[i].effect;
     }
-    return NULL;
-}
-
-static const char *
-value_of(const PGresult *settings, const char *name)
-{
-    for (int row = 0; row < PQntuples(settings); row++) {
-        if (strcmp(PQgetvalue(settings, row, 0), name) == 0)
-            return PQgetvalue(settings, row, 1);
-    }
-    return NULL;
+    return "results may differ";
 }
 
 static void
-compare_settings(struct check *check)
+settings_differ(const struct difference *difference)
 {
-    PGresult *results[2];
+    const char *name = difference->facts[SIDE_OLD]->object;
+    const char *values[2];
 
-    if (!check_ask_both(check, "SELECT name, setting FROM pg_catalog.pg_settings", "the settings",
-                        results))
-        return;
-    for (int row = 0; row < PQntuples(results[SIDE_OLD]); row++) {
-        const char *name = PQgetvalue(results[SIDE_OLD], row, 0);
-        const char *effect = effect_of(name), *theirs = value_of(results[SIDE_NEW], name);
-
-        if (effect && theirs && strcmp(PQgetvalue(results[SIDE_OLD], row, 1), theirs) != 0)
-            check_warn(check, "%s is '%s' on old and '%s' on new: %s; set it alike on new", name,
-                       PQgetvalue(results[SIDE_OLD], row, 1), theirs, effect);
-    }
-    for (int side = 0; side < 2; side++)
-        PQclear(results[side]);
+    for (int side = 0; side < 2; side++) // schemas are what search_path is about
+        values[side] = facts_value(&difference->sides[side], difference->facts[side], 0);
+    findings_add(&difference->check->findings,
+                 strcmp(name, "search_path") == 0 ? FINDING_search_path : FINDING_setting, name,
+                 "'%s' on old and '%s' on new: %s", values[SIDE_OLD], values[SIDE_NEW],
+                 effect_of(name));
 }
 
-// Encoding and collation of the database itself.
-static void
-compare_databases(struct check *check)
-{
-    static const struct {
-        const char *what, *effect;
-    } columns[] = {
-        {"server_encoding", "characters that one of them lacks cannot be compared"},
-        {"collation", "ORDER BY and comparisons of text may differ"},
-        {"character classification", "lower(), upper() and patterns may differ"},
-        {"collation version", "ORDER BY and comparisons of text may differ"},
-    };
-    PGresult *results[2];
-
-    if (!check_ask_both(check,
-                        "SELECT pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype,"
-                        " pg_catalog.to_jsonb(d) ->> 'datcollversion' FROM pg_catalog.pg_database d"
-                        " WHERE datname = pg_catalog.current_database()",
-                        "encoding and collation", results))
-        return;
-    for (int column = 0; column < (int)(sizeof columns / sizeof *columns); column++) {
-        const char *ours = PQgetvalue(results[SIDE_OLD], 0, column);
-        const char *theirs = PQgetvalue(results[SIDE_NEW], 0, column);
-
-        if (strcmp(ours, theirs) != 0)
-            check_warn(check, "%s is '%s' on old and '%s' on new: %s", columns[column].what, ours,
-                       theirs, columns[column].effect);
-    }
-    for (int side = 0; side < 2; side++)
-        PQclear(results[side]);
-}
+static const struct aspect setting_aspects[] = {
+    {.name = "setting", .kind = FINDING_setting, .differ = settings_differ},
+};
+static const struct aspect role_setting_aspects[] = {
+    {.name = "it", .kind = FINDING_role_setting},
+};
+static const struct comparison settings = {
+    .what = "settings",
+    .sql = settings_sql,
+    .missing = FINDING_NONE,
+    .extra = FINDING_NONE,
+    ASPECTS(setting_aspects),
+};
+static const struct comparison custom_settings = {
+    .what = "settings of the database",
+    .sql = custom_settings_sql,
+    .missing = FINDING_role_setting,
+    .extra = FINDING_role_setting,
+    ASPECTS(role_setting_aspects),
+};
 
 void
 check_settings(struct check *check)
 {
-    int old_version = PQserverVersion(check->links[SIDE_OLD].connection);
-    int new_version = PQserverVersion(check->links[SIDE_NEW].connection);
+    comparison_run(check, &settings, NULL);
+    comparison_run(check, &custom_settings, NULL);
+}
 
-    if (old_version / 10000 > new_version / 10000)
-        check_warn(check, "new is an older major version than old; statements may fail there");
-    compare_databases(check);
-    compare_settings(check);
+void
+check_role_settings(struct check *check)
+{
+    const struct comparison role_settings = {
+        .what = "roles' settings",
+        .sql = role_settings_sql,
+        .missing = FINDING_role_setting,
+        .extra = FINDING_role_setting,
+        .owners = check->roles,
+        ASPECTS(role_setting_aspects),
+    };
+
+    comparison_run(check, &role_settings, NULL);
 }
