@@ -18,7 +18,7 @@
 // Collations that users made, or that columns use; C and POSIX are the same everywhere.
 static const char collations_sql[] = ASK_RELATIONS
     "SELECT CASE WHEN path.name IS NULL AND n.nspname <> 'pg_catalog' THEN n.nspname || '.'"
-    " ELSE '' END || l.collname, '', 'collation ' || l.collname, true,"
+    " ELSE '' END || l.collname, '', 'collation ' || n.nspname || '.' || l.collname, true,"
     " CASE l.collprovider WHEN 'i' THEN 'ICU' WHEN 'd' THEN 'default' ELSE 'libc' END,"
     " coalesce(j ->> 'colllocale', j ->> 'colliculocale', j ->> 'collcollate', ''),"
     " coalesce(j ->> 'collisdeterministic', 'true'),"
@@ -33,11 +33,21 @@ static const char collations_sql[] = ASK_RELATIONS
 
 enum { DATABASE_ACTUAL = 5, DATABASE_RECORDED, COLLATION_ACTUAL = 3, COLLATION_RECORDED };
 
+// Versions are a locale's: those of two locales, or of two providers, say nothing about each other.
 static void
 versions_differ(const struct difference *difference)
 {
-    if (*difference->values[SIDE_OLD] && *difference->values[SIDE_NEW])
-        comparison_say(difference);
+    const struct facts *sides = difference->sides;
+    const struct fact *const *facts = difference->facts;
+
+    if (!*difference->values[SIDE_OLD] || !*difference->values[SIDE_NEW])
+        return;
+    for (size_t i = 0; i < difference->number; i++) {
+        if (strcmp(facts_value(&sides[SIDE_OLD], facts[SIDE_OLD], i),
+                   facts_value(&sides[SIDE_NEW], facts[SIDE_NEW], i)) != 0)
+            return;
+    }
+    comparison_say(difference);
 }
 
 static const struct aspect database_aspects[] = {

@@ -112,6 +112,7 @@ compare_fact(struct check *check, const struct comparison *comparison, const str
 
     for (size_t i = 0; other && i < comparison->aspect_count; i++) {
         difference.aspect = &comparison->aspects[i];
+        difference.number = i;
         compare_values(&difference, i);
     }
     if (other || !is_owned(comparison, fact, SIDE_NEW))

@@ -15,6 +15,7 @@ struct difference {
     const struct fact *facts[2];
     const char *values[2]; // without the session's schemas
     const struct aspect *aspect;
+    size_t number; // of the aspect
 };
 
 struct aspect { // the values of a fact, in the order of the statement's columns
