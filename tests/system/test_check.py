@@ -100,6 +100,15 @@ def test_a_role_with_pg_monitor_alone_can_check(roles, check, pair, shop):
     assert found.kinds() == {("missing_column", "public.items.note")}, found.findings
 
 
+def test_what_cannot_be_read_is_a_note_and_the_rest_is_still_looked_at(check, pair, shop):
+    pair.new.psql("REVOKE SELECT ON pg_catalog.pg_extension FROM PUBLIC", shop)
+    pair.new.psql("ALTER TABLE items ADD more int", shop)
+    found = check()
+    assert found.code == 0, found.findings
+    assert found.kinds() == {("not_readable", "extensions"), ("extra_column", "public.items.more")}, found.findings
+    assert "new: permission denied" in found.details("not_readable")[0]
+
+
 def test_what_check_asks_writes_nothing(check, pair, shop):
     before = [side.psql("SELECT pg_current_xact_id()") for side in (pair.old, pair.new)]
     check()
@@ -388,6 +397,22 @@ def test_md5_verifiers_are_compared_too(check, pair, shop):
         pair.new.psql("SET password_encryption = 'md5'; ALTER ROLE md5_user PASSWORD 'a secret'")
 
 
+def test_a_login_that_depends_on_olds_method_is_a_note_unless_old_never_asks_in_cleartext(check, pair, shop):
+    auth = {"type": "passthrough", "unchallenged": "allow"}
+    found = check(auth=auth)
+    assert found.code == 0 and ("login_unknown", "role scram_user") in found.kinds(), found.findings
+    hba = pair.old.home / "data" / "pg_hba.conf"  # read by the question, not reloaded
+    before = hba.read_text()
+    try:
+        hba.write_text(before.replace("127.0.0.1/32          password", "127.0.0.1/32          scram-sha-256"))
+        pair.old.psql("GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO app;"
+                      "GRANT SELECT ON pg_catalog.pg_hba_file_rules TO app", shop)
+        found = check(auth=auth)
+        assert ("no_login", "role scram_user") in found.kinds() and not found.details("login_unknown"), found.findings
+    finally:
+        hba.write_text(before)
+
+
 def test_old_that_admits_without_asking_is_named(check):
     found = check(auth={"type": "passthrough", "file": str(check.secrets)})
     assert found.code == 0, found.findings
@@ -492,7 +517,11 @@ def test_a_certificate_that_ends_soon_is_warned_of(check, tmp_path, days, kind, 
 
 
 def test_an_expired_certificate_forbids(check, tmp_path):
-    tls = certificate(tmp_path, 0)  # it ends in the second that it is made in
+    tls, request = certificate(tmp_path, 60), tmp_path / "request.pem"
+    for command in (["req", "-new", "-subj", "/CN=localhost", "-key", tls["key"], "-out", request],
+                    ["x509", "-req", "-in", request, "-signkey", tls["key"], "-days", "0", "-out", tls["cert"]]):
+        subprocess.run(["openssl", *command], check=True, capture_output=True)
+    # It ends in the second that it is made in.
     found = wait_until(lambda: (f := check(listen={"tls": tls})).details("certificate_expired") and f)
     assert found.code == 1 and found.kinds() == {("certificate_expired", "listen.tls.cert")}, found.findings
 
