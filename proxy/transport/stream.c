@@ -17,7 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_MILLISECONDS = 1000, KEEPALIVE_SECONDS = 60, LEAST_ROOM = 16 * 1024 };
+enum {
+    STOP_MILLISECONDS = 1000,
+    KEEPALIVE_SECONDS = 60,
+    LEAST_ROOM = 16 * 1024,
+    ANSWERS_LIMIT = 64 * 1024, // some 2,000 key updates
+};
 
 static void process_tls(struct stream *stream);
 static void on_timer(uv_timer_t *timer);
@@ -191,6 +196,19 @@ stream_pause(struct stream *stream)
 
 // ---- TLS ----
 
+// Decrypts into the thread's chunk. A peer that asks for key updates and takes no answers would fill our memory.
+static enum tls_session_status
+read_tls(struct stream *stream, size_t *length)
+{
+    struct chunk *chunk = stream->buffers->plain;
+    size_t pending = stream_pending(stream);
+    enum tls_session_status status = tls_session_read(stream->tls, chunk->bytes + chunk->length,
+                                                      chunk->capacity - chunk->length, length);
+    size_t pending_now = stream_pending(stream);
+    stream->answers = pending_now == 0 ? 0 : stream->answers + (pending_now - pending);
+    return stream->answers > ANSWERS_LIMIT ? TLS_SESSION_FAILED : status;
+}
+
 // One step; false: nothing more can be done now.
 static bool
 step_tls(struct stream *stream)
@@ -209,9 +227,7 @@ step_tls(struct stream *stream)
         say_end(stream, STREAM_END_ERROR);
         return false;
     } else {
-        struct chunk *chunk = stream->buffers->plain;
-        status = tls_session_read(stream->tls, chunk->bytes + chunk->length,
-                                  chunk->capacity - chunk->length, &length);
+        status = read_tls(stream, &length);
         if (status == TLS_SESSION_DONE) {
             deliver(stream, length);
         }

@@ -59,7 +59,8 @@ bool stream_start_tls_client(struct stream *stream, struct tls_context *context,
 bool stream_is_tls(const struct stream *stream);
 bool stream_has_alpn(const struct stream *stream);         // "postgresql" was agreed on
 const char *stream_tls_error(const struct stream *stream); // "" if none
-// The common name in the peer's verified certificate; false: none.
+bool stream_peer_is_verified(const struct stream *stream); // it showed a certificate that we trust
+// The first common name in the peer's verified certificate; false: none, or none that can be a user's name.
 bool stream_peer_name(const struct stream *stream, char *name, size_t size);
 // Hash of the peer's certificate for tls-server-end-point (server side certificate), or 0.
 size_t stream_channel_binding(const struct stream *stream, unsigned char out[64]);

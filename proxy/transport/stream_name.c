@@ -74,6 +74,12 @@ stream_tls_error(const struct stream *stream)
 }
 
 bool
+stream_peer_is_verified(const struct stream *stream)
+{
+    return stream_is_tls(stream) && tls_session_peer_is_verified(stream->tls);
+}
+
+bool
 stream_peer_name(const struct stream *stream, char *name, size_t size)
 {
     return stream_is_tls(stream) && tls_session_peer_name(stream->tls, name, size);

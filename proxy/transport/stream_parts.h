@@ -41,7 +41,8 @@ struct stream {
     // TLS; NULL: plain.
     struct tls_session *tls;
     bool is_secured;
-    bool has_undelivered;   // `received` or what OpenSSL holds has not been given to the owner yet
+    bool has_undelivered; // `received` or what OpenSSL holds has not been given to the owner yet
+    size_t answers; // bytes that reading made OpenSSL say, since the peer last took everything
     struct chunk *received; // a reference while records wait in it, in tls_session's input
 
     // Writing.

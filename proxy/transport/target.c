@@ -161,6 +161,23 @@ read_tls_mode(const char *name)
     return TLS_PREFER; // libpq's default
 }
 
+// sslrootcert=system, of libpq 16 on: whoever trusts all the world's authorities must look at the name.
+static bool
+settle_system_roots(struct target *target, bool mode_is_given, char *error, size_t error_size)
+{
+    if (strcmp(target->tls_root_certificate, "system") != 0 ||
+        target->tls_mode == TLS_VERIFY_FULL) {
+        return true;
+    }
+    if (mode_is_given) {
+        snprintf(error, error_size,
+                 "weak sslmode may not be used with sslrootcert=system (use \"verify-full\")");
+        return false;
+    }
+    target->tls_mode = TLS_VERIFY_FULL;
+    return true;
+}
+
 static uint64_t
 read_timeout(const char *seconds)
 {
@@ -187,6 +204,7 @@ fill_strings(struct target *target, const PQconninfoOption *options)
         {&target->tls_key, "sslkey"},
         {&target->tls_key_password, "sslpassword"},
         {&target->tls_revocation_list, "sslcrl"},
+        {&target->tls_revocation_folder, "sslcrldir"},
         {&target->tls_minimum, "ssl_min_protocol_version"},
         {&target->tls_maximum, "ssl_max_protocol_version"},
     };
@@ -237,7 +255,9 @@ fill(struct target *target, const PQconninfoOption *parsed, PGconn *connection, 
         target->direct_tls = // of libpq 17 on
             strcmp(or_empty(option_of(options, "sslnegotiation")), "direct") == 0;
         target->connect_timeout = read_timeout(option_of(options, "connect_timeout"));
+        bool mode_is_given = is_given(parsed, options, "sslmode") || getenv("PGSSLMODE") != NULL;
         is_filled = target->password != NULL &&
+                    settle_system_roots(target, mode_is_given, error, error_size) &&
                     fill_hosts(target, options, PQhost(connection), error, error_size);
     }
     PQconninfoFree(options);
@@ -319,6 +339,7 @@ target_unref(struct target **target)
     free(dropped->tls_certificate);
     free(dropped->tls_key);
     free(dropped->tls_revocation_list);
+    free(dropped->tls_revocation_folder);
     free(dropped->tls_minimum);
     free(dropped->tls_maximum);
     free(dropped);

@@ -25,7 +25,8 @@ struct target {
     enum tls_mode tls_mode;
     bool direct_tls;                                        // sslnegotiation=direct
     char *tls_root_certificate, *tls_certificate, *tls_key; // "" where not given
-    char *tls_key_password, *tls_revocation_list;           // likewise
+    char *tls_key_password;                                 // likewise
+    char *tls_revocation_list, *tls_revocation_folder;      // likewise
     char *tls_minimum, *tls_maximum; // "TLSv1.2" and the like, "" where not given
     bool tls_sends_name;             // sslsni
     uint64_t connect_timeout;        // ns; 0: none

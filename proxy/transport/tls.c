@@ -2,6 +2,9 @@
 // session resumption. libpq never resumes, PostgreSQL gives no tickets either, and a ticket key would have to
 // be shared by a fleet.
 //
+// A client without a certificate is let through the handshake, as PostgreSQL does: whoever needs one refuses
+// the login in words (session_startup.c), where an alert would say little.
+//
 // A context is immutable and shared by reference; OpenSSL locks what it counts in it. Any thread.
 #include "proxy/transport/tls.h"
 #include "proxy/transport/tls_openssl.h"
@@ -71,6 +74,18 @@ complain(char *error, size_t error_size, const char *what, const char *file)
     return false;
 }
 
+static int
+give_key_password(char *buffer, int size, int is_writing, void *password)
+{
+    (void)is_writing;
+    size_t length = strlen(password);
+    if (length > (size_t)size) {
+        return 0;
+    }
+    memcpy(buffer, password, length);
+    return (int)length;
+}
+
 static struct tls_context *
 new_context(const SSL_METHOD *method, char *error, size_t error_size)
 {
@@ -91,10 +106,25 @@ new_context(const SSL_METHOD *method, char *error, size_t error_size)
     SSL_CTX_set_options(context->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                           SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_clear_mode(context->ssl, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context->ssl, 0);
+    // OpenSSL would ask the terminal for a password that is not given.
+    SSL_CTX_set_default_passwd_cb(context->ssl, give_key_password);
+    SSL_CTX_set_default_passwd_cb_userdata(context->ssl, "");
     return context;
+}
+
+// PEM, else DER, as libpq. What is wrong with it as PEM is what is told.
+static bool
+use_key(SSL_CTX *ssl, const char *key)
+{
+    if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) == 1) {
+        return true;
+    }
+    ERR_set_mark();
+    bool is_loaded = SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_ASN1) == 1;
+    ERR_pop_to_mark();
+    return is_loaded;
 }
 
 static bool
@@ -104,7 +134,7 @@ use_certificate(SSL_CTX *ssl, const char *certificate, const char *key, char *er
     if (SSL_CTX_use_certificate_chain_file(ssl, certificate) != 1) {
         return complain(error, error_size, "could not load certificate file", certificate);
     }
-    if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1) {
+    if (!use_key(ssl, key)) {
         return complain(error, error_size, "could not load private key file", key);
     }
     if (SSL_CTX_check_private_key(ssl) != 1) {
@@ -143,8 +173,7 @@ set_up_for_clients(SSL_CTX *ssl, const struct configuration_tls *settings, char 
     if (!use_certificate(ssl, settings->cert, settings->key, error, error_size)) {
         return false;
     }
-    bool must_verify = settings->mode >= TLS_VERIFY_CA;
-    if (must_verify && *settings->ca == '\0') {
+    if (settings->mode >= TLS_VERIFY_CA && *settings->ca == '\0') {
         snprintf(error, error_size, "to verify clients' certificates needs listen.tls.ca");
         return false;
     }
@@ -156,8 +185,7 @@ set_up_for_clients(SSL_CTX *ssl, const struct configuration_tls *settings, char 
                             settings->ca);
         }
         SSL_CTX_set_client_CA_list(ssl, names);
-        SSL_CTX_set_verify(
-            ssl, SSL_VERIFY_PEER | (must_verify ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+        SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     }
     SSL_CTX_set_alpn_select_cb(ssl, choose_alpn, NULL);
     return true;
@@ -224,28 +252,23 @@ load_roots(SSL_CTX *ssl, const struct target *target, char *error, size_t error_
 static bool
 load_revocations(SSL_CTX *ssl, const struct target *target, char *error, size_t error_size)
 {
+    char path[1024];
     const char *file = target->tls_revocation_list;
-    if (*file == '\0') {
-        return true;
+    const char *folder = target->tls_revocation_folder;
+    if (*file == '\0' && *folder == '\0') {
+        if (!default_file(path, sizeof path, "root.crl")) {
+            return true;
+        }
+        file = path;
     }
     X509_STORE *store = SSL_CTX_get_cert_store(ssl);
-    if (X509_STORE_load_locations(store, file, NULL) != 1) {
-        return complain(error, error_size, "could not load certificate revocation list", file);
+    if ((*file != '\0' && X509_STORE_load_file(store, file) != 1) ||
+        (*folder != '\0' && X509_STORE_load_path(store, folder) != 1)) {
+        return complain(error, error_size, "could not load certificate revocation list",
+                        *file != '\0' ? file : folder);
     }
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return true;
-}
-
-static int
-give_key_password(char *buffer, int size, int is_writing, void *password)
-{
-    (void)is_writing;
-    size_t length = strlen(password);
-    if (length > (size_t)size) {
-        return 0;
-    }
-    memcpy(buffer, password, length);
-    return (int)length;
 }
 
 static bool
@@ -269,8 +292,6 @@ load_client_certificate(SSL_CTX *ssl, const struct target *target, char *error, 
         }
         key = key_path;
     }
-    // OpenSSL would ask the terminal for a password that is not given.
-    SSL_CTX_set_default_passwd_cb(ssl, give_key_password);
     SSL_CTX_set_default_passwd_cb_userdata(ssl, target->tls_key_password);
     bool is_loaded = use_certificate(ssl, certificate, key, error, error_size);
     SSL_CTX_set_default_passwd_cb_userdata(ssl, "");

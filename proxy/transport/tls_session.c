@@ -1,6 +1,7 @@
 // TLS on one connection, without its socket. OpenSSL talks to a BIO of our own: it reads straight from
 // the chunk that the socket was read into, and writes records into the thread's record chunk, which is handed to
-// the stream when it is full or when a call ends. So each byte is copied by the cipher alone.
+// the stream when it is full or when a call ends. So what the proxy adds to the cipher's work is one copy out of
+// the first, and one into the second.
 //
 // One session belongs to one stream and its thread. Known compromise: the record chunk is shared by the
 // thread's sessions, so nothing may stay in it after a call; every public function flushes.
@@ -28,6 +29,8 @@ struct tls_session {
     size_t output_from;
     bool is_server;
     bool needs_alpn;
+    char address
+        [INET6_ADDRSTRLEN]; // verify-full is to find it in the certificate; "": a name, or none
     char error[256];
 };
 
@@ -171,12 +174,38 @@ expect_host(struct tls_session *session, const char *host_name)
     if (!tls_context_checks_host(session->context)) {
         return true;
     }
-    X509_VERIFY_PARAM *parameters = SSL_get0_param(session->ssl);
-    if (host_name[0] == '\0') {
-        return false;
+    if (is_address) { // after the handshake
+        snprintf(session->address, sizeof session->address, "%s", host_name);
+        return true;
     }
-    return is_address ? X509_VERIFY_PARAM_set1_ip_asc(parameters, host_name) == 1
-                      : X509_VERIFY_PARAM_set1_host(parameters, host_name, 0) == 1;
+    X509_VERIFY_PARAM *parameters = SSL_get0_param(session->ssl);
+    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return host_name[0] != '\0' && X509_VERIFY_PARAM_set1_host(parameters, host_name, 0) == 1;
+}
+
+static bool
+names_addresses(const X509 *certificate)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    bool found = false;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+        found = sk_GENERAL_NAME_value(names, i)->type == GEN_IPADD;
+    }
+    GENERAL_NAMES_free(names);
+    return found;
+}
+
+// As libpq: an address may also stand as text where names stand, which OpenSSL's own check does not know; the
+// common name counts where the certificate names no addresses.
+static bool
+is_for_address(const struct tls_session *session)
+{
+    X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+    if (certificate == NULL || X509_check_ip_asc(certificate, session->address, 0) == 1) {
+        return certificate != NULL;
+    }
+    unsigned flags = names_addresses(certificate) ? X509_CHECK_FLAG_NEVER_CHECK_SUBJECT : 0;
+    return X509_check_host(certificate, session->address, 0, flags, NULL) == 1;
 }
 
 struct tls_session *
@@ -260,9 +289,17 @@ tls_session_handshake(struct tls_session *session)
     ERR_clear_error();
     enum tls_session_status status = status_of(session, SSL_do_handshake(session->ssl));
     flush(session);
-    if (status == TLS_SESSION_DONE && session->needs_alpn && !tls_session_has_alpn(session)) {
+    if (status != TLS_SESSION_DONE) {
+        return status;
+    }
+    if (session->needs_alpn && !tls_session_has_alpn(session)) {
         snprintf(session->error, sizeof session->error, "%s",
                  "the server did not agree on ALPN \"postgresql\" (direct TLS)");
+        return TLS_SESSION_FAILED;
+    }
+    if (session->address[0] != '\0' && !is_for_address(session)) {
+        snprintf(session->error, sizeof session->error, "certificate verify failed: %s",
+                 X509_verify_cert_error_string(X509_V_ERR_IP_ADDRESS_MISMATCH));
         return TLS_SESSION_FAILED;
     }
     return status;
@@ -333,9 +370,9 @@ tls_session_channel_binding(const struct tls_session *session, unsigned char out
 {
     X509 *certificate = session->is_server ? SSL_get_certificate(session->ssl)
                                            : SSL_get0_peer_certificate(session->ssl);
-    int digest = NID_undef;
+    int digest = NID_undef; // RSA-PSS has it among its parameters
     if (certificate == NULL ||
-        OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest, NULL) != 1) {
+        X509_get_signature_info(certificate, &digest, NULL, NULL, NULL) != 1) {
         return 0;
     }
     // RFC 5929: SHA-256 in place of the broken ones.
@@ -350,13 +387,19 @@ tls_session_channel_binding(const struct tls_session *session, unsigned char out
 }
 
 bool
+tls_session_peer_is_verified(const struct tls_session *session)
+{
+    return SSL_get0_peer_certificate(session->ssl) != NULL &&
+           SSL_get_verify_result(session->ssl) == X509_V_OK;
+}
+
+bool
 tls_session_peer_name(const struct tls_session *session, char *name, size_t size)
 {
-    X509 *certificate = SSL_get0_peer_certificate(session->ssl);
-    if (certificate == NULL || SSL_get_verify_result(session->ssl) != X509_V_OK) {
+    if (!tls_session_peer_is_verified(session)) {
         return false;
     }
-    X509_NAME *subject = X509_get_subject_name(certificate);
+    X509_NAME *subject = X509_get_subject_name(SSL_get0_peer_certificate(session->ssl));
     int length = X509_NAME_get_text_by_NID(subject, NID_commonName, name, (int)size);
     // A NUL within, or a name that was cut, is somebody else's name.
     return length > 0 && (size_t)length < size - 1 && strlen(name) == (size_t)length;

@@ -39,9 +39,12 @@ void tls_session_shutdown(struct tls_session *session); // sends close_notify
 
 const char *tls_session_error(const struct tls_session *session); // "" if none
 bool tls_session_has_alpn(const struct tls_session *session);     // "postgresql" was agreed on
-// tls-server-end-point (RFC 5929): hash of the server's certificate; 0: there is none.
+// tls-server-end-point (RFC 5929): hash of the server's certificate; 0: there is none, or its signature
+// knows no hash (Ed25519), for which nothing is defined.
 size_t tls_session_channel_binding(const struct tls_session *session, unsigned char out[64]);
-// The common name in the peer's (verified) certificate; false: no certificate, or no such name.
+bool tls_session_peer_is_verified(const struct tls_session *session); // by its certificate
+// The first common name in the peer's (verified) certificate, as PostgreSQL takes it; false: no certificate,
+// no such name, or one that holds a NUL or does not fit.
 bool tls_session_peer_name(const struct tls_session *session, char *name, size_t size);
 
 #endif

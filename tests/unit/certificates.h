@@ -5,9 +5,12 @@
 #include <criterion/criterion.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct certificate_files {
@@ -28,28 +31,71 @@ certificates_add_extension(X509 *certificate, int nid, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-// `names`: of subjectAltName, as OpenSSL writes them ("DNS:localhost,IP:127.0.0.1").
+struct certificate_wish {
+    const char *key;             // "EC", "RSA", "ED25519"
+    const char *digest;          // of the signature; NULL: the key's own
+    bool is_pss;                 // RSA's newer padding
+    const char *common_names[2]; // NULL: none
+    size_t common_name_length;   // of the first; 0: up to its end
+    const char *names;           // of subjectAltName ("DNS:localhost,IP:127.0.0.1"); NULL: none
+};
+
+static inline EVP_PKEY *
+certificates_make_key(const char *type)
+{
+    if (strcmp(type, "RSA") == 0) {
+        return EVP_RSA_gen(2048);
+    }
+    return strcmp(type, "EC") == 0 ? EVP_EC_gen("P-256") : EVP_PKEY_Q_keygen(NULL, NULL, type);
+}
+
 static inline void
-certificates_make(struct certificate_files *files, const char *common_name, const char *names)
+certificates_sign(X509 *certificate, EVP_PKEY *key, const struct certificate_wish *wish)
+{
+    const EVP_MD *digest = wish->digest != NULL ? EVP_get_digestbyname(wish->digest) : NULL;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *signing;
+    cr_assert_eq(EVP_DigestSignInit(context, &signing, digest, NULL, key), 1);
+    if (wish->is_pss) {
+        EVP_PKEY_CTX_set_rsa_padding(signing, RSA_PKCS1_PSS_PADDING);
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(signing, RSA_PSS_SALTLEN_DIGEST);
+    }
+    cr_assert_gt(X509_sign_ctx(certificate, context), 0);
+    EVP_MD_CTX_free(context);
+}
+
+static inline void
+certificates_add_names(X509 *certificate, const struct certificate_wish *wish)
+{
+    X509_NAME *name = X509_get_subject_name(certificate);
+    for (size_t i = 0; i < 2 && wish->common_names[i] != NULL; i++) {
+        int length = i == 0 && wish->common_name_length > 0 ? (int)wish->common_name_length : -1;
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                                   (const unsigned char *)wish->common_names[i], length, -1, 0);
+    }
+    X509_set_issuer_name(certificate, name);
+    certificates_add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
+    if (wish->names != NULL) {
+        certificates_add_extension(certificate, NID_subject_alt_name, wish->names);
+    }
+}
+
+static inline void
+certificates_make_with(struct certificate_files *files, const struct certificate_wish *wish)
 {
     snprintf(files->directory, sizeof files->directory, "/tmp/pgrehearse-test-XXXXXX");
     cr_assert_not_null(mkdtemp(files->directory));
     snprintf(files->certificate, sizeof files->certificate, "%s/server.crt", files->directory);
     snprintf(files->key, sizeof files->key, "%s/server.key", files->directory);
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *key = certificates_make_key(wish->key);
     X509 *certificate = X509_new();
     X509_set_version(certificate, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
     X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
     X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
     X509_set_pubkey(certificate, key);
-    X509_NAME *name = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1,
-                               -1, 0);
-    X509_set_issuer_name(certificate, name);
-    certificates_add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
-    certificates_add_extension(certificate, NID_subject_alt_name, names);
-    cr_assert_gt(X509_sign(certificate, key, EVP_sha256()), 0);
+    certificates_add_names(certificate, wish);
+    certificates_sign(certificate, key, wish);
     FILE *file = fopen(files->certificate, "w");
     PEM_write_X509(file, certificate);
     fclose(file);
@@ -58,6 +104,15 @@ certificates_make(struct certificate_files *files, const char *common_name, cons
     fclose(file);
     X509_free(certificate);
     EVP_PKEY_free(key);
+}
+
+// `names`: as in a wish.
+static inline void
+certificates_make(struct certificate_files *files, const char *common_name, const char *names)
+{
+    certificates_make_with(
+        files, &(struct certificate_wish){
+                   .key = "EC", .digest = "SHA256", .common_names = {common_name}, .names = names});
 }
 
 static inline void

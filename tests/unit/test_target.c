@@ -147,3 +147,21 @@ Test(target, the_strings_password_is_its_users_alone)
     free(own);
     target_unref(&target);
 }
+
+Test(target, the_worlds_authorities_are_trusted_for_a_name_alone)
+{
+    struct target *target = parse("host=db.test sslrootcert=system");
+    cr_assert_not_null(target, "%s", error);
+    cr_expect_eq(target->tls_mode, TLS_VERIFY_FULL);
+    target_unref(&target);
+    target = parse("host=db.test sslrootcert=system sslmode=verify-full");
+    cr_assert_not_null(target, "%s", error);
+    target_unref(&target);
+    static const char *const weak[] = {"allow", "prefer", "require", "verify-ca"};
+    for (size_t i = 0; i < sizeof weak / sizeof *weak; i++) {
+        char string[128];
+        snprintf(string, sizeof string, "host=db.test sslrootcert=system sslmode=%s", weak[i]);
+        cr_expect_null(parse(string));
+        cr_expect_not_null(strstr(error, "weak sslmode"), "%s", error);
+    }
+}
