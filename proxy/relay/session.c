@@ -301,9 +301,7 @@ on_client_end(void *context, enum stream_end why)
         return;
     }
     if (session->phase == SESSION_SECURING) {
-        log_event(LOG_INFO_LEVEL, "tls_failed", "session=%llu address=%s error=\"%s\"",
-                  (unsigned long long)session->id, session->address,
-                  stream_tls_error(session->client));
+        session_startup_not_secured(session, why);
     }
     bool must_say_goodbye = session->old && !session->client_has_terminated &&
                             (session->phase == SESSION_RELAY) && !session->pairing.is_copying_in &&

@@ -88,6 +88,7 @@ struct session {
     bool has_asked_tls, has_asked_gss;
     bool is_waiting, has_turn;        // session_admission.c
     struct session *next_waiting;     // in worker->first_waiting
+    bool is_direct_tls; // the handshake came without SSLRequest
     const char *user, *database_name; // from the packet
     char address[64];
     int port;
@@ -157,6 +158,7 @@ void session_release_stream(struct session *session); // the client's stream is 
 
 void session_startup_bytes(struct session *session, const uint8_t *bytes, size_t length);
 void session_startup_secured(struct session *session);
+void session_startup_not_secured(struct session *session, enum stream_end why); // says why
 
 // Connects to old, now or when its turn to log in has come.
 void session_admission_ask(struct session *session);

@@ -93,14 +93,38 @@ begin_direct_tls(struct session *session)
     size_t length = session->packet_length;
     session->packet = NULL;
     session->packet_length = 0;
+    session->is_direct_tls = true;
     start_tls(session, hello, length);
     free(hello);
 }
 
+static void
+log_tls_failure(const struct session *session, const char *error)
+{
+    log_event(LOG_INFO_LEVEL, "tls_failed", "session=%llu address=%s error=\"%s\"",
+              (unsigned long long)session->id, session->address, error);
+}
+
+// Without ALPN a direct handshake may be meant for another protocol's server (PostgreSQL 17 refuses it, too).
 void
 session_startup_secured(struct session *session)
 {
+    if (session->is_direct_tls && !stream_has_alpn(session->client)) {
+        log_tls_failure(session, "direct TLS without ALPN \"postgresql\"");
+        session_close(session, "direct TLS without ALPN");
+        return;
+    }
     session_move(session, SESSION_STARTUP);
+}
+
+void
+session_startup_not_secured(struct session *session, enum stream_end why)
+{
+    const char *error = stream_tls_error(session->client);
+    if (*error == '\0') {
+        error = why == STREAM_END_PEER ? "the client has left" : "the client was lost";
+    }
+    log_tls_failure(session, error);
 }
 
 static void
@@ -127,14 +151,42 @@ begin_console(struct session *session)
     session_release_stream(session);
 }
 
+// PostgreSQL cuts a user's name there: the one that old would see must be the certificate's.
 static bool
-tls_is_missing(const struct session *session)
+is_certificates_user(const struct session *session)
+{
+    enum { NAME_LIMIT = 63 };
+    char name[256];
+    return stream_peer_name(session->client, name, sizeof(name)) &&
+           strlen(session->user) <= NAME_LIMIT && strcmp(name, session->user) == 0;
+}
+
+// What listen.tls.mode asks of a client, in PostgreSQL's words for pg_hba.conf's hostssl and clientcert. The Unix
+// socket has no TLS. True: it was refused.
+static bool
+refuse_channel(struct session *session)
 {
     const struct configuration *configuration = instance_configuration(session->worker->instance);
-    bool is_missing = configuration->listen.tls.mode >= TLS_REQUIRE && !session->is_unix &&
-                      !stream_is_tls(session->client);
+    enum tls_mode mode = session->is_unix ? TLS_DISABLE : configuration->listen.tls.mode;
     configuration_unref(&configuration);
-    return is_missing;
+    char message[256];
+    if (mode >= TLS_REQUIRE && !stream_is_tls(session->client)) {
+        refuse(session, "28000", "TLS is required",
+               "Connect with sslmode=require, or set listen.tls.mode to allow or prefer.");
+        return true;
+    }
+    if (mode >= TLS_VERIFY_CA && !stream_peer_is_verified(session->client)) {
+        refuse(session, "28000", "connection requires a valid client certificate",
+               "Give the client sslcert and sslkey, signed by an authority of listen.tls.ca.");
+        return true;
+    }
+    if (mode == TLS_VERIFY_FULL && !is_certificates_user(session)) {
+        snprintf(message, sizeof(message), "certificate authentication failed for user \"%s\"",
+                 session->user);
+        refuse(session, "28000", message, NULL);
+        return true;
+    }
+    return false;
 }
 
 static bool
@@ -239,9 +291,7 @@ begin_session(struct session *session)
     if (!session->database_name || session->database_name[0] == '\0') {
         session->database_name = session->user;
     }
-    if (tls_is_missing(session)) {
-        refuse(session, "28000", "TLS is required",
-               "Connect with sslmode=require, or set listen.tls.mode to allow or prefer.");
+    if (refuse_channel(session)) {
         return;
     }
     if (strcmp(session->database_name, "pgrehearse") == 0) {
