@@ -161,6 +161,7 @@ take_authentication(struct own_session *session, const uint8_t *body, size_t len
     if (session->is_authenticated) {
         return refuse(session, outcome, OWN_JUNK, "an Authentication message after the login");
     }
+    session->was_asked = true;
     writer_init(&answer);
     enum login_status status = login_step(session->login, body, length, &answer);
     if (status == LOGIN_SEND && !answer.failed) {
@@ -217,6 +218,11 @@ take_error(struct own_session *session, const uint8_t *body, size_t length,
     }
     const char *sqlstate = error.sqlstate != NULL ? error.sqlstate : "";
     const char *text = error.message != NULL ? error.message : "";
+    // As libpq: pg_hba.conf may have the user with TLS alone, or without.
+    if (!session->was_asked && !session->went_other_way && strcmp(sqlstate, "28000") == 0 &&
+        connector_has_other_way(target_of(session), session->stream)) {
+        return OWN_LOGIN_OTHER_WAY;
+    }
     own_trouble_say(&session->trouble, sqlstate, text);
     *outcome = is_passing(sqlstate) ? OWN_UNAVAILABLE : OWN_LOGIN;
     // A pooler that does not take `options` says so in words: 08P01, "unsupported startup parameter".

@@ -70,7 +70,9 @@ struct own_session {
     struct secret *secret; // NULL: none known; dropped after the login
     unsigned char channel_binding[64];
     bool is_authenticated;
-    bool has_options; // they went into the startup packet
+    bool was_asked;      // an Authentication message has come
+    bool went_other_way; // the server has refused the first channel (sslmode=allow, prefer)
+    bool has_options;    // they went into the startup packet
 
     // What the server sends.
     struct frame frame;
@@ -138,12 +140,18 @@ void own_session_run(struct own_session *session, struct own_job *job);
 // `cancels`: the server is asked to stop what it does. A job that runs must be taken off before.
 void own_session_close(struct own_session *session, bool cancels);
 void own_session_tick(struct own_session *session, uint64_t now);
+void own_session_go_other_way(struct own_session *session); // connects anew
 void own_session_is_logged_in(struct own_session *session);
 void own_session_has_broken(struct own_session *session, enum own_outcome outcome);
 
 // own_login.c
 bool own_login_begin(struct own_session *session);
-enum own_login_result { OWN_LOGIN_GOES_ON, OWN_LOGIN_READY, OWN_LOGIN_FAILED };
+enum own_login_result {
+    OWN_LOGIN_GOES_ON,
+    OWN_LOGIN_READY,
+    OWN_LOGIN_FAILED,
+    OWN_LOGIN_OTHER_WAY, // refused for its channel, and there is another
+};
 // A message of the login; for FAILED, *outcome and the session's trouble say why.
 enum own_login_result own_login_message(struct own_session *session, char type, const uint8_t *body,
                                         size_t length, enum own_outcome *outcome);

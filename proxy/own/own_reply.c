@@ -90,6 +90,9 @@ take_login(struct own_session *session, char type)
     case OWN_LOGIN_FAILED:
         own_session_has_broken(session, outcome);
         return false;
+    case OWN_LOGIN_OTHER_WAY:
+        own_session_go_other_way(session);
+        return false;
     case OWN_LOGIN_READY:
         break;
     }

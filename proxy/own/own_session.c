@@ -6,6 +6,7 @@
 //         ▼                      ▼                          └──┼──────────┘ │
 //       freed                 CLOSING ◄────────────────────────┴────────────┘
 //
+// LOGGING_IN leads back to CONNECTING once, when the server refuses the login for its channel (TLS or not).
 // The state is sent in front of the job in one go; its replies are swallowed, and an error among them makes
 // the job's replies worthless (OWN_STATE). The job's bytes are handed on as they lie in the stream's chunk.
 //
@@ -27,7 +28,7 @@ move(struct own_session *session, enum own_phase phase)
 {
     static const unsigned allowed[] = {
         [OWN_CONNECTING] = 1u << OWN_LOGGING_IN,
-        [OWN_LOGGING_IN] = 1u << OWN_IDLE | 1u << OWN_CLOSING,
+        [OWN_LOGGING_IN] = 1u << OWN_CONNECTING | 1u << OWN_IDLE | 1u << OWN_CLOSING,
         [OWN_IDLE] = 1u << OWN_BUSY | 1u << OWN_CLOSING,
         [OWN_BUSY] = 1u << OWN_IDLE | 1u << OWN_CLOSING,
         [OWN_CLOSING] = 0,
@@ -299,6 +300,30 @@ on_connected(void *context, struct stream *stream, const char *error)
         return;
     }
     stream_resume(stream);
+}
+
+void
+own_session_go_other_way(struct own_session *session)
+{
+    const struct own_place *place = session->group->place;
+    struct stream *refused = session->stream;
+    session->went_other_way = true;
+    own_login_end(session);
+    free(session->user);
+    session->user = NULL;
+    frame_init(&session->frame);
+    session->stream = NULL;
+    move(session, OWN_CONNECTING);
+    session->deadline = UINT64_MAX; // the connector's own
+    session->connector = connector_start_other_way(
+        session->group->pool->loop, session->settings->targets[place->side],
+        session->settings->tls[place->side], refused, patience(session), on_connected, session);
+    stream_set_owner(refused, NULL, NULL);
+    stream_stop(refused);
+    if (session->connector == NULL) {
+        own_trouble_say(&session->trouble, "", "no memory");
+        own_session_has_broken(session, OWN_UNAVAILABLE);
+    }
 }
 
 bool

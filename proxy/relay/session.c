@@ -26,7 +26,8 @@ static const unsigned edges[] = {
     [SESSION_SECURING] = BIT(SESSION_STARTUP) | BIT(SESSION_CLOSING),
     [SESSION_WAITING] = BIT(SESSION_CONNECTING) | BIT(SESSION_CLOSING),
     [SESSION_CONNECTING] = BIT(SESSION_LOGIN) | BIT(SESSION_CLOSING),
-    [SESSION_LOGIN] = BIT(SESSION_RELAY) | BIT(SESSION_OPAQUE) | BIT(SESSION_CLOSING),
+    [SESSION_LOGIN] =
+        BIT(SESSION_CONNECTING) | BIT(SESSION_RELAY) | BIT(SESSION_OPAQUE) | BIT(SESSION_CLOSING),
     [SESSION_RELAY] = BIT(SESSION_OPAQUE) | BIT(SESSION_CLOSING),
     [SESSION_OPAQUE] = BIT(SESSION_CLOSING),
     [SESSION_CLOSING] = BIT(SESSION_GONE),
@@ -159,8 +160,9 @@ session_refuse(struct session *session, const struct reply_error_text *error)
     }
     writer_fini(&writer);
     log_event(LOG_INFO_LEVEL, "client_refused",
-              "session=%llu address=%s sqlstate=%s message=\"%s\"", (unsigned long long)session->id,
-              session->address, error->sqlstate, error->message);
+              "session=%llu address=%s sqlstate=%s message=\"%s\" detail=\"%s\"",
+              (unsigned long long)session->id, session->address, error->sqlstate, error->message,
+              error->detail ? error->detail : "");
     session_close(session, error->message);
 }
 

@@ -83,12 +83,42 @@ on_connected(void *context, struct stream *stream, const char *error)
                            .detail = "The options of `old` are appended to the client's."});
         return;
     }
-    if (!session_auth_begin(session)) {
+    if (session->way == WAY_FIRST && !session_auth_begin(session)) {
         return;
     }
     stream_resume(stream);
     if (session_auth_hears_client(session)) {
         session_client_resume(session, PAUSE_NOT_YET);
+    }
+}
+
+// Old's stream goes its own way to its end; what was said on it is forgotten.
+static void
+leave_old(struct session *session)
+{
+    stream_set_owner(session->old, NULL, NULL);
+    stream_stop(session->old);
+    session->old = NULL;
+    session->old_pauses = 0;
+    session->last_from_old = '\0';
+    session->login_length = 0;
+    session->was_challenged = false;
+    atomic_fetch_sub(&session->database->old_sessions, 1);
+    session_old_login_free(session);
+}
+
+void
+session_login_again(struct session *session, enum session_way way)
+{
+    session->way = way;
+    session_client_pause(session, PAUSE_NOT_YET);
+    session_move(session, SESSION_CONNECTING);
+    session->connector = connector_start_other_way(&session->worker->loop, old_target(session),
+                                                   session->settings->tls[SIDE_OLD], session->old,
+                                                   0, on_connected, session);
+    leave_old(session);
+    if (!session->connector) {
+        session_close(session, "out of memory");
     }
 }
 
@@ -131,6 +161,20 @@ channels_are_one(const struct session *session)
     return our_length != 0 && our_length == their_length && memcmp(ours, theirs, our_length) == 0;
 }
 
+// In AuthenticationSASL.
+static bool
+offers_binding(const uint8_t *body, size_t length)
+{
+    struct reader reader = reader_over(body + 4, length - 4);
+    const char *mechanism;
+    while ((mechanism = reader_string(&reader)) && mechanism[0] != '\0') {
+        if (strcmp(mechanism, binding_mechanism) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // AuthenticationSASL without the mechanism that binds to the channel.
 static void
 send_mechanisms(struct session *session, const uint8_t *body, size_t length)
@@ -159,11 +203,13 @@ send_mechanisms(struct session *session, const uint8_t *body, size_t length)
     }
     writer_fini(&writer);
     if (has_binding && stream_is_tls(session->client)) {
-        log_event(LOG_WARNING_LEVEL, "channel_binding_stripped",
-                  "session=%llu hint=\"clients that can bind to the channel are refused by old: "
-                  "set sslmode=disable in `old`, channel_binding=disable in the clients, or give "
-                  "listen.tls old's own certificate and key\"",
-                  (unsigned long long)session->id);
+        log_event(
+            LOG_WARNING_LEVEL, "channel_binding_stripped",
+            "session=%llu hint=\"clients that can bind to the channel are refused by old: give "
+            "listen.tls old's own certificate and key, or let old be reached without TLS "
+            "(sslmode=prefer or disable in `old`), or set channel_binding=disable in the "
+            "clients\"",
+            (unsigned long long)session->id);
     }
 }
 
@@ -188,6 +234,10 @@ take_authentication(struct session *session, const struct message *message)
     if (is_unchallenged &&
         session->settings->configuration->auth.unchallenged == UNCHALLENGED_REFUSE) {
         refuse_unchallenged(session);
+        return;
+    }
+    if (code == AUTHENTICATION_SASL && !channels_are_one(session) &&
+        offers_binding(message->body, message->length) && session_way_cannot_bind(session)) {
         return;
     }
     session_auth_saw(session, code, message->body, message->length);
@@ -230,7 +280,9 @@ static void
 take_message(struct session *session, const struct message *message)
 {
     const char *name, *value;
-    session->last_from_old = message->type;
+    if (session_way_refused(session, message)) {
+        return;
+    }
     switch (message->type) {
     case MESSAGE_SERVER_AUTHENTICATION:
         take_authentication(session, message);
@@ -249,6 +301,12 @@ take_message(struct session *session, const struct message *message)
         if (session_auth_is_ours(session)) {
             session_old_login_refused(session, message);
         }
+        break;
+    case MESSAGE_SERVER_NEGOTIATE_PROTOCOL_VERSION: // once, although old may be connected to twice
+        if (session->has_negotiated) {
+            return;
+        }
+        session->has_negotiated = true;
         break;
     case MESSAGE_SERVER_READY_FOR_QUERY:
         session_to_client(session, message->raw, message->raw_length);
@@ -352,6 +410,11 @@ session_login_go_on(struct session *session)
             break;
         }
         take_message(session, &message);
+        if (session->phase == SESSION_CONNECTING) { // old is connected to anew
+            session->is_reading_login = false;
+            return;
+        }
+        session->last_from_old = message.type;
         at += message.raw_length;
     }
     session->is_reading_login = false;

@@ -6,6 +6,7 @@
 //   session_login.c    the old session, and the login through it
 //   session_auth.c     who authenticates the client, and what is learnt of its secret
 //   session_old_login.c  the proxy logs in on old itself
+//   session_way.c      old is reached with TLS or without, as it will have the login
 //   session_facts.c    what shadow and registry are told after the login
 //   session_request.c  bytes from the client to old
 //   session_reply.c    bytes from old to the client
@@ -32,7 +33,7 @@
 #include "proxy/transport/connector.h"
 
 // STARTUP ──► SECURING ──► STARTUP        (SSLRequest, direct TLS)
-// STARTUP ──► [WAITING ──►] CONNECTING ──► LOGIN ──► RELAY | OPAQUE
+// STARTUP ──► [WAITING ──►] CONNECTING ◄──► LOGIN ──► RELAY | OPAQUE
 // STARTUP ──► GONE                        (handed over: console, cancel)
 // any ──► CLOSING ──► GONE
 enum session_phase {
@@ -88,7 +89,7 @@ struct session {
     bool has_asked_tls, has_asked_gss;
     bool is_waiting, has_turn;        // session_admission.c
     struct session *next_waiting;     // in worker->first_waiting
-    bool is_direct_tls; // the handshake came without SSLRequest
+    bool is_direct_tls;               // the handshake came without SSLRequest
     const char *user, *database_name; // from the packet
     char address[64];
     int port;
@@ -107,6 +108,13 @@ struct session {
     struct session_auth *auth;   // who the client is; outlives the login while a secret is awaited
     struct old_login *old_login; // the proxy logs in on old itself; NULL: old asks the client
     bool was_challenged;
+    enum session_way {
+        WAY_FIRST,       // as sslmode of `old` says
+        WAY_OTHER,       // old has refused the first
+        WAY_FOR_BINDING, // without TLS, for a client that could else not bind to the channel
+        WAY_BACK,        // with TLS again, since old has refused that
+    } way;
+    bool has_negotiated;         // NegotiateProtocolVersion has passed
     struct session_facts *facts; // being filled in; then the feed's
     size_t facts_capacity;
 
@@ -178,6 +186,12 @@ const char *session_old_database(const struct session *session);
 void session_old_login_answer(struct session *session, const struct message *message);
 void session_old_login_refused(struct session *session, const struct message *message); // logs it
 void session_old_login_free(struct session *session);
+
+// Called with the first messages of a login. True: they are not for the client, old is connected to anew.
+bool session_way_refused(struct session *session, const struct message *message);
+bool session_way_cannot_bind(struct session *session);
+// Connected anew to old.
+void session_login_again(struct session *session, enum session_way way);
 
 // ParameterStatus during the login. False: no memory.
 bool session_facts_report(struct session *session, const char *name, const char *value);

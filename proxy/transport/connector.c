@@ -5,8 +5,8 @@
 //       ▼ none left                                  ▼ none left   │plain      │'N'         │      │
 //     FAILED                                     NEXT_HOST         └───────────┴────────────┴─► CONNECTED
 //
-// sslmode: disable and allow are plain (a server that refuses plain logins to `allow` is the login's
-// affair), prefer asks and takes no for an answer, and tries the address again without TLS when the
+// sslmode: disable and allow are plain (when a server refuses a login for its channel, the login goes the other
+// way), prefer asks and takes no for an answer, and tries the address again without TLS when the
 // handshake fails; require and above insist. Over Unix sockets there is no TLS. GSSAPI is never asked for.
 //
 // Owns what it opened until `done`. It frees itself when libuv has let go of the timer, the poll
@@ -602,20 +602,47 @@ connector_start(uv_loop_t *loop, struct target *target, struct tls_context *tls,
     return new_connector(loop, target, tls, timeout, done, context);
 }
 
-struct connector *
-connector_start_beside(uv_loop_t *loop, struct target *target, struct tls_context *tls,
-                       const struct stream *beside, uint64_t timeout, connector_done done,
-                       void *context)
+// To the address that `stream` goes to; with `tls` in any case, or NULL: without.
+static struct connector *
+start_at(uv_loop_t *loop, struct target *target, struct tls_context *tls,
+         const struct stream *stream, uint64_t timeout, connector_done done, void *context)
 {
-    struct connector *connector =
-        new_connector(loop, target, stream_is_tls(beside) ? tls : NULL, timeout, done, context);
+    struct connector *connector = new_connector(loop, target, tls, timeout, done, context);
     if (connector != NULL) {
         connector->is_beside = true;
-        connector->host = stream_host(beside) < target->host_count ? stream_host(beside) : 0;
-        connector->address_count = stream_peer_address(beside, &connector->addresses[0].socket,
+        connector->host = stream_host(stream) < target->host_count ? stream_host(stream) : 0;
+        connector->address_count = stream_peer_address(stream, &connector->addresses[0].socket,
                                                        &connector->addresses[0].length)
                                        ? 1
                                        : 0;
     }
     return connector;
+}
+
+struct connector *
+connector_start_beside(uv_loop_t *loop, struct target *target, struct tls_context *tls,
+                       const struct stream *beside, uint64_t timeout, connector_done done,
+                       void *context)
+{
+    return start_at(loop, target, stream_is_tls(beside) ? tls : NULL, beside, timeout, done,
+                    context);
+}
+
+bool
+connector_has_other_way(const struct target *target, const struct stream *refused)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    enum tls_mode first = stream_is_tls(refused) ? TLS_PREFER : TLS_ALLOW;
+    return target->tls_mode == first && stream_peer_address(refused, &address, &length) &&
+           address.ss_family != AF_UNIX;
+}
+
+struct connector *
+connector_start_other_way(uv_loop_t *loop, struct target *target, struct tls_context *tls,
+                          const struct stream *refused, uint64_t timeout, connector_done done,
+                          void *context)
+{
+    return start_at(loop, target, stream_is_tls(refused) ? NULL : tls, refused, timeout, done,
+                    context);
 }

@@ -67,7 +67,12 @@ tls_context_unref(struct tls_context **context)
 static bool
 complain(char *error, size_t error_size, const char *what, const char *file)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long code = ERR_peek_error(); // the first: what follows it says only who called whom
+    const char *reason =
+        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+    if (ERR_GET_REASON(code) == ERR_R_INTERRUPTED_OR_CANCELLED) { // give_key_password
+        reason = "it is encrypted, and no password is given";
+    }
     snprintf(error, error_size, "%s%s%s%s: %s", what, *file != '\0' ? " \"" : "", file,
              *file != '\0' ? "\"" : "", reason != NULL ? reason : "unknown OpenSSL error");
     ERR_clear_error();
@@ -79,8 +84,8 @@ give_key_password(char *buffer, int size, int is_writing, void *password)
 {
     (void)is_writing;
     size_t length = strlen(password);
-    if (length > (size_t)size) {
-        return 0;
+    if (length == 0 || length > (size_t)size) {
+        return -1;
     }
     memcpy(buffer, password, length);
     return (int)length;

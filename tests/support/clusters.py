@@ -20,6 +20,9 @@ local   all          all                                  trust
 local   replication  all                                  trust
 hostssl all          tls_user       127.0.0.1/32          scram-sha-256
 host    all          tls_user       127.0.0.1/32          reject
+hostnossl all        plain_user     127.0.0.1/32          scram-sha-256
+host    all          plain_user     127.0.0.1/32          reject
+hostssl all          cert_user      127.0.0.1/32          cert
 host    all          scram_user     127.0.0.1/32          scram-sha-256
 host    all          md5_user       127.0.0.1/32          md5
 host    all          password_user  127.0.0.1/32          password
@@ -33,6 +36,8 @@ GRANT ALL ON SCHEMA public TO PUBLIC;
 SET password_encryption = 'scram-sha-256';
 CREATE ROLE scram_user LOGIN PASSWORD 'a secret';
 CREATE ROLE tls_user LOGIN PASSWORD 'a secret';
+CREATE ROLE plain_user LOGIN PASSWORD 'a secret';
+CREATE ROLE cert_user LOGIN;
 CREATE ROLE password_user LOGIN PASSWORD 'a secret';
 SET password_encryption = 'md5';
 CREATE ROLE md5_user LOGIN PASSWORD 'a secret';
@@ -154,12 +159,13 @@ class Pair:
         self.ca, self.cert, self.key = make_certificate(self.folder)
         for side in (self.old, self.new):
             data = side.home / "data"
-            for source, target in ((self.cert, "server.crt"), (self.key, "server.key")):
+            for source, target in ((self.cert, "server.crt"), (self.key, "server.key"), (self.ca, "ca.crt")):
                 (data / target).write_bytes(source.read_bytes())
                 owner = data.stat()
                 os.chown(data / target, owner.st_uid, owner.st_gid)
                 (data / target).chmod(0o600)
             side.psql("ALTER SYSTEM SET ssl = on")
+            side.psql("ALTER SYSTEM SET ssl_ca_file = 'ca.crt'")  # who signs cert_user's certificate
             side.psql("SELECT pg_reload_conf()")
 
     def database(self, schema="", new_schema=None):

@@ -2,6 +2,7 @@
 #include "certificates.h"
 #include "proxy/transport/connector.h"
 #include "proxy/transport/tls.h"
+#include "proxy/transport/tls_openssl.h"
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>
@@ -19,7 +20,8 @@ struct server {
     int port;
     const char *answer;
     struct tls_context *tls;
-    struct stream *streams[4];
+    struct stream *streams[8];
+    bool is_direct; // TLS without SSLRequest
     unsigned accepted;
     unsigned closed;
     size_t got;
@@ -33,6 +35,10 @@ server_bytes(void *context, struct chunk *chunk, size_t offset, size_t length)
     static const unsigned char request[] = {0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f};
     struct stream *stream = *(struct stream **)context;
     server.got += length;
+    if (server.is_direct) {
+        stream_start_tls_server(stream, server.tls, chunk->bytes + offset, length);
+        return;
+    }
     if (server.answer == NULL || server.got > sizeof request) {
         return;
     }
@@ -340,4 +346,105 @@ Test(connector, beside_goes_to_the_same_server)
     stream_set_owner(second.stream, &our_callbacks, &second);
     stream_stop(second.stream);
     WAIT_FOR(second.closed == 1);
+}
+
+static void
+close_stream(struct outcome *of)
+{
+    stream_set_owner(of->stream, &our_callbacks, of);
+    stream_stop(of->stream);
+    WAIT_FOR(of->closed == 1);
+}
+
+// Makes the server speak TLS.
+static void
+serve_tls(struct certificate_files *files)
+{
+    certificates_make(files, "localhost", "IP:127.0.0.1");
+    struct configuration_tls settings = {TLS_ALLOW, files->certificate, files->key, ""};
+    server.tls = tls_context_for_clients(&settings, error, sizeof error);
+    cr_assert_not_null(server.tls, "%s", error);
+    server.answer = "S";
+}
+
+Test(connector, allow_and_prefer_have_another_way_and_no_other_mode_has)
+{
+    struct certificate_files files;
+    serve_tls(&files);
+    static const struct {
+        const char *mode;
+        bool first_is_tls, has_other;
+    } cases[] = {{"allow", false, true}, {"prefer", true, true}, {"require", true, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char format[128];
+        outcome = (struct outcome){0};
+        server.got = 0;
+        snprintf(format, sizeof format, "host=127.0.0.1 port=%%d sslmode=%s", cases[i].mode);
+        connect_to(format);
+        cr_assert_not_null(outcome.stream, "%s", outcome.error);
+        cr_expect_eq(stream_is_tls(outcome.stream), cases[i].first_is_tls);
+        char string[128];
+        snprintf(string, sizeof string, "host=127.0.0.1 port=%d sslmode=%s", server.port,
+                 cases[i].mode);
+        struct target *named = target_new(string, error, sizeof error);
+        cr_expect_eq(connector_has_other_way(named, outcome.stream), cases[i].has_other);
+        if (cases[i].has_other) {
+            struct tls_context *tls = tls_context_for_server(named, error, sizeof error);
+            struct outcome second = {0};
+            server.got = 0;
+            connector_start_other_way(&loop, named, tls, outcome.stream, 5000000000u, on_done,
+                                      &second);
+            tls_context_unref(&tls);
+            WAIT_FOR(second.count == 1);
+            cr_assert_not_null(second.stream, "%s", second.error);
+            cr_expect_neq(stream_is_tls(second.stream), cases[i].first_is_tls);
+            close_stream(&second);
+        }
+        target_unref(&named);
+        close_stream(&outcome);
+        outcome.stream = NULL;
+    }
+    outcome = (struct outcome){0};
+    certificates_remove(&files);
+}
+
+// libpq 15 does not know sslnegotiation: what a later one would say of the string is set by hand.
+static void
+connect_directly(const char *root)
+{
+    char string[256];
+    snprintf(string, sizeof string, "host=127.0.0.1 port=%d sslmode=verify-full sslrootcert=%s",
+             server.port, root);
+    struct target *target = target_new(string, error, sizeof error);
+    cr_assert_not_null(target, "%s", error);
+    target->direct_tls = true;
+    struct tls_context *tls = tls_context_for_server(target, error, sizeof error);
+    cr_assert_not_null(tls, "%s", error);
+    connector_start(&loop, target, tls, 5000000000u, on_done, &outcome);
+    target_unref(&target);
+    tls_context_unref(&tls);
+    WAIT_FOR(outcome.count == 1);
+}
+
+Test(connector, direct_tls_begins_with_the_handshake_and_insists_on_alpn)
+{
+    struct certificate_files files;
+    serve_tls(&files);
+    server.is_direct = true;
+    connect_directly(files.certificate);
+    cr_assert_not_null(outcome.stream, "%s", outcome.error);
+    cr_expect(stream_is_tls(outcome.stream) && stream_has_alpn(outcome.stream));
+    certificates_remove(&files);
+}
+
+Test(connector, direct_tls_to_a_server_without_alpn_is_given_up)
+{
+    struct certificate_files files;
+    serve_tls(&files);
+    SSL_CTX_set_alpn_select_cb(tls_context_ssl(server.tls), NULL, NULL);
+    server.is_direct = true;
+    connect_directly(files.certificate);
+    cr_expect_null(outcome.stream);
+    cr_expect_not_null(strstr(outcome.error, "ALPN"), "%s", outcome.error);
+    certificates_remove(&files);
 }
