@@ -362,7 +362,7 @@ def test_old_may_ask_the_proxy_for_a_certificate_whose_key_has_a_password(start,
 def test_a_keys_password_that_is_missing_is_told_and_never_asked_for(start, pair, world, shop):
     cert, key = world.sign("cert_user", password="open sesame")
     proxy = start(shop)
-    with pytest.raises(psycopg.Error, match="could not load private key file .*bad password"):
+    with pytest.raises(psycopg.Error, match="could not load private key file .*no password is given"):
         proxy.configuration["databases"][shop]["old"] += f" sslmode=require sslcert={cert} sslkey={key}"
         proxy.write()
         proxy.console("RELOAD")
@@ -634,7 +634,7 @@ def test_much_flows_both_ways_at_once_and_waits_for_a_client_that_stops_reading(
 def test_copies_pass_both_ways_over_tls(start, pair, world, shop):
     proxy = start(shop, {"old": pair.old.dsn(shop, user="app", sslmode="require")},
                   listen=listen("require", world.sign("localhost")))
-    rows = 200000
+    rows = 50000
     with connect(proxy, shop, "require") as first, connect(proxy, shop, "require") as second:
         first.execute("CREATE TABLE bulk AS SELECT i, repeat(md5(i::text), 4) t FROM generate_series(1, %s) i" % rows)
         second.execute("CREATE TABLE copy (LIKE bulk)")
