@@ -1,68 +1,124 @@
 #!/bin/bash
 # PostgreSQL's own test suites, through the proxy and direct: they must not be able to tell.
 #
-#   tests/suites.sh [regress] [isolation] [pipeline] [ecpg]
+#   tests/suites.sh [SUITE …]              each suite four ways, between throwaway clusters:
+#                                            direct   old alone
+#                                            relay    through the proxy with shadow_percent 0
+#                                            shadow   through the proxy with shadow_percent 100
+#                                            frozen   the same, with new stopped by SIGSTOP
+#   tests/suites.sh HOST PORT [SUITE …]    each suite once, against what listens there
 #
-# Fetches Debian's source package of postgresql-15 (nothing of it is kept in the repository), builds
-# psql and the test drivers from it, starts throwaway clusters, and runs each suite
-#   direct     against old alone,
-#   relay      through the proxy with shadow_percent 0,
-#   shadow     through the proxy with shadow_percent 100,
-#   frozen     the same, with new stopped by SIGSTOP.
-# Prints a table, and the names of the tests that differ from the direct run. Exit 0: none differs.
-# WAYS="direct shadow" chooses among the four. SUITES_CACHE (default: build/suites) keeps the source.
+# SUITE: regress (217 tests), isolation (115), pipeline (11, and 9 traces), ecpg (63); all without one.
+# The suites come from Debian's source package of postgresql-15, which is fetched and built once; nothing
+# of it is kept in the repository. With HOST PORT they run as the superuser $PGUSER (postgres), and drop
+# the databases, roles and tablespaces that an earlier run left there: meant for a throwaway server.
+#
+# Prints a table (seconds of wall time; of CPU in old and in the proxy; what the proxy's books say) and the
+# names of the tests that differ from the direct run, or with HOST PORT that failed. Exit 0: there are none.
+#
+#   WAYS="direct shadow"    only these ways
+#   PGREHEARSE=FILE         this binary; else build/pgrehearse, which is built
+#   SUITES_CACHE=FOLDER     keeps the source; else build/suites
+#   KEEP=1                  the logs, the stores and the clusters' files are kept, and their folder is named
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-cache=${SUITES_CACHE:-$root/build/suites}
-suites=${*:-regress isolation pipeline ecpg}
-ways=${WAYS:-direct relay shadow frozen}
 bin=/usr/lib/postgresql/15/bin
-work=$(mktemp -d /tmp/pgrehearse-suites.XXXXXX)
-pids=()
-clusters=()
+cache=${SUITES_CACHE:-$root/build/suites}
+binary=${PGREHEARSE:-}
+ways=${WAYS:-direct relay shadow frozen}
+user=postgres host=127.0.0.1 given_port=
 
 say() { printf '%s\n' "$*" >&2; }
-as_postgres() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+usage() { sed -n '2,/^set/{/^# \{0,1\}/s///p}' "$0"; }
+case ${1:-} in -h | --help) usage; exit 0 ;; esac
+if [[ ${2:-} =~ ^[0-9]+$ ]]; then
+    host=$1 given_port=$2 user=${PGUSER:-postgres} ways=given
+    shift 2
+fi
+suites=${*:-regress isolation pipeline ecpg}
+for suite in $suites; do
+    [[ $suite =~ ^(regress|isolation|pipeline|ecpg)$ ]] ||
+        { say "suites.sh: no suite is called $suite (try --help)"; exit 2; }
+done
+for way in $ways; do
+    [[ $way =~ ^(given|direct|relay|shadow|frozen)$ ]] || { say "suites.sh: no way is called $way"; exit 2; }
+done
+
+work=$(mktemp -d /tmp/pgrehearse-suites.XXXXXX)
+groups=()     # process groups of what runs beside this script
+clusters=()   # data folders of servers that run
+frozen=()     # servers' processes that are stopped
+proxy=        # its process
+
+# PostgreSQL's programs refuse to run as root.
+unprivileged=()
+[ "$(id -u)" != 0 ] || unprivileged=(runuser -u postgres --)
+as_postgres() { "${unprivileged[@]}" "$@"; }
 
 cleanup() {
-    for pid in "${pids[@]}"; do kill -CONT "$pid" 2>/dev/null || true; kill "$pid" 2>/dev/null || true; done
+    trap '' INT TERM
+    local group cluster
+    [ ${#frozen[@]} = 0 ] || kill -CONT "${frozen[@]}" 2>/dev/null || true
+    for group in "${groups[@]}"; do kill -KILL -- "-$group" 2>/dev/null || true; done
     for cluster in "${clusters[@]}"; do
-        pkill -CONT -g "$(head -1 "$cluster/postmaster.pid" 2>/dev/null || echo 0)" 2>/dev/null || true
         as_postgres "$bin/pg_ctl" -D "$cluster" -m immediate stop >/dev/null 2>&1 || true
     done
     wait 2>/dev/null || true
-    [ -n "${KEEP:-}" ] && say "kept: $work" || rm -rf "$work"
+    if [ -n "${KEEP:-}" ]; then say "kept: $work"; else rm -rf "$work"; fi
 }
 trap cleanup EXIT
+trap 'exit 130' INT TERM
 
-# The newest source version may be missing from the mirror: fall back to the one before.
-fetch_source() {
-    local lists=$cache/lists options version
-    mkdir -p "$lists"
-    sed 's/^Types: .*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources > "$cache/deb-src.sources" 2>/dev/null ||
-        sed -n 's/^deb /deb-src /p' /etc/apt/sources.list > "$cache/deb-src.list"
-    local list=$cache/deb-src.sources
-    [ -s "$list" ] || list=$cache/deb-src.list
-    options="-o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists=$lists"
-    # shellcheck disable=SC2086
-    apt-get $options update >"$cache/apt.log" 2>&1
-    # shellcheck disable=SC2086
-    for version in $(apt-cache $options showsrc postgresql-15 | awk '/^Version:/ {print $2}' | sort -Vru); do
-        # shellcheck disable=SC2086
-        if (cd "$cache" && apt-get $options source --download-only "postgresql-15=$version" >>apt.log 2>&1); then
-            say "source: postgresql-15 $version"
-            mkdir -p "$cache/source"
-            tar -xf "$cache"/postgresql-15_*.orig.tar.* -C "$cache/source" --strip-components=1
-            return
-        fi
-    done
-    say "no source package of postgresql-15 could be fetched: see $cache/apt.log"
+# Runs beside the script, in a process group of its own, so that a signal to the script ends all of it at once.
+beside() { # COMMAND …
+    setsid "$@" </dev/null &
+    groups+=($!)
+}
+
+# --- The source -------------------------------------------------------------------------------------
+
+fetching_failed() {
+    say "suites.sh: the source package of postgresql-15 cannot be fetched. apt-get says:"
+    grep -E '^(E|W|Err)' "$cache/apt.log" | tail -5 >&2 || tail -5 "$cache/apt.log" >&2
+    say "(all of it: $cache/apt.log)"
     exit 2
 }
 
+# The newest source version may be missing from the mirror: fall back to the one before.
+fetch_source() {
+    local lists=$cache/lists list options version
+    mkdir -p "$lists"
+    if [ -f /etc/apt/sources.list.d/debian.sources ]; then
+        list=$cache/deb-src.sources
+        sed 's/^Types: .*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$list"
+    else
+        list=$cache/deb-src.list
+        sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >"$list"
+    fi
+    options=(-o "Dir::Etc::sourcelist=$list" -o Dir::Etc::sourceparts=/dev/null
+        -o "Dir::State::lists=$lists" -o "Dir::Cache=$cache/apt" -o APT::Sandbox::User=root)
+    mkdir -p "$lists/partial" "$cache/apt/archives/partial"
+    apt-get "${options[@]}" update >"$cache/apt.log" 2>&1 || fetching_failed
+    for version in $(apt-cache "${options[@]}" showsrc postgresql-15 2>>"$cache/apt.log" |
+        awk '/^Version:/ {print $2}' | sort -Vru); do
+        if (cd "$cache" && apt-get "${options[@]}" source --download-only "postgresql-15=$version" \
+            >>apt.log 2>&1); then
+            say "source: postgresql-15 $version; server: $("$bin/postgres" --version)"
+            rm -rf "$cache/source.part"
+            mkdir -p "$cache/source.part"
+            tar -xf "$cache/postgresql-15_${version%-*}.orig.tar."* -C "$cache/source.part" --strip-components=1
+            mv "$cache/source.part" "$cache/source"
+            return
+        fi
+    done
+    fetching_failed
+}
+
 build_source() {
-    [ -x "$cache/source/src/test/modules/libpq_pipeline/libpq_pipeline" ] && return
+    mkdir -p "$cache"
+    cache=$(cd "$cache" && pwd)
+    [ -e "$cache/built" ] && return
     [ -d "$cache/source" ] || fetch_source
     say "building psql and the test drivers"
     (cd "$cache/source" &&
@@ -70,15 +126,19 @@ build_source() {
         for part in interfaces/libpq bin/psql bin/pg_dump test/regress test/isolation interfaces/ecpg \
             interfaces/ecpg/test test/modules/libpq_pipeline; do
             make -s -j2 -C "src/$part" || exit 1
-        done) >"$cache/build.log" 2>&1 || { tail -5 "$cache/build.log" >&2; exit 2; }
+        done) >"$cache/build.log" 2>&1 ||
+        { say "suites.sh: the source does not build ($cache/build.log):"; tail -5 "$cache/build.log" >&2; exit 2; }
+    touch "$cache/built"
 }
+
+# --- Clusters and the proxy -------------------------------------------------------------------------
 
 free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
 
 start_cluster() { # NAME PORT
     local data=$work/$1
-    as_postgres "$bin/initdb" -D "$data" -A trust --no-sync --locale=C --encoding=UTF8 >/dev/null
-    cat >>"$data/postgresql.conf" <<EOF
+    as_postgres "$bin/initdb" -D "$data" -U postgres -A trust --no-sync --locale=C --encoding=UTF8 >/dev/null
+    cat >>"$data/postgresql.conf" <<END
 port = $2
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$work'
@@ -87,15 +147,16 @@ max_connections = 300
 max_prepared_transactions = 10
 wal_level = logical
 log_statement = none
-EOF
-    as_postgres "$bin/pg_ctl" -D "$data" -w -l "$data/log" start >/dev/null
+END
     clusters+=("$data")
+    as_postgres "$bin/pg_ctl" -D "$data" -w -l "$data/log" start >/dev/null
 }
 
 start_proxy() { # WAY PORT SHADOW_PERCENT
-    cat >"$work/$1.yaml" <<EOF
+    cat >"$work/$1.yaml" <<END
 listen: {host: 127.0.0.1, port: $2, unix_socket_dir: "$work"}
 auth: {type: passthrough, unchallenged: allow}
+admin: {users: [postgres, $(id -un)]}
 http: {listen: ""}
 store: "sqlite:$work/$1.db"
 databases:
@@ -104,129 +165,232 @@ databases:
     new: "host=127.0.0.1 port=$new_port user=postgres"
     lag: {probe: none}
     shadow: {percent: $3}
-EOF
-    "$root/build/pgrehearse" serve -c "$work/$1.yaml" 2>"$work/$1.log" &
-    pids+=($!)
-    for _ in $(seq 100); do
+END
+    beside "$binary" serve -c "$work/$1.yaml" 2>"$work/$1.log"
+    proxy=$!
+    for _ in $(seq 300); do
         "$bin/pg_isready" -q -h 127.0.0.1 -p "$2" && return
         sleep 0.1
     done
-    say "the proxy did not start: $(tail -3 "$work/$1.log")"
+    say "suites.sh: the proxy did not start: $(tail -3 "$work/$1.log")"
     exit 2
 }
 
-# One suite against one port; prints "name ok|FAILED" lines.
+# With new stopped nothing that it may do is awaited: SIGTERM must end the proxy all the same.
+stop_proxy() { # NAME
+    kill "$proxy"
+    wait "$proxy" && ! grep -qE 'Sanitizer|runtime error' "$work/$1.log" ||
+        { say "suites.sh: the proxy ended badly, see $work/$1.log (KEEP=1 keeps it)"; status=1; }
+    proxy=
+}
+
+processes() { # CLUSTER: the server's processes
+    local postmaster
+    postmaster=$(head -1 "$work/$1/postmaster.pid")
+    echo "$postmaster" && ps -o pid= --ppid "$postmaster"
+}
+
+freeze() {
+    mapfile -t frozen < <(processes new | tr -d ' ')
+    kill -STOP "${frozen[@]}"
+}
+thaw() {
+    [ ${#frozen[@]} = 0 ] || kill -CONT "${frozen[@]}"
+    frozen=()
+}
+
+# Seconds of CPU that a process has used, user and system, with its children that have ended.
+cpu_of() { # PID …
+    local pid ticks=0 used
+    for pid; do
+        used=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | awk '{print $12 + $13 + $14 + $15}')
+        ticks=$((ticks + ${used:-0}))
+    done
+    echo $((ticks / $(getconf CLK_TCK)))
+}
+# shellcheck disable=SC2046
+cpu_of_old() { [ -n "$given_port" ] && echo 0 || cpu_of $(processes old); }
+
+# --- The suites -------------------------------------------------------------------------------------
+
+sql() { # PORT STATEMENT
+    "$psql_dir/psql" -XAtq -h "$host" -p "$1" -U "$user" -c "$2" postgres 2>/dev/null
+}
+
+# The suites leave databases, roles and tablespaces behind, and share their names: never two at a time.
+reset() { # PORT
+    local name
+    sql "$1" 'SELECT 1' >/dev/null || { say "suites.sh: $host:$1 does not let $user in"; exit 2; }
+    for name in regression isolation_regression ecpg1_regression ecpg2_regression pipeline_regression; do
+        sql "$1" "DROP DATABASE IF EXISTS $name WITH (FORCE)" || true
+    done
+    for name in $(sql "$1" "SELECT quote_ident(spcname) FROM pg_tablespace WHERE spcname LIKE 'regress%'"); do
+        sql "$1" "DROP TABLESPACE IF EXISTS $name" || true
+    done
+    for name in $(sql "$1" "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname LIKE 'regress%'"); do
+        sql "$1" "DROP OWNED BY $name CASCADE" || true
+        sql "$1" "DROP ROLE IF EXISTS $name" || true
+    done
+    sql "$1" 'CREATE DATABASE pipeline_regression'
+}
+
+# One suite against one port; leaves "name ok" and "name FAILED" lines in OUT/result.
 run_suite() { # SUITE PORT OUT
     local source=$cache/source out=$3
+    local where=(--outputdir="$out" --bindir="$psql_dir" --host="$host" --port="$2" --user="$user")
     mkdir -p "$out"
     [ "$(id -u)" = 0 ] && chown -R postgres "$out"
+    reset "$2"
     case $1 in
     regress)
-        (cd "$source/src/test/regress" && as_postgres ./pg_regress --inputdir=. --outputdir="$out" \
-            --bindir="$psql_dir" --dlpath=. --schedule=./parallel_schedule --max-concurrent-tests=20 \
-            --host=127.0.0.1 --port="$2" --user=postgres) >"$out/log" 2>&1 || true
+        pg_test test/regress "$out" ./pg_regress --inputdir=. "${where[@]}" --dlpath=. \
+            --schedule=./parallel_schedule --max-concurrent-tests=20
         ;;
     isolation)
-        (cd "$source/src/test/isolation" && as_postgres ./pg_isolation_regress --inputdir=. \
-            --outputdir="$out" --bindir="$psql_dir" --schedule=./isolation_schedule \
-            --host=127.0.0.1 --port="$2" --user=postgres) >"$out/log" 2>&1 || true
+        pg_test test/isolation "$out" ./pg_isolation_regress --inputdir=. "${where[@]}" \
+            --schedule=./isolation_schedule
         ;;
     ecpg)
-        (cd "$source/src/interfaces/ecpg/test" && as_postgres ./pg_regress --expecteddir=. --inputdir=. \
-            --outputdir="$out" --bindir="$psql_dir" --dbname=ecpg1_regression,ecpg2_regression \
-            --create-role=regress_ecpg_user1,regress_ecpg_user2 --schedule=./ecpg_schedule sql/twophase \
-            --host=127.0.0.1 --port="$2" --user=postgres) >"$out/log" 2>&1 || true
+        pg_test interfaces/ecpg/test "$out" ./pg_regress --expecteddir=. --inputdir=. "${where[@]}" \
+            --dbname=ecpg1_regression,ecpg2_regression --create-role=regress_ecpg_user1,regress_ecpg_user2 \
+            --schedule=./ecpg_schedule
         ;;
     pipeline)
         run_pipeline "$2" "$out" >"$out/log" 2>&1 || true
         ;;
     esac
-    sed -nE 's/^(test )? *([A-Za-z0-9_/-]+) +\.\.\. (ok|FAILED|failed).*/\2 \3/p' "$out/log" | sort -u
+    sed -nE 's/^(test )? *([A-Za-z0-9_/-]+) +\.\.\. (ok|FAILED|failed).*/\2 \3/p' "$out/log" |
+        sort -u >"$out/result"
+    [ -s "$out/result" ] || { say "suites.sh: $1 did not run:"; tail -5 "$out/log" >&2; status=1; }
+}
+
+pg_test() { # FOLDER OUT COMMAND …
+    local folder=$cache/source/src/$1 out=$2
+    shift 2
+    pushd "$folder" >/dev/null
+    beside "${unprivileged[@]}" "$@" >"$out/log" 2>&1
+    wait $! || true
+    popd >/dev/null
 }
 
 run_pipeline() { # PORT OUT
-    local module=$cache/source/src/test/modules/libpq_pipeline name connection trace
-    connection="host=127.0.0.1 port=$1 user=postgres dbname=postgres"
+    local module=$cache/source/src/test/modules/libpq_pipeline name connection trace arguments
+    connection="host=$host port=$1 user=$user dbname=pipeline_regression"
     for name in $("$module/libpq_pipeline" tests); do
         trace=$module/traces/$name.trace
-        if [ -f "$trace" ]; then
-            if "$module/libpq_pipeline" -r 700 -t "$2/$name.trace" "$name" "$connection" &&
-                diff -u "$trace" "$2/$name.trace"; then
-                echo "$name ... ok"
-            else
-                echo "$name ... FAILED"
-            fi
-        elif "$module/libpq_pipeline" -r 700 "$name" "$connection"; then
+        arguments=(-r 700)
+        [ -f "$trace" ] && arguments+=(-t "$2/$name.trace")
+        if "$module/libpq_pipeline" "${arguments[@]}" "$name" "$connection" >"$2/$name.log" 2>&1; then
             echo "$name ... ok"
         else
             echo "$name ... FAILED"
+            tail -5 "$2/$name.log"
+        fi
+        if [ ! -f "$trace" ]; then
+            :
+        elif diff -u "$trace" "$2/$name.trace"; then
+            echo "$name/trace ... ok"
+        else
+            echo "$name/trace ... FAILED"
         fi
     done
 }
 
-reset_old() { # The suites leave databases and roles behind.
-    local name
-    for name in regression isolation_regression ecpg1_regression ecpg2_regression; do
-        psql_old "DROP DATABASE IF EXISTS $name WITH (FORCE)"
+# --- One run ----------------------------------------------------------------------------------------
+
+# Whether the proxy's books balance (DESIGN 3.2) once nothing is in flight; says how many reads and mismatches.
+books() { # PORT NAME
+    local line
+    for _ in $(seq 150); do
+        "$psql_dir/psql" -XA -P footer=off -h "$work" -p "$1" -U "$(id -un)" pgrehearse -c 'SHOW STATUS' \
+            >"$work/$2.status" 2>&1 || true
+        line=$(awk -F'|' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+            NR > 1 {
+                reads += $at["reads"]; compared += $at["compared"]; flying += $at["in_flight"]
+                mismatch += $at["mismatch"]; dropped += $at["dropped"]
+                whole = $at["compared"] + $at["skipped"] + $at["dropped"] + $at["in_flight"]
+                verdicts = $at["match"] + $at["mismatch"] + $at["lagging"] + $at["unstable"] + $at["unverified"]
+                sides = $at["served_old"] + $at["served_new"] + $at["unanswered"]
+                if (whole != $at["reads"] || verdicts != $at["compared"] || sides != $at["reads"]) wrong = 1
+            }
+            END { printf "%d %d %d %d %d %d\n", flying, wrong, reads, compared, mismatch, dropped }' \
+            "$work/$2.status")
+        [ "${line%% *}" = 0 ] && break
+        sleep 0.2
     done
-    for name in $(psql_old "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname LIKE 'regress%'"); do
-        psql_old "DROP OWNED BY $name CASCADE" || true
-        psql_old "DROP ROLE IF EXISTS $name" || true
-    done
-    for name in $(psql_old "SELECT quote_ident(spcname) FROM pg_tablespace WHERE spcname LIKE 'regress%'"); do
-        psql_old "DROP TABLESPACE IF EXISTS $name" || true
-    done
+    echo "${line#* }"
 }
-psql_old() { "$bin/psql" -XAtq -h 127.0.0.1 -p "$old_port" -U postgres -c "$1" postgres 2>/dev/null; }
+
+run_way() { # SUITE WAY
+    local suite=$1 way=$2 name=$2-$1 port=$old_port began old_began seconds old_used proxy_used=- said
+    local balance='0 - - - -' differs= wrong reads compared mismatch dropped
+    case $way in
+    relay) port=$(free_port); start_proxy "$name" "$port" 0 ;;
+    shadow | frozen) port=$(free_port); start_proxy "$name" "$port" 100 ;;
+    esac
+    [ "$way" = frozen ] && freeze
+    old_began=$(cpu_of_old) began=$(date +%s)
+    run_suite "$suite" "$port" "$work/$name"
+    seconds=$(($(date +%s) - began)) old_used=$(($(cpu_of_old) - old_began))
+    if [ -n "$proxy" ]; then
+        proxy_used=$(cpu_of "$proxy")
+        balance=$(books "$port" "$name")
+        stop_proxy "$name"
+        thaw
+    fi
+    read -r wrong reads compared mismatch dropped <<<"$balance"
+    [ "$wrong" = 0 ] || { say "suites.sh: the books of $name do not balance: $(cat "$work/$name.status")"; status=1; }
+    case $way in
+    direct) ;;
+    given) differs=$(sed -n 's/ FAILED$\| failed$//p' "$work/$name/result" | tr '\n' ' ') ;;
+    *) [ ! -f "$work/direct-$suite/result" ] || differs=$(differing "$work/direct-$suite" "$work/$name") ;;
+    esac
+    [ -z "$differs" ] || status=1
+    tests=$((tests + $(wc -l <"$work/$name/result"))) different=$((different + $(wc -w <<<"$differs")))
+    printf "$form" "$suite" "$way" "$(grep -c ' ok$' "$work/$name/result" || true)" \
+        "$(grep -ci ' failed$' "$work/$name/result" || true)" "$seconds" "$old_used" "$proxy_used" \
+        "$reads" "$compared" "$dropped" "$mismatch" "${differs:--}"
+}
+
+# The tests whose outcome differs, and those that fail both times but with another output.
+differing() { # DIRECT OTHER
+    {
+        diff "$1/result" "$2/result" | sed -n 's/^[<>] \([^ ]*\) .*/\1/p'
+        sed -nE 's/ (FAILED|failed)$//p' "$2/result" | while read -r name; do
+            cmp -s "$1/results/$name.out" "$2/results/$name.out" || echo "$name"
+        done
+    } | sort -u | tr '\n' ' '
+}
+
+# --- All of them ------------------------------------------------------------------------------------
 
 build_source
-cmake --preset release >/dev/null && cmake --build build --target pgrehearse >/dev/null
 psql_dir=$cache/source/src/bin/psql
+as_postgres test -r "$psql_dir/psql" ||
+    { say "suites.sh: the user postgres cannot read $cache: set SUITES_CACHE"; exit 2; }
+if [ -z "$binary" ] && [ -z "$given_port" ]; then
+    { cmake --preset release && cmake --build build --target pgrehearse; } >"$work/build.log" 2>&1 ||
+        { tail -5 "$work/build.log" >&2; exit 2; }
+    binary=$root/build/pgrehearse
+fi
+status=0 tests=0 different=0
+form='%-10s %-7s %4s %6s %8s %8s %8s %7s %8s %8s %8s  %s\n'
 chmod 755 "$work"
 [ "$(id -u)" = 0 ] && chown postgres "$work"
-old_port=$(free_port)
-start_cluster old "$old_port"
-new_port=$(free_port)
-start_cluster new "$new_port"
-
-status=0
-printf '%-10s %-8s %7s %7s %8s  %s\n' suite way ok failed seconds 'differs from direct'
+if [ -n "$given_port" ]; then
+    old_port=$given_port
+else
+    old_port=$(free_port)
+    start_cluster old "$old_port"
+    new_port=$(free_port)
+    start_cluster new "$new_port"
+fi
+printf "$form" suite way ok failed seconds old_cpu prox_cpu reads compared dropped mismatch \
+    "$([ -n "$given_port" ] && echo failed || echo 'differs from direct')"
 for suite in $suites; do
     # New has what the suite leaves behind, so that mirrored reads find tables there.
-    run_suite "$suite" "$new_port" "$work/new-$suite" >/dev/null
-    for way in $ways; do
-        port=$old_port
-        frozen=
-        reset_old
-        case $way in
-        relay) port=$(free_port); start_proxy "$way-$suite" "$port" 0 ;;
-        shadow | frozen) port=$(free_port); start_proxy "$way-$suite" "$port" 100 ;;
-        esac
-        if [ "$way" = frozen ]; then
-            frozen=$(pgrep -g "$(head -1 "$work/new/postmaster.pid")" || head -1 "$work/new/postmaster.pid")
-            # shellcheck disable=SC2086
-            kill -STOP $frozen
-        fi
-        began=$(date +%s)
-        run_suite "$suite" "$port" "$work/$way-$suite" >"$work/$way-$suite.result"
-        seconds=$(($(date +%s) - began))
-        # shellcheck disable=SC2086
-        [ -n "$frozen" ] && kill -CONT $frozen
-        if [ "$way" != direct ]; then
-            "$bin/psql" -XAt -h "$work" -p "$port" -U postgres pgrehearse -c 'SHOW STATUS' \
-                >"$work/$way-$suite.status" 2>&1 || true
-            kill "${pids[-1]}"
-            wait "${pids[-1]}" || { say "the proxy ended badly: $work/$way-$suite.log"; status=1; }
-            unset 'pids[-1]'
-        fi
-        differs=
-        [ "$way" = direct ] || [ ! -f "$work/direct-$suite.result" ] ||
-            differs=$(diff "$work/direct-$suite.result" "$work/$way-$suite.result" |
-                sed -n 's/^[<>] \([^ ]*\) .*/\1/p' | sort -u | tr '\n' ' ')
-        [ -z "$differs" ] || status=1
-        printf '%-10s %-8s %7s %7s %8s  %s\n' "$suite" "$way" \
-            "$(grep -c ' ok$' "$work/$way-$suite.result" || true)" \
-            "$(grep -ci ' failed$' "$work/$way-$suite.result" || true)" "$seconds" "${differs:--}"
-    done
+    [[ ! $ways =~ shadow|frozen ]] || run_suite "$suite" "$new_port" "$work/new-$suite"
+    for way in $ways; do run_way "$suite" "$way"; done
 done
+echo "$((tests - different)) passed, $different failed in $SECONDS s"
 exit $status
