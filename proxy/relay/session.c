@@ -2,7 +2,9 @@
 // streams' callbacks go to the file of the phase; what is decided for the whole session, is decided here.
 //
 // Known compromise: a client that has sent its end of stream while answers are outstanding gets them; should it
-// take nothing for STALL_NS, it is given up, since a stream that has ended reports nothing more.
+// take nothing for STALL_NS, it is given up, since a stream that has ended reports nothing more. A proxy that is
+// stopping waits for such answers no longer than PARTING_NS: mostly nobody is there to take them. Old goes on with
+// the statement, as it does for a client that has left it.
 #include "protocol/request.h"
 #include "proxy/canary/session_canary.h"
 #include "proxy/log.h"
@@ -16,6 +18,7 @@
 
 #define STARTUP_NS (60ull * 1000 * 1000 * 1000)
 #define STALL_NS (10ull * 1000 * 1000 * 1000)
+#define PARTING_NS (5ull * 1000 * 1000 * 1000)
 
 #define BIT(phase) (1u << (phase))
 
@@ -317,6 +320,7 @@ on_client_end(void *context, enum stream_end why)
     }
     if (can_finish(session, why)) {
         session->client_has_ended = true;
+        session->ended_at = uv_hrtime();
         return;
     }
     session_close(session, why == STREAM_END_PEER ? "the client has left" : "the client was lost");
@@ -489,6 +493,12 @@ session_tick(struct session *session, uint64_t now)
     }
     if (session->is_held_by_pause) {
         session_relay_after_unit(session);
+    }
+    uint64_t stopped_at = session->worker->stopped_at;
+    if (session->client_has_ended && stopped_at != 0 && now > session->ended_at + PARTING_NS &&
+        now > stopped_at + PARTING_NS) {
+        session_close(session, "shutdown");
+        return;
     }
     if (session->client_has_ended && (session->old_pauses & PAUSE_OTHER_IS_FULL)) {
         session->stalled_since = session->stalled_since == 0 ? now : session->stalled_since;

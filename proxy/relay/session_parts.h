@@ -79,6 +79,7 @@ struct session {
     bool counts_as_client;      // in instance->client_connections
     bool is_shutting_down;      // FATAL 57P01 at the end of the unit
     bool client_has_ended;      // its orderly end was seen; old's answers still go out
+    uint64_t ended_at;          // uv_hrtime of that
     bool client_has_terminated; // Terminate has passed
     uint64_t stalled_since;     // the ended client takes nothing more since then; 0: it does
 

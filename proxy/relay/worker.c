@@ -98,6 +98,7 @@ static void
 stop(struct worker *worker, enum mail_kind how)
 {
     worker->is_stopping = true;
+    worker->stopped_at = worker->stopped_at == 0 ? uv_hrtime() : worker->stopped_at;
     listener_close(&worker->listener);
     if (how == MAIL_SHUT_DOWN) {
         each_session(worker, session_shut_down);

@@ -68,7 +68,8 @@ struct worker {
     unsigned session_count; // sessions, console sessions and cancels
     unsigned held_count;    // sessions held by PAUSE
     bool is_stopping;
-    bool is_closing; // the loop's own handles are closing, no session is left
+    uint64_t stopped_at; // uv_hrtime; 0: it is not stopping
+    bool is_closing;     // the loop's own handles are closing, no session is left
     uint64_t random;
     struct feed *dirty[WORKER_FEEDS]; // pushed to since the last wake
     unsigned dirty_count;
