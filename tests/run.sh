@@ -4,6 +4,7 @@
 #   tests/run.sh                     everything but the large sizes, in about ten minutes on two cores
 #   tests/run.sh --only STAGE[,…]    unit | script | system | tsan | quickstart | format
 #   tests/run.sh --long              the large sizes as well
+#   tests/run.sh --suites            PostgreSQL's own suites instead (tests/suites.sh); half an hour and more
 #
 # The exit code is 0 only when nothing failed. A stage that fails shows the end of its log; all logs are
 # in build/logs/.
@@ -15,13 +16,14 @@ while (($#)); do
     case $1 in
     --only) only=${2:?a stage}; shift ;;
     --long) long=(--long) ;;
+    --suites) only=suites ;;
     --help | -h) sed -n '2,/^set/{/^# \{0,1\}/s///p}' "$0"; exit 0 ;;
     *) echo "run.sh: unknown option $1 (try --help)" >&2; exit 2 ;;
     esac
     shift
 done
 for stage in ${only//,/ }; do
-    [[ $stage =~ ^(all|unit|script|system|tsan|quickstart|format)$ ]] ||
+    [[ $stage =~ ^(all|unit|script|system|tsan|quickstart|format|suites)$ ]] ||
         { echo "run.sh: no stage is called $stage (try --help)" >&2; exit 2; }
 done
 
@@ -96,6 +98,11 @@ fi
 if wanted quickstart; then
     stage release 'builds for release' build release build pgrehearse &&
         PGREHEARSE=build/pgrehearse stage quickstart 'finds just the three planted faults' config/quickstart.sh --once
+fi
+
+if [[ ,$only, = *,suites,* ]]; then
+    stage suites "PostgreSQL's suites, direct and through the proxy" tests/suites.sh
+    sed -n '/^suite /,$p' "$logs/suites.log"
 fi
 
 echo "$passed passed, $failed failed"
