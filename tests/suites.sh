@@ -251,7 +251,8 @@ run_suite() { # SUITE PORT OUT
             --schedule=./isolation_schedule
         ;;
     ecpg)
-        pg_test interfaces/ecpg/test "$out" ./pg_regress --expecteddir=. --inputdir=. "${where[@]}" \
+        ln -sfn "$source/src/interfaces/ecpg/test/expected" "$out/expected" # it looks for that there
+        pg_test interfaces/ecpg/test "$out" ./pg_regress --inputdir=. "${where[@]}" \
             --dbname=ecpg1_regression,ecpg2_regression --create-role=regress_ecpg_user1,regress_ecpg_user2 \
             --schedule=./ecpg_schedule
         ;;
@@ -259,16 +260,17 @@ run_suite() { # SUITE PORT OUT
         run_pipeline "$2" "$out" >"$out/log" 2>&1 || true
         ;;
     esac
-    sed -nE 's/^(test )? *([A-Za-z0-9_./-]+) +\.\.\. (ok|FAILED|failed).*/\2 \3/p' "$out/log" |
+    sed -nE 's/^(test )? *([A-Za-z0-9_./-]+) +\.\.\. (stdout |stderr |source )*(ok|FAILED|failed).*/\2 \4/p' "$out/log" |
         sort -u >"$out/result"
     [ -s "$out/result" ] || { say "suites.sh: $1 did not run:"; tail -5 "$out/log" >&2; status=1; }
 }
 
 pg_test() { # FOLDER OUT COMMAND …
-    local folder=$cache/source/src/$1 out=$2
+    local folder=$cache/source/src/$1 out=$2 interfaces=$cache/source/src/interfaces
+    local libraries=$interfaces/libpq:$interfaces/ecpg/ecpglib:$interfaces/ecpg/pgtypeslib:$interfaces/ecpg/compatlib
     shift 2
     pushd "$folder" >/dev/null
-    beside "${unprivileged[@]}" "$@" >"$out/log" 2>&1
+    beside "${unprivileged[@]}" env LD_LIBRARY_PATH="$libraries" "$@" >"$out/log" 2>&1
     wait $! || true
     popd >/dev/null
 }

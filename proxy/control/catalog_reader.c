@@ -3,6 +3,7 @@
 // with growing pauses. catalog_load waits inside libpq: a hanging server is cut off by shutting down
 // the socket from outside, after READING_LIMIT or on stop.
 #include "proxy/control/catalog_reader.h"
+#include "proxy/background.h"
 #include "proxy/control/catalog_load.h"
 #include "proxy/control/side_link.h"
 #include "proxy/log.h"
@@ -18,6 +19,11 @@
 static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull,
                       request_gap = 100000000;
 
+// Readings cost both servers something: where DDL never ends they take this share of the time, after a second's worth
+// of them at once. With nothing to mirror they only tell the books' reasons apart. Since reads wait for them
+// (CATALOGS_PATIENCE_NS in mirror.c), a gap is not longer than two seconds, or four times the last reading.
+enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4 };
+
 struct catalog_reader {
     struct database *database;
     pthread_t thread;
@@ -30,8 +36,10 @@ struct catalog_reader {
     int socket;             // of the reading that runs; -1: none
     uint64_t reading_since; // ns
     // The thread's own.
-    bool is_due[2];      // by side: requested, or failed
-    uint64_t pause;      // before the next try after a failure; 0: the last one went well
+    bool is_due[2]; // by side: requested, or failed
+    uint64_t pause; // before the next try after a failure; 0: the last one went well
+    int64_t credit; // ns that readings may take at once; below 0: it is to be waited for
+    uint64_t credited_at;
     char errors[2][512]; // what was logged last, so that it is said once
 };
 
@@ -162,12 +170,33 @@ from_now(uint64_t nanoseconds)
     return time;
 }
 
+// How long the next reading has to wait.
+static uint64_t
+gap_after(struct catalog_reader *reader, uint64_t reading)
+{
+    const struct database *database = reader->database;
+    bool is_idle =
+        atomic_load(&database->shadow_percent) == 0 && atomic_load(&database->canary_percent) == 0;
+    uint64_t share = is_idle ? SHARE_WHEN_IDLE : SHARE_OF_TIME, now = uv_hrtime();
+
+    reader->credit += (int64_t)((now - reader->credited_at) / share);
+    if (reader->credit > (int64_t)second)
+        reader->credit = (int64_t)second;
+    reader->credit -= (int64_t)reading;
+    reader->credited_at = now;
+    uint64_t gap = reader->credit < 0 ? (uint64_t)-reader->credit * share : 0;
+    uint64_t most = reading * LONGEST_GAP < 2 * second ? 2 * second : reading * LONGEST_GAP;
+
+    gap = gap > most ? most : gap;
+    return gap < request_gap ? request_gap : gap;
+}
+
 enum work { WORK_STOP, WORK_REQUEST, WORK_RETRY };
 
 static enum work
-wait_for_work(struct catalog_reader *reader)
+wait_for_work(struct catalog_reader *reader, uint64_t wait)
 {
-    struct timespec retry = from_now(reader->pause), gap = from_now(request_gap);
+    struct timespec retry = from_now(reader->pause), gap = from_now(wait);
     enum work work = WORK_RETRY;
 
     pthread_mutex_lock(&reader->lock);
@@ -200,7 +229,12 @@ run(void *context)
 {
     struct catalog_reader *reader = context;
 
-    for (enum work work = WORK_REQUEST; work != WORK_STOP; work = wait_for_work(reader)) {
+    background_begin("catalogs");
+    reader->credit = (int64_t)second;
+    reader->credited_at = uv_hrtime();
+    for (enum work work = WORK_REQUEST; work != WORK_STOP;) {
+        uint64_t began = uv_hrtime();
+
         if (work == WORK_REQUEST)
             reader->is_due[SIDE_OLD] = reader->is_due[SIDE_NEW] = true;
         bool is_done = read_due(reader, work == WORK_REQUEST);
@@ -213,6 +247,7 @@ run(void *context)
             reader->pause = second;
         else
             reader->pause = reader->pause < 16 * second ? reader->pause * 2 : reader->pause;
+        work = wait_for_work(reader, gap_after(reader, uv_hrtime() - began));
     }
     return NULL;
 }

@@ -45,6 +45,27 @@ shape_of_one(struct analysis *analysis)
     return shape;
 }
 
+// DDL has passed and is not followed yet: nothing that depends on names is proven, but what the statement is.
+static struct shape *
+classify_unproven(struct mirror *mirror, const char *sql, size_t length, const uint32_t *types,
+                  size_t type_count)
+{
+    static const char *const harmless[] = {"BEGIN",     "START",   "COMMIT", "END",  "ROLLBACK",
+                                           "SAVEPOINT", "RELEASE", "SET",    "RESET"};
+    struct analysis *analysis = analyse(mirror, sql, length, types, type_count);
+    if (!analysis || analysis->is_read) {
+        analysis_unref(&analysis);
+        return NULL;
+    }
+    bool is_harmless = false;
+    char word[32];
+    lexer_first_word(sql, length, word);
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
+        is_harmless = is_harmless || strcasecmp(harmless[i], word) == 0;
+    analysis->is_harmless = analysis->is_harmless && is_harmless;
+    return shape_of_one(analysis);
+}
+
 struct shape *
 classify(struct mirror *mirror, const char *sql, size_t length, const uint32_t *types,
          size_t type_count)
@@ -53,7 +74,7 @@ classify(struct mirror *mirror, const char *sql, size_t length, const uint32_t *
     if (!catalogs || !catalogs->catalogs[SIDE_OLD] || !catalogs->catalogs[SIDE_NEW])
         return NULL;
     if (atomic_load(&mirror->at->database->catalogs_wanted) > catalogs->epoch)
-        return NULL; // DDL has passed and could not be followed: nothing is proven
+        return classify_unproven(mirror, sql, length, types, type_count);
     struct state_snapshot *state = state_snapshot(mirror->state);
     struct shape_context context = {
         .types = types,
@@ -86,6 +107,12 @@ is_read_word(const char *word, size_t length)
 }
 
 bool
+classify_is_read_tag(const char *tag)
+{
+    return is_read_word(tag, strcspn(tag, " "));
+}
+
+bool
 classify_is_read(const struct shape *shape, const char *sql, size_t length, const char *tag)
 {
     char word[32];
@@ -96,7 +123,7 @@ classify_is_read(const struct shape *shape, const char *sql, size_t length, cons
         return shape->analysis->is_read; // CREATE TABLE AS has the tag SELECT, too
     // EXECUTE of a prepared statement, or no analysis: the server's tag tells best.
     if (tag)
-        return is_read_word(tag, strcspn(tag, " "));
+        return classify_is_read_tag(tag);
     return shape ? shape->analysis->is_read : is_read_word(word, strlen(word));
 }
 

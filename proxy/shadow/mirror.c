@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint64_t CATALOGS_PATIENCE_NS = UINT64_C(3000000000);
+static const uint64_t CATALOGS_PATIENCE_NS = UINT64_C(10000000000);
 
 struct mirror *
 mirror_new(struct shadow *shadow, struct session_facts **facts)
@@ -488,6 +488,24 @@ park(struct mirror *mirror, uint64_t epoch)
     mirror->shadow->parked = mirror;
 }
 
+// Is there a read in the unit, or what cannot be told? What else there is needs no catalog.
+static bool
+unit_may_read(const struct dissected *dissected)
+{
+    for (size_t i = 0; i < dissected->count; i++) {
+        const struct step *step = &dissected->steps[i];
+        bool runs = step->type == MESSAGE_CLIENT_QUERY || step->type == MESSAGE_CLIENT_EXECUTE;
+        if (runs && step->result_count == 0)
+            return true;
+        for (size_t j = 0; runs && j < step->result_count; j++) {
+            const char *tag = step->results[j].tag;
+            if (!tag || classify_is_read_tag(tag))
+                return true;
+        }
+    }
+    return false;
+}
+
 // Must the unit wait for catalogs? Asks for them if so.
 static bool
 must_wait(struct mirror *mirror, const struct dissected *dissected)
@@ -497,6 +515,10 @@ must_wait(struct mirror *mirror, const struct dissected *dissected)
         return false;
     uint64_t wanted = atomic_load(&database->catalogs_wanted);
     uint64_t epoch = mirror->at->catalogs ? mirror->at->catalogs->epoch : 0;
+    struct database_catalogs *catalogs = mirror->at->catalogs;
+    bool is_read_once = catalogs && catalogs->catalogs[SIDE_OLD] && catalogs->catalogs[SIDE_NEW];
+    if (wanted > epoch && is_read_once && !unit_may_read(dissected))
+        return false;
     bool was_waited_for = mirror->waits_for_epoch != 0 && uv_hrtime() >= mirror->waits_until;
     if (wanted > epoch && !(was_waited_for && mirror->waits_for_epoch >= wanted)) {
         park(mirror, wanted);

@@ -9,6 +9,7 @@
 // dropped (shutdown); then the pool ends its jobs, the judges that wait are abandoned, and the loop runs empty.
 
 #include "proxy/shadow/shadow.h"
+#include "proxy/background.h"
 #include "proxy/log.h"
 #include "proxy/shadow/judge.h"
 #include "proxy/shadow/mirror.h"
@@ -274,7 +275,7 @@ static void
 run(void *argument)
 {
     struct shadow *shadow = argument;
-    pthread_setname_np(pthread_self(), "shadow");
+    background_begin("shadow");
     uv_run(&shadow->loop, UV_RUN_DEFAULT);
     assert(!shadow->reads && !shadow->parked);
     tdestroy(shadow->mirrors, drop_mirror);

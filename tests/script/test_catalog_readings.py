@@ -1,0 +1,35 @@
+"""The catalogs are read again after DDL, and however much DDL there is, old is left in peace most of the time."""
+
+import time
+
+from peer import Client
+from proxy import wait_until
+from scripted import READ, answer
+
+
+def test_between_costly_readings_there_is_a_pause_even_if_ddl_never_ends(mirrors):
+    proxy, old, _ = mirrors()
+    readings = []  # [beginning, end]
+
+    def is_slow(session, request):
+        is_catalog = bool(request.sql) and request.sql.startswith("WITH RECURSIVE up")
+        if is_catalog:
+            readings.append([time.monotonic()])
+            time.sleep(0.7)
+        answer(session, request)
+        if is_catalog:
+            readings[-1].append(time.monotonic())
+
+    old.control_answer = is_slow
+    with Client(proxy.port) as client:
+        client.login()
+
+        def there_were_four():
+            client.ask("CREATE TABLE one_more (id int)")
+            return len(readings) >= 4
+        wait_until(there_were_four, what=proxy.said)
+        # A second's worth of readings came at once.
+        assert readings[3][0] - readings[2][1] >= 2
+        client.ask(READ)
+    old.control_answer = answer
+    proxy.settled("app", 1)
