@@ -325,8 +325,8 @@ books() { # PORT NAME
 }
 
 run_way() { # SUITE WAY
-    local suite=$1 way=$2 name=$2-$1 port=$old_port began old_began seconds old_used proxy_used=- said
-    local balance='0 - - - -' differs= wrong reads compared mismatch dropped
+    local suite=$1 way=$2 name=$2-$1 port=$old_port began old_began seconds old_used proxy_used=-
+    local balance="0 - - - -" differs="" wrong reads compared mismatch dropped
     case $way in
     relay) port=$(free_port); start_proxy "$name" "$port" 0 ;;
     shadow | frozen) port=$(free_port); start_proxy "$name" "$port" 100 ;;
