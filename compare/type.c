@@ -62,6 +62,20 @@ row_of(uint32_t oid)
     return NULL;
 }
 
+uint32_t
+type_named(const char *name, bool is_array)
+{
+    size_t count = sizeof rows / sizeof rows[0], at = 0;
+    while (at < count && strcmp(rows[at].name, name) != 0)
+        at++;
+    if (at == count || !is_array)
+        return at == count ? 0 : rows[at].oid;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].family == TYPE_FAMILY_ARRAY && rows[i].element == rows[at].oid)
+            return rows[i].oid;
+    return 0;
+}
+
 const char *
 type_name(uint32_t type)
 {

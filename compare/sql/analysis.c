@@ -221,6 +221,7 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node,
     }
     analysis->is_read = statement.is_read;
     analysis->has_effects = statement.has_effects;
+    analysis->sets_config = old_walk.sets_config;
     analysis->changes_catalog = statement.changes_catalog;
     analysis->is_harmless = !old_walk.is_harmful;
     analysis->needs_catalog =

@@ -23,6 +23,7 @@ struct analysis {
     // Proven to write nothing and to leave no state behind: no write for its transaction.
     bool is_harmless;
     bool has_effects;              // changes session or transaction state: see compare/sql/effect.h
+    bool sets_config;              // calls set_config, itself or within what it expands to
     enum skip_reason skip;         // SKIP_NONE: may be mirrored
     bool needs_catalog;            // a name is unknown to a catalog that may be out of date
     bool changes_catalog;          // DDL: catalogs are to be read again after it

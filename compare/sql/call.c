@@ -127,7 +127,7 @@ call_walk(struct walk *walk, const PgQuery__FuncCall *call, struct scope *scope)
         return value;
     }
     if (strcmp(name, "set_config") == 0)
-        walk->sets_config = true;
+        walk->keeps = walk->sets_config = true;
     if (strcmp(name, "count") == 0)
         value &= ~(unsigned)(VALUE_CLOCK | VALUE_SYSTEM | VALUE_OPEN);
     bool is_known;

@@ -1,13 +1,14 @@
 // What a name can call, by the catalog: functions with all their overloads, operators by their
 // functions, types by what their values call unasked. A proof that recursion comes back to is
 // assumed: whatever refutes it refutes the statement.
+#include "compare/sql/effect.h"
 #include "compare/sql/walk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum known_class { NEVER, HARMLESS, SHOWS };
+enum known_class { NEVER, KEEPS, HARMLESS, SHOWS };
 
 static const struct known {
     const char *name;
@@ -60,6 +61,12 @@ prove_trusted(struct walk *walk, const struct catalog_function *function)
         walk_refuse(walk);
         return 0;
     }
+    if (known != NULL && known->class == KEEPS) {
+        walk->is_unproven = true; // but not harmful
+        walk->keeps = true;
+        walk->sets_config = walk->sets_config || strcmp(function->name, "set_config") == 0;
+        return 0;
+    }
     if (function->volatility != 'v')
         return known == NULL ? 0 : known->value;
     if (known == NULL || known->class != HARMLESS) {
@@ -67,6 +74,13 @@ prove_trusted(struct walk *walk, const struct catalog_function *function)
         return 0;
     }
     return known->value | VALUE_VOLATILE;
+}
+
+void
+prove_leaves(struct walk *walk, const struct catalog_function *function)
+{
+    if (function->source != NULL && effect_body_leaves(function->source))
+        walk->keeps = walk->sets_config = true;
 }
 
 static unsigned
@@ -78,6 +92,7 @@ prove_users(struct walk *walk, const struct catalog_function *function)
         return prove_trusted(walk, function);
     if (function->volatility != 'v' && strcmp(function->language, "sql") == 0)
         return body_function(walk, function);
+    prove_leaves(walk, function);
     walk_refuse(walk);
     return 0;
 }

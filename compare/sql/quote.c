@@ -1,7 +1,9 @@
 // Everything that the proxy writes into SQL of its own goes through here: literals with doubled quotes
-// and, where there are backslashes, as E'', so that standard_conforming_strings does not matter.
+// and, where there are backslashes or more than ASCII, as E'', so that neither standard_conforming_strings nor
+// client_encoding matters. Names and values are UTF-8.
 #include "compare/sql/quote.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -32,11 +34,47 @@ text_add(struct text *text, const char *string)
     text_add_bytes(text, string, strlen(string));
 }
 
+// The character at `c`, which takes *size bytes; 0: it is no UTF-8.
+static unsigned
+character(const char *c, size_t *size)
+{
+    const unsigned char *bytes = (const unsigned char *)c;
+    static const struct {
+        unsigned char mask, lead;
+    } leads[] = {{0xE0, 0xC0}, {0xF0, 0xE0}, {0xF8, 0xF0}};
+    for (size_t more = 1; more <= 3; more++) {
+        if ((bytes[0] & leads[more - 1].mask) != leads[more - 1].lead)
+            continue;
+        unsigned value = bytes[0] & (unsigned)(unsigned char)~leads[more - 1].mask;
+        for (size_t i = 1; i <= more; i++) {
+            if ((bytes[i] & 0xC0) != 0x80)
+                return 0;
+            value = value << 6 | (bytes[i] & 0x3Fu);
+        }
+        *size = more + 1;
+        return value;
+    }
+    return 0;
+}
+
+// All in ASCII: it means the same in whatever encoding the session speaks.
 void
 text_add_literal(struct text *text, const char *value)
 {
-    text_add(text, strchr(value, '\\') == NULL ? "'" : " E'");
+    bool is_plain = true;
+    for (const char *c = value; *c != '\0'; c++)
+        is_plain = is_plain && *c != '\\' && (unsigned char)*c < 128;
+    text_add(text, is_plain ? "'" : " E'");
     for (const char *c = value; *c != '\0'; c++) {
+        size_t size = 1;
+        unsigned wide = (unsigned char)*c < 128 ? 0 : character(c, &size);
+        char escape[16];
+        if (wide != 0) {
+            (void)snprintf(escape, sizeof(escape), wide > 0xFFFF ? "\\U%08X" : "\\u%04X", wide);
+            text_add(text, escape);
+            c += size - 1;
+            continue;
+        }
         if (*c == '\'' || *c == '\\')
             text_add_bytes(text, c, 1);
         text_add_bytes(text, c, 1);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum entry_kind { ENTRY_SETTING, ENTRY_TEMPORARY, ENTRY_TAINT };
+enum entry_kind { ENTRY_SETTING, ENTRY_TEMPORARY, ENTRY_TEMPORARY_TYPE, ENTRY_TAINT };
 
 // The statement that sets it for the session, and the one until the transaction's end; NULL: none. Of
 // a temporary object or a taint only whether there is one counts.

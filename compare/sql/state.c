@@ -1,11 +1,14 @@
 // A session's state, followed from what old accepted. `settings` holds all that transactions can undo;
 // each open level (an implicit or explicit transaction, then its savepoints) keeps the value that it
-// began with. SQL-level prepared statements outlive a rollback (manual, PREPARE), so they are beside it.
+// began with.
 //
-// What old reports by ParameterStatus is the effective value and wins over what was set: it holds for
-// roles' and databases' defaults too. One thread owns a state; snapshots are free to travel.
+// What old reports by ParameterStatus is the effective value: it holds for roles' and databases' defaults
+// too. It comes at the end of a unit (before ReadyForQuery), so that what a statement of the unit has set
+// since wins until then. A setting whose value could not be told is UNKNOWN; where old reports it, only
+// until it does. One thread owns a state; snapshots are free to travel.
 #include "compare/sql/state.h"
 
+#include "compare/sql/lexer.h"
 #include "compare/sql/quote.h"
 #include "compare/sql/settings.h"
 #include <stdlib.h>
@@ -19,24 +22,25 @@ struct level {
     struct settings *before; // reference
 };
 
-struct prepared {
-    char *name, *sql; // owned
-};
-
 // Reported settings that change results (manual, 55.2.7 lists what is reported).
 static const char *const reported_names[] = {"client_encoding", "DateStyle", "IntervalStyle",
-                                             "TimeZone"};
-enum { REPORTED = sizeof(reported_names) / sizeof(reported_names[0]) };
+                                             "standard_conforming_strings", "TimeZone"};
+enum { REPORTED = sizeof(reported_names) / sizeof(reported_names[0]), REPORTED_STRINGS = 3 };
+
+struct reported {
+    char *value; // owned; NULL: not reported
+    char *first; // at login: what RESET goes back to; owned
+    char *under; // what the session had set when it was the value; owned, NULL: nothing
+};
+
+static const char UNKNOWN[] = "?"; // in place of a statement that sets a value
 
 struct state {
     struct settings *settings; // never NULL
     struct level *levels;      // owned, outermost first
     size_t level_count;
-    bool is_aborted;           // the block has failed: its COMMIT is a rollback
-    struct prepared *prepared; // owned
-    size_t prepared_count;
-    char *reported[REPORTED]; // owned; NULL: not reported
-    bool has_escapes;         // standard_conforming_strings is off
+    bool is_aborted; // the block has failed: its COMMIT is a rollback
+    struct reported reported[REPORTED];
     // The present snapshot and what it was made of; NULL: to be made.
     struct state_snapshot *snapshot;
     struct settings *made_of;
@@ -74,8 +78,6 @@ state_new(const char *const *parameters, size_t pair_count)
         char *sql = quote_setting(name, value);
         is_made = sql != NULL &&
                   put(state, settings_with(state->settings, ENTRY_SETTING, name, sql, sql, NULL));
-        if (strcasecmp(name, "standard_conforming_strings") == 0)
-            state->has_escapes = strcasecmp(value, "off") == 0;
         free(sql);
     }
     if (!is_made)
@@ -93,22 +95,6 @@ drop_levels(struct state *state, size_t left)
     }
 }
 
-static void
-drop_prepared(struct state *state, const char *name) // NULL: all
-{
-    size_t left = 0;
-    for (size_t i = 0; i < state->prepared_count; i++) {
-        struct prepared prepared = state->prepared[i];
-        if (name == NULL || strcmp(prepared.name, name) == 0) {
-            free(prepared.name);
-            free(prepared.sql);
-        } else {
-            state->prepared[left++] = prepared;
-        }
-    }
-    state->prepared_count = left;
-}
-
 void
 state_free(struct state **state)
 {
@@ -117,11 +103,12 @@ state_free(struct state **state)
     if (last == NULL)
         return;
     drop_levels(last, 0);
-    drop_prepared(last, NULL);
     free(last->levels);
-    free(last->prepared);
-    for (size_t i = 0; i < REPORTED; i++)
-        free(last->reported[i]);
+    for (size_t i = 0; i < REPORTED; i++) {
+        free(last->reported[i].value);
+        free(last->reported[i].first);
+        free(last->reported[i].under);
+    }
     settings_unref(&last->settings);
     settings_unref(&last->made_of);
     state_snapshot_unref(&last->snapshot);
@@ -171,48 +158,61 @@ savepoint(const struct state *state, const char *name)
     return SIZE_MAX;
 }
 
+// SET SESSION AUTHORIZATION ends the role, RESET brings back the startup packet's; its own scope is theirs.
+static bool
+follow_authorization(struct state *state, const struct effect *effect, bool is_reset)
+{
+    const struct entry *role = settings_find(state->settings, ENTRY_SETTING, "role");
+    const char *base = role == NULL ? NULL : role->base;
+    const char *value = is_reset && base != NULL ? base : "";
+    if (role == NULL)
+        return true;
+    return put(state, settings_with(state->settings, ENTRY_SETTING, "role", base,
+                                    effect->is_local ? role->session
+                                    : base == NULL   ? NULL
+                                                     : value,
+                                    effect->is_local ? value : NULL));
+}
+
+// sql NULL: RESET.
 static bool
 set(struct state *state, const struct effect *effect, enum entry_kind kind, const char *sql)
 {
     const struct entry *entry = settings_find(state->settings, kind, effect->name);
     const char *base = entry == NULL ? NULL : entry->base;
     const char *session = entry == NULL ? NULL : entry->session;
+    if (kind == ENTRY_SETTING && strcasecmp(effect->name, "session_authorization") == 0 &&
+        !follow_authorization(state, effect, sql == NULL))
+        return false;
     if (effect->is_local || effect->kind == EFFECT_SET_LOCAL)
         return put(state, settings_with(state->settings, kind, effect->name, base, session,
                                         sql != NULL    ? sql
                                         : base != NULL ? base
                                                        : ""));
-    if (kind == ENTRY_SETTING && strcasecmp(effect->name, "session_authorization") == 0 &&
-        !put(state, settings_with(state->settings, kind, "role", NULL, NULL, NULL)))
-        return false;
     return put(state, settings_with(state->settings, kind, effect->name, base,
                                     sql == NULL ? base : sql, NULL));
 }
 
 static bool
-prepare(struct state *state, const struct effect *effect)
-{
-    struct prepared *larger =
-        reallocarray(state->prepared, state->prepared_count + 1, sizeof(*state->prepared));
-    if (larger == NULL)
-        return false;
-    state->prepared = larger;
-    struct prepared made = {strdup(effect->name), strdup(effect->sql)};
-    if (made.name == NULL || made.sql == NULL) {
-        free(made.name);
-        free(made.sql);
-        return false;
-    }
-    larger[state->prepared_count++] = made;
-    return true;
-}
-
-static bool
 discard_all(struct state *state)
 {
-    drop_prepared(state, NULL);
     return put(state, settings_reset(state->settings, false)) &&
-           put(state, settings_without_kind(state->settings, ENTRY_TEMPORARY));
+           put(state, settings_without_kind(state->settings, ENTRY_TEMPORARY)) &&
+           put(state, settings_without_kind(state->settings, ENTRY_TEMPORARY_TYPE)) &&
+           put(state, settings_without_kind(state->settings, ENTRY_TAINT));
+}
+
+// A temporary object that goes, or has another name; of another relation nothing is known here.
+static bool
+change_temporary(struct state *state, const struct effect *effect)
+{
+    if (!state_has_temporary(state, effect->name))
+        return true;
+    if (effect->kind == EFFECT_RENAME)
+        return put(state,
+                   settings_with(state->settings, ENTRY_TEMPORARY, effect->sql, NULL, "", NULL));
+    return put(state,
+               settings_with(state->settings, ENTRY_TEMPORARY, effect->name, NULL, NULL, NULL));
 }
 
 // Back to savepoint `at`, which stays open.
@@ -261,7 +261,7 @@ state_apply(struct state *state, const struct effect *effect)
     case EFFECT_SET:
     case EFFECT_SET_LOCAL:
     case EFFECT_SET_ROLE:
-        return set(state, effect, ENTRY_SETTING, effect->sql);
+        return set(state, effect, ENTRY_SETTING, effect->sql == NULL ? UNKNOWN : effect->sql);
     case EFFECT_RESET:
         return set(state, effect, ENTRY_SETTING, NULL);
     case EFFECT_RESET_ALL:
@@ -269,67 +269,138 @@ state_apply(struct state *state, const struct effect *effect)
     case EFFECT_DISCARD_ALL:
         return discard_all(state);
     case EFFECT_DISCARD_TEMP:
-        return put(state, settings_without_kind(state->settings, ENTRY_TEMPORARY));
+        return put(state, settings_without_kind(state->settings, ENTRY_TEMPORARY)) &&
+               put(state, settings_without_kind(state->settings, ENTRY_TEMPORARY_TYPE));
     case EFFECT_TEMPORARY:
         return set(state, effect, ENTRY_TEMPORARY, "");
+    case EFFECT_TEMPORARY_TYPE:
+        return set(state, effect, ENTRY_TEMPORARY_TYPE, "");
+    case EFFECT_RENAME:
+    case EFFECT_DROP:
+        return change_temporary(state, effect);
     case EFFECT_TAINT:
         return set(state, effect, ENTRY_TAINT, "");
-    case EFFECT_PREPARE:
-        drop_prepared(state, effect->name);
-        return prepare(state, effect);
-    case EFFECT_DEALLOCATE:
-    case EFFECT_DEALLOCATE_ALL:
-        drop_prepared(state, effect->kind == EFFECT_DEALLOCATE ? effect->name : NULL);
-        return true;
     default:
         return true;
     }
 }
 
-void
-state_end_unit(struct state *state, char status, bool failed)
+// What is set for the session and the transaction by now: a statement, "" for what RESET goes back to, UNKNOWN,
+// or NULL: nothing.
+static const char *
+effective(const struct state *state, const char *name)
 {
-    // Without memory the settings stay as they are; the caller's next apply fails as well.
+    const struct entry *entry = settings_find(state->settings, ENTRY_SETTING, name);
+    return entry == NULL ? NULL : entry->local != NULL ? entry->local : entry->session;
+}
+
+static bool
+is_same(const char *left, const char *right)
+{
+    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
+}
+
+// Nothing was set since it was reported.
+static bool
+is_current(const struct state *state, size_t reported)
+{
+    return state->reported[reported].value != NULL &&
+           is_same(state->reported[reported].under, effective(state, reported_names[reported]));
+}
+
+static bool
+replace(char **string, const char *with)
+{
+    char *copy = with == NULL ? NULL : strdup(with);
+    if (with != NULL && copy == NULL)
+        return false;
+    free(*string);
+    *string = copy;
+    return true;
+}
+
+// What was reported last is the value of what is set by now. Without memory it is not taken for that.
+static void
+settle_reports(struct state *state)
+{
+    for (size_t i = 0; i < REPORTED; i++)
+        if (state->reported[i].value != NULL && !is_current(state, i) &&
+            replace(&state->reported[i].under, effective(state, reported_names[i])))
+            forget_snapshot(state);
+}
+
+bool
+state_end_unit(struct state *state, char status, bool failed, bool is_told)
+{
+    bool is_done = true;
     if (status == 'I')
-        (void)end_transaction(state, !failed);
+        is_done = end_transaction(state, !failed);
     else if (state->level_count == 0)
-        (void)begin(state);
+        is_done = begin(state);
     if (status != 'I')
         state->is_aborted = status == 'E';
+    if (is_told)
+        settle_reports(state);
+    return is_done;
 }
 
 bool
 state_reported(struct state *state, const char *name, const char *value)
 {
-    if (strcmp(name, "standard_conforming_strings") == 0)
-        state->has_escapes = strcmp(value, "off") == 0;
     for (size_t i = 0; i < REPORTED; i++) {
+        struct reported *reported = &state->reported[i];
         if (strcmp(name, reported_names[i]) != 0)
             continue;
-        if (state->reported[i] != NULL && strcmp(state->reported[i], value) == 0)
-            return true;
-        char *copy = strdup(value);
-        if (copy == NULL)
-            return false;
-        free(state->reported[i]);
-        state->reported[i] = copy;
         forget_snapshot(state);
+        return (reported->first != NULL || replace(&reported->first, value)) &&
+               replace(&reported->value, value) &&
+               replace(&reported->under, effective(state, name));
     }
     return true;
+}
+
+const char *
+state_client_encoding(const struct state *state)
+{
+    return state->reported[0].value;
+}
+
+// Strings with escapes are not what the lexer takes them for.
+static bool
+may_have_escapes(const struct state *state)
+{
+    const struct reported *reported = &state->reported[REPORTED_STRINGS];
+    if (is_current(state, REPORTED_STRINGS))
+        return strcmp(reported->value, "off") == 0;
+    return effective(state, reported_names[REPORTED_STRINGS]) != NULL;
+}
+
+static bool
+is_reported(const struct state *state, const char *name)
+{
+    for (size_t i = 0; i < REPORTED; i++)
+        if (strcasecmp(reported_names[i], name) == 0)
+            return is_current(state, i);
+    return false;
 }
 
 bool
 state_is_tainted(const struct state *state, const char **what)
 {
-    if (state->has_escapes) {
+    if (may_have_escapes(state)) {
         *what = "standard_conforming_strings";
         return true;
     }
-    for (size_t i = 0; i < state->settings->count; i++)
-        if (state->settings->entries[i]->kind == ENTRY_TAINT) {
-            *what = state->settings->entries[i]->name;
+    for (size_t i = 0; i < state->settings->count; i++) {
+        const struct entry *entry = state->settings->entries[i];
+        const char *sql = entry->local != NULL ? entry->local : entry->session;
+        bool is_unknown = entry->kind == ENTRY_SETTING && sql != NULL &&
+                          strcmp(sql, UNKNOWN) == 0 && !is_reported(state, entry->name);
+        if (entry->kind == ENTRY_TAINT || is_unknown) {
+            *what = entry->name;
             return true;
         }
+    }
     return false;
 }
 
@@ -337,7 +408,8 @@ bool
 state_has_temporaries(const struct state *state)
 {
     for (size_t i = 0; i < state->settings->count; i++)
-        if (state->settings->entries[i]->kind == ENTRY_TEMPORARY)
+        if (state->settings->entries[i]->kind == ENTRY_TEMPORARY ||
+            state->settings->entries[i]->kind == ENTRY_TEMPORARY_TYPE)
             return true;
     return false;
 }
@@ -348,59 +420,86 @@ state_has_temporary(const struct state *state, const char *name)
     return settings_find(state->settings, ENTRY_TEMPORARY, name) != NULL;
 }
 
-const char *
-state_prepared(const struct state *state, const char *name)
+static bool
+is_word(const struct lexer_token *token, const char *name)
 {
-    for (size_t i = 0; i < state->prepared_count; i++)
-        if (strcmp(state->prepared[i].name, name) == 0)
-            return state->prepared[i].sql;
-    return NULL;
+    bool is_quoted = token->kind == LEXER_QUOTED_WORD && token->length >= 2;
+    size_t edge = is_quoted ? 1 : 0, length = token->length - 2 * edge;
+    if ((!is_quoted && token->kind != LEXER_WORD) || strlen(name) != length)
+        return false;
+    return is_quoted ? memcmp(token->text + edge, name, length) == 0
+                     : strncasecmp(token->text, name, length) == 0;
 }
 
-static bool
-is_reported(const struct state *state, const char *name)
+bool
+state_names_temporary_type(const struct state *state, const char *sql, size_t length)
 {
-    for (size_t i = 0; i < REPORTED; i++)
-        if (strcasecmp(reported_names[i], name) == 0)
-            return state->reported[i] != NULL;
+    for (size_t i = 0; i < state->settings->count; i++) {
+        const struct entry *entry = state->settings->entries[i];
+        if (entry->kind != ENTRY_TEMPORARY_TYPE)
+            continue;
+        struct lexer lexer;
+        struct lexer_token token;
+        lexer_init(&lexer, sql, length);
+        for (lexer_next(&lexer, &token); token.kind != LEXER_END && token.kind != LEXER_JUNK;
+             lexer_next(&lexer, &token))
+            if (is_word(&token, entry->name))
+                return true;
+    }
     return false;
 }
 
 static void
 add_statement(struct text *text, const char *sql)
 {
-    if (sql == NULL || sql[0] == '\0')
+    if (sql == NULL || sql[0] == '\0' || strcmp(sql, UNKNOWN) == 0)
         return;
     text_add(text, text->length > 0 ? "; " : "");
     text_add(text, sql);
 }
 
-static const char *
-effective(const struct state *state, const char *name)
+// A reported setting: its value; set since, that; reset since, what it was at login.
+static void
+write_reported(const struct state *state, size_t i, struct text *replay)
 {
-    const struct entry *entry = settings_find(state->settings, ENTRY_SETTING, name);
-    return entry == NULL ? NULL : entry->local != NULL ? entry->local : entry->session;
+    const char *sql = effective(state, reported_names[i]);
+    bool is_value = is_current(state, i);
+    const char *value = is_value                        ? state->reported[i].value
+                        : sql == NULL || sql[0] == '\0' ? state->reported[i].first
+                                                        : NULL;
+    if (value == NULL) {
+        add_statement(replay, sql);
+        return;
+    }
+    text_add(replay, replay->length > 0 ? "; SET " : "SET ");
+    text_add(replay, reported_names[i]);
+    text_add(replay, " TO ");
+    text_add_literal(replay, value);
 }
 
-// Session authorization first, since it resets the role; then the role; settings last, so that what
-// only the role may set is set as the role.
+static bool
+is_written_first(const char *name)
+{
+    for (size_t i = 0; i < REPORTED; i++)
+        if (strcasecmp(reported_names[i], name) == 0)
+            return true;
+    return strcasecmp(name, "role") == 0 || strcasecmp(name, "session_authorization") == 0 ||
+           strcasecmp(name, "search_path") == 0;
+}
+
+// Session authorization first, since it resets the role; then the role, so that what only the role may set
+// is set as the role; and the search path before what is looked up by it.
 static void
 write_replay(const struct state *state, struct text *replay)
 {
     add_statement(replay, effective(state, "session_authorization"));
     add_statement(replay, effective(state, "role"));
     for (size_t i = 0; i < REPORTED; i++)
-        if (state->reported[i] != NULL) {
-            text_add(replay, replay->length > 0 ? "; SET " : "SET ");
-            text_add(replay, reported_names[i]);
-            text_add(replay, " TO ");
-            text_add_literal(replay, state->reported[i]);
-        }
+        write_reported(state, i, replay);
+    add_statement(replay, effective(state, "search_path"));
     for (size_t i = 0; i < state->settings->count; i++) {
         const struct entry *entry = state->settings->entries[i];
-        if (entry->kind == ENTRY_SETTING && strcasecmp(entry->name, "role") != 0 &&
-            strcasecmp(entry->name, "session_authorization") != 0 &&
-            !is_reported(state, entry->name))
+        if (entry->kind == ENTRY_SETTING && !is_written_first(entry->name))
             add_statement(replay, entry->local != NULL ? entry->local : entry->session);
     }
 }

@@ -1,6 +1,5 @@
 // A session's state as old has it, followed from what old accepted: settings with transactions,
-// savepoints and SET LOCAL respected, role, SQL-level prepared statements, temporary objects and
-// what can't be replayed. Gives immutable snapshots that own sessions replay. Pure.
+// savepoints and SET LOCAL respected, role, temporary objects and what can't be replayed. Gives immutable snapshots that own sessions replay. Pure.
 #ifndef COMPARE_SQL_STATE_H
 #define COMPARE_SQL_STATE_H
 
@@ -24,15 +23,18 @@ struct state *state_new(const char *const *parameters, size_t pair_count);
 void state_free(struct state **state);
 // A statement that old accepted. `in_transaction`: a transaction block was open or it opened one.
 bool state_apply(struct state *state, const struct effect *effect);
-// ReadyForQuery's status after a unit: 'I' ends what SET LOCAL set; an implicit rollback undoes.
-void state_end_unit(struct state *state, char status, bool failed);
-// ParameterStatus: the effective value of a reported setting.
+// ReadyForQuery's status after a unit: 'I' ends the transaction, by a rollback when something in it `failed`.
+// `is_told`: what old reported in the unit was taken in by state_reported. False: no memory.
+bool state_end_unit(struct state *state, char status, bool failed, bool is_told);
+// ParameterStatus: the effective value of a reported setting, which holds until a statement sets it. The first
+// one is what RESET goes back to.
 bool state_reported(struct state *state, const char *name, const char *value);
-bool state_is_tainted(const struct state *state, const char **what); // can't be replayed
-bool state_has_temporaries(const struct state *state);               // any at all
-bool state_has_temporary(const struct state *state, const char *name);
-// SQL of a statement made by PREPARE, or NULL.
-const char *state_prepared(const struct state *state, const char *name);
+const char *state_client_encoding(const struct state *state); // as reported last; NULL: never
+bool state_is_tainted(const struct state *state, const char **what);   // can't be replayed
+bool state_has_temporaries(const struct state *state);                 // any at all
+bool state_has_temporary(const struct state *state, const char *name); // a relation
+// Does a statement use a word that is a temporary type's name?
+bool state_names_temporary_type(const struct state *state, const char *sql, size_t length);
 // The present state; the caller owns a reference. The same object while nothing changes.
 struct state_snapshot *state_snapshot(struct state *state);
 struct state_snapshot *state_snapshot_ref(struct state_snapshot *snapshot);

@@ -44,6 +44,16 @@ is_analyze(const PgQuery__ExplainStmt *explain)
     return false;
 }
 
+// EXECUTE's, which it evaluates itself.
+static unsigned
+look_at_arguments(struct walk *walk, const PgQuery__ExecuteStmt *execute)
+{
+    struct scope scope = {0};
+    unsigned value = expression_walk_list(walk, execute->n_params, execute->params, &scope);
+    walk_sink(walk, value);
+    return value;
+}
+
 static void
 look_at_explain(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
 {
@@ -68,7 +78,12 @@ look_at_explain(struct walk *walk, const PgQuery__Node *node, struct statement *
         if (is_analyze(explain)) // a plan alone writes nothing
             walk_refuse(walk);
         break;
-    default: // EXECUTE: what was prepared is not looked at
+    case PG_QUERY__NODE__NODE_EXECUTE_STMT:
+        look_at_arguments(walk, query->execute_stmt);
+        if (is_analyze(explain)) // what was prepared is not looked at
+            walk_refuse(walk);
+        break;
+    default:
         walk_refuse(walk);
     }
 }
@@ -93,10 +108,10 @@ look_at_transaction(struct walk *walk, const PgQuery__Node *node, struct stateme
 static void
 look_at_execute(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
 {
-    struct scope scope = {0};
     look_at_session(walk, node, statement);
-    walk_sink(walk, expression_walk_list(walk, node->execute_stmt->n_params,
-                                         node->execute_stmt->params, &scope));
+    // Two sides would evaluate these to two values.
+    statement->is_instance =
+        (look_at_arguments(walk, node->execute_stmt) & (VALUE_CLOCK | VALUE_RANDOM)) != 0;
 }
 
 // FETCH, MOVE, CLOSE, LISTEN: harmless; what a cursor's query does was asked at its DECLARE.
@@ -146,31 +161,68 @@ look_at_write(struct walk *walk, const PgQuery__Node *node, struct statement *st
     walk_refuse(walk);
 }
 
+// What a procedure does is not looked at, but for what it may leave in the session.
+static void
+look_at_call(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    const PgQuery__FuncCall *call = node->call_stmt->funccall;
+    const char *name = call == NULL || call->n_funcname == 0
+                           ? NULL
+                           : expression_string(call->funcname[call->n_funcname - 1]);
+    const struct catalog_function *functions;
+    size_t count = name == NULL ? 0 : catalog_functions_named(walk->catalog, name, &functions);
+    for (size_t i = 0; i < count; i++)
+        prove_leaves(walk, &functions[i]);
+    (void)statement;
+    walk_refuse(walk);
+}
+
 static void
 look_at_do(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
 {
     (void)node;
+    statement->has_effects = true;     // it may set what it likes
     statement->changes_catalog = true; // DDL hides there often
     walk_refuse(walk);
 }
 
-// DDL; of a temporary object it touches only this session's names.
+// DDL. Of a temporary object it touches only this session's names; of what may be one, the session knows.
 static void
 look_at_ddl(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
 {
     const PgQuery__RangeVar *relation = NULL;
-    if (node->node_case == PG_QUERY__NODE__NODE_CREATE_STMT)
+    bool may_be_temporary = false;
+    switch (node->node_case) {
+    case PG_QUERY__NODE__NODE_CREATE_STMT:
         relation = node->create_stmt->relation;
-    else if (node->node_case == PG_QUERY__NODE__NODE_VIEW_STMT)
+        break;
+    case PG_QUERY__NODE__NODE_VIEW_STMT:
         relation = node->view_stmt->view;
-    else if (node->node_case == PG_QUERY__NODE__NODE_CREATE_SEQ_STMT)
+        break;
+    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
         relation = node->create_seq_stmt->sequence;
-    else if (node->node_case == PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT &&
-             node->create_table_as_stmt->into != NULL)
-        relation = node->create_table_as_stmt->into->rel;
+        break;
+    case PG_QUERY__NODE__NODE_COMPOSITE_TYPE_STMT:
+        relation = node->composite_type_stmt->typevar;
+        break;
+    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
+        relation =
+            node->create_table_as_stmt->into != NULL ? node->create_table_as_stmt->into->rel : NULL;
+        break;
+    case PG_QUERY__NODE__NODE_CREATE_DOMAIN_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_ENUM_STMT:
+    case PG_QUERY__NODE__NODE_DROP_STMT:
+    case PG_QUERY__NODE__NODE_RENAME_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
+    case PG_QUERY__NODE__NODE_INDEX_STMT:
+        may_be_temporary = true;
+        break;
+    default:
+        break;
+    }
     bool is_temporary = relation != NULL && (relation->relpersistence[0] == 't' ||
                                              strncmp(relation->schemaname, "pg_temp", 7) == 0);
-    statement->has_effects = is_temporary;
+    statement->has_effects = is_temporary || may_be_temporary;
     statement->changes_catalog = !is_temporary;
     walk_refuse(walk);
 }
@@ -200,7 +252,7 @@ static looker *const lookers[] = {
     NODE(DELETE_STMT) = look_at_write,
     NODE(MERGE_STMT) = look_at_write,
     NODE(TRUNCATE_STMT) = look_at_write,
-    NODE(CALL_STMT) = look_at_write,
+    NODE(CALL_STMT) = look_at_call,
     NODE(NOTIFY_STMT) = look_at_write,
     NODE(LOCK_STMT) = look_at_write,
     NODE(VACUUM_STMT) = look_at_write,
@@ -222,5 +274,5 @@ statement_walk(struct walk *walk, const PgQuery__Node *node, struct statement *s
         walk_refuse(walk);
     else
         (look == NULL ? look_at_ddl : look)(walk, node, statement);
-    statement->has_effects = statement->has_effects || walk->sets_config;
+    statement->has_effects = statement->has_effects || walk->keeps;
 }

@@ -132,7 +132,8 @@ struct walk {
     bool is_volatile; // a harmless volatile function decides which rows there are
     bool needs_catalog;
     bool touches_user, touches_system, calls_user;
-    bool sets_config;
+    bool keeps;       // leaves something behind in its session
+    bool sets_config; // a setting, that is
     bool no_memory;
     const char *open_because; // static; of a value that is not determined
     bool is_open;             // such a value decides which rows there are
@@ -186,6 +187,8 @@ struct item *name_item(const struct scope *scope, const char *schema, const char
 // prove.c
 unsigned prove_function(struct walk *walk, const char *schema, const char *name, size_t arguments,
                         bool *is_known);
+// Notes what a body that is not proven may leave behind in the session.
+void prove_leaves(struct walk *walk, const struct catalog_function *function);
 unsigned prove_function_row(struct walk *walk, const struct catalog_function *function);
 void prove_operator(struct walk *walk, size_t count, PgQuery__Node *const *names);
 void prove_operator_named(struct walk *walk, const char *schema, const char *name);

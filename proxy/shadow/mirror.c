@@ -15,6 +15,8 @@
 #include "proxy/relay/session_view.h"
 #include "proxy/shadow/classify.h"
 #include "proxy/shadow/dissect.h"
+#include "proxy/shadow/encoding.h"
+#include "proxy/shadow/execution.h"
 #include "proxy/shadow/read.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -48,6 +50,17 @@ mirror_new(struct shadow *shadow, struct session_facts **facts)
 }
 
 void
+mirror_lose(struct mirror *mirror, const char *because)
+{
+    if (mirror->lost_because)
+        return;
+    mirror->lost_because = because;
+    atomic_store(&mirror->facts->view->is_usable, false);
+    log_event(LOG_WARNING_LEVEL, "session_state_lost", "session=%llu because=\"%s\"",
+              (unsigned long long)mirror->id, because);
+}
+
+void
 mirror_unref(struct mirror **mirror)
 {
     struct mirror *gone = *mirror;
@@ -60,124 +73,6 @@ mirror_unref(struct mirror **mirror)
     state_free(&gone->state);
     session_facts_free(&gone->facts);
     free(gone);
-}
-
-// --- executions -------------------------------------------------------------------------------
-
-struct execution {
-    const char *sql;
-    size_t sql_length;
-    struct statement *statement; // extended protocol, else NULL
-    const uint8_t *bind;
-    size_t bind_length;
-    struct result *result; // NULL: cut away
-    bool is_unknown;       // whether old accepted it is not known
-};
-
-static bool
-was_accepted(const struct execution *execution)
-{
-    return execution->result &&
-           (execution->result->kind == RESULT_ROWS || execution->result->kind == RESULT_COMMAND ||
-            execution->result->kind == RESULT_PARTIAL);
-}
-
-static void
-lose(struct mirror *mirror, const char *because)
-{
-    if (mirror->lost_because)
-        return;
-    mirror->lost_because = because;
-    atomic_store(&mirror->facts->view->is_usable, false);
-    log_event(LOG_WARNING_LEVEL, "session_state_lost", "session=%llu because=\"%s\"",
-              (unsigned long long)mirror->id, because);
-}
-
-static void
-apply_effects(struct mirror *mirror, const struct execution *execution)
-{
-    struct effect *effects = NULL;
-    size_t count = 0;
-    if (!effects_of(execution->sql, execution->sql_length, &effects, &count)) {
-        lose(mirror, "no memory for a statement's effects");
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (effects[i].kind == EFFECT_COMMIT || effects[i].kind == EFFECT_ROLLBACK)
-            mirror->has_written = false;
-        if (effects[i].kind == EFFECT_DISCARD_ALL || effects[i].kind == EFFECT_DEALLOCATE_ALL)
-            statements_clear(&mirror->statements);
-        if (effects[i].kind == EFFECT_DEALLOCATE && effects[i].name)
-            statements_remove(&mirror->statements, effects[i].name);
-        if (!state_apply(mirror->state, &effects[i]))
-            lose(mirror, "no memory for the session's state");
-    }
-    effects_free(&effects, count);
-}
-
-// Does the session's own state speak against mirroring this read?
-static enum skip_reason
-state_against(struct mirror *mirror, const struct shape *shape)
-{
-    const char *what;
-    if (mirror->lost_because)
-        return SKIP_SESSION_STATE;
-    if (shape) {
-        for (size_t i = 0; i < shape->analysis->table_count; i++) {
-            const char *name = shape->analysis->tables[i].name, *dot = strrchr(name, '.');
-            if (state_has_temporary(mirror->state, dot ? dot + 1 : name))
-                return SKIP_TEMPORARY_OBJECT;
-        }
-    }
-    if (mirror->has_written)
-        return SKIP_IN_WRITE_TRANSACTION;
-    return state_is_tainted(mirror->state, &what) ? SKIP_SESSION_STATE : SKIP_NONE;
-}
-
-static void
-execute_read(struct mirror *mirror, const struct unit *unit, const struct execution *execution,
-             struct shape *shape)
-{
-    struct read_facts facts = {
-        .unit = unit,
-        .sql = execution->sql,
-        .sql_length = execution->sql_length,
-        .statement = execution->statement,
-        .bind = execution->bind,
-        .bind_length = execution->bind_length,
-        .shape = shape,
-        .result = execution->result,
-        .skip = state_against(mirror, shape),
-    };
-    read_begin(mirror, &facts);
-}
-
-static void
-execute(struct mirror *mirror, const struct unit *unit, const struct execution *execution)
-{
-    const struct statement *statement = execution->statement;
-    const char *tag = execution->result ? execution->result->tag : NULL;
-    struct shape *shape =
-        classify(mirror, execution->sql, execution->sql_length, statement ? statement->types : NULL,
-                 statement ? statement->type_count : 0);
-    bool is_read = classify_is_read(shape, execution->sql, execution->sql_length, tag);
-    // What is not analysed is taken for what it calls itself; only a read can be harmless then.
-    bool is_harmless = shape ? shape->analysis->is_harmless : false;
-    bool has_effects = shape ? shape->analysis->has_effects : !is_read;
-
-    if (is_read)
-        execute_read(mirror, unit, execution, shape);
-    else
-        books_other(&mirror->at->database->books);
-    if (has_effects && execution->is_unknown)
-        lose(mirror, "the answer to a statement that changes state was dropped");
-    else if (has_effects && (was_accepted(execution) || (is_read && !execution->result)))
-        apply_effects(mirror, execution);
-    if (!is_harmless)
-        mirror->has_written = true;
-    if (shape && shape->analysis->changes_catalog)
-        mirror->has_ddl = true;
-    shape_unref(&shape);
 }
 
 // --- requests ---------------------------------------------------------------------------------
@@ -209,7 +104,7 @@ query_statement(void *context, const char *statement, size_t length)
     };
     query->has_failed = result && result->kind == RESULT_ERROR;
     query->number++;
-    execute(query->mirror, query->unit, &execution);
+    execution_run(query->mirror, query->unit, &execution);
     return true;
 }
 
@@ -233,15 +128,19 @@ failed_to_parse(const struct step *step)
 static void
 take_query(struct mirror *mirror, const struct unit *unit, struct step *step)
 {
-    const char *sql = (const char *)step->body;
-    size_t length = step->is_cut ? step->length : strnlen(sql, step->length);
+    const char *body = (const char *)step->body;
+    struct encoded text;
+    encoding_read(&text, state_client_encoding(mirror->state), body,
+                  step->is_cut ? step->length : strnlen(body, step->length));
+    const char *sql = text.text;
+    size_t length = text.length;
     struct query query = {.mirror = mirror, .unit = unit, .step = step};
     statements_remove(&mirror->statements, "");
     portals_remove(&mirror->portals, "");
     if (step->outcome == STEP_SKIPPED)
-        return;
+        goto done;
     if (step->is_cut && step->result_count > 1)
-        lose(mirror, "a Query of several statements was over shadow.max_request");
+        mirror_lose(mirror, "a Query of several statements was over shadow.max_request");
     size_t count = 0;
     bool is_split = !step->is_cut && !failed_to_parse(step) &&
                     lexer_split(sql, length, count_statement, &count);
@@ -249,6 +148,8 @@ take_query(struct mirror *mirror, const struct unit *unit, struct step *step)
         lexer_split(sql, length, query_statement, &query);
     else if (!is_split)
         query_statement(&query, sql, length);
+done:
+    encoding_fini(&text);
 }
 
 static void
@@ -266,9 +167,13 @@ take_parse(struct mirror *mirror, const struct step *step)
             statements_put(&mirror->statements, cut);
         return;
     }
+    struct encoded text;
+    encoding_read(&text, state_client_encoding(mirror->state), request.sql, strlen(request.sql));
+    request.sql = text.text;
     struct statement *statement = statement_new(&request, false);
     if (!statement || !statements_put(&mirror->statements, statement))
-        lose(mirror, "no memory for a prepared statement");
+        mirror_lose(mirror, "no memory for a prepared statement");
+    encoding_fini(&text);
     request_parse_fini(&request);
 }
 
@@ -332,7 +237,7 @@ take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
         !request_read_execute(step->body, step->length, &request))
         return;
     struct portal *portal = portals_find(&mirror->portals, request.portal);
-    if (!portal || portal->statement->is_cut) {
+    if (!portal || portal->statement->is_cut || portal->statement->has_unknown_type) {
         execute_unknown(mirror, unit, step);
         return;
     }
@@ -349,7 +254,7 @@ take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
         .result = step->result_count ? &step->results[0] : NULL,
         .is_unknown = step->outcome == STEP_UNKNOWN,
     };
-    execute(mirror, unit, &execution);
+    execution_run(mirror, unit, &execution);
 }
 
 static void
@@ -415,7 +320,7 @@ take_reports(struct mirror *mirror, const struct unit *unit)
         const char *name, *value;
         if (message.type == MESSAGE_SERVER_PARAMETER_STATUS &&
             reply_read_parameter_status(message.body, message.length, &name, &value))
-            state_reported(mirror->state, name, value);
+            (void)state_reported(mirror->state, name, value);
     }
     capture_cursor_fini(&cursor);
 }
@@ -429,7 +334,7 @@ has_effects(const struct step *step)
     if (step->type != MESSAGE_CLIENT_QUERY)
         return false;
     if (!request_read_query(step->body, step->length, &sql) ||
-        !effects_of(sql, strlen(sql), &effects, &count))
+        !effects_of(sql, strlen(sql), NULL, &effects, &count))
         return true;
     effects_free(&effects, count);
     return count > 0;
@@ -442,7 +347,7 @@ take_copy(struct mirror *mirror, struct dissected *dissected)
 {
     for (size_t i = 0; i < dissected->count; i++) {
         if (has_effects(&dissected->steps[i]))
-            lose(mirror, "a Query with COPY changes state, too");
+            mirror_lose(mirror, "a Query with COPY changes state, too");
     }
     mirror->has_written = true;
     books_other(&mirror->at->database->books);
@@ -467,9 +372,15 @@ unit_wants_catalogs(struct mirror *mirror, const struct dissected *dissected)
         } else if (!request_read_query(step->body, step->length, &sql)) {
             continue;
         }
-        struct shape *shape = classify(mirror, sql, strlen(sql), parse.types, parse.type_count);
-        wants = classify_wants_catalogs(mirror, shape);
+        struct encoded text;
+        encoding_read(&text, state_client_encoding(mirror->state), sql, strlen(sql));
+        struct shape *shape =
+            classify(mirror, text.text, text.length, parse.types, parse.type_count);
+        // A relation of the session alone is in no catalog that is read.
+        wants = !execution_names_temporary(mirror, shape, text.text, text.length) &&
+                classify_wants_catalogs(mirror, shape);
         shape_unref(&shape);
+        encoding_fini(&text);
         request_parse_fini(&parse);
     }
     return wants;
@@ -531,12 +442,24 @@ must_wait(struct mirror *mirror, const struct dissected *dissected)
     return false;
 }
 
+// Whatever failed took the rest of its transaction with it, an implicit one too: of several statements in a
+// Query, or of the messages up to a Sync.
+static bool
+has_failed(const struct dissected *dissected)
+{
+    for (size_t i = 0; i < dissected->count; i++)
+        if (dissected->steps[i].outcome == STEP_FAILED)
+            return true;
+    return false;
+}
+
 static void
-end_unit(struct mirror *mirror, const struct unit *unit)
+end_unit(struct mirror *mirror, const struct unit *unit, bool failed)
 {
     struct database *database = mirror->at->database;
-    state_end_unit(mirror->state, unit->status_after ? unit->status_after : 'I',
-                   unit->status_after == 'E');
+    if (!state_end_unit(mirror->state, unit->status_after ? unit->status_after : 'I',
+                        failed || unit->status_after == 'E', !unit->is_reply_cut))
+        mirror_lose(mirror, "no memory for the session's state");
     if (unit->status_after == 'I' || unit->status_after == 0) {
         portals_clear(&mirror->portals);
         mirror->has_written = false;
@@ -565,19 +488,20 @@ take_now(struct mirror *mirror, struct unit *unit)
         return false;
     }
     if (unit->sequence != mirror->sequence + 1)
-        lose(mirror, "a unit was lost on the way to the shadow");
+        mirror_lose(mirror, "a unit was lost on the way to the shadow");
     mirror->sequence = unit->sequence;
     if (!is_dissected || dissected.is_junk)
-        lose(mirror, is_dissected ? "a unit could not be followed" : "no memory for a unit");
+        mirror_lose(mirror, is_dissected ? "a unit could not be followed" : "no memory for a unit");
+    bool failed = is_dissected && has_failed(&dissected);
     if (is_dissected) {
-        take_reports(mirror, unit);
         if (unit->is_copy)
             take_copy(mirror, &dissected);
         for (size_t i = 0; i < dissected.count && !unit->is_copy; i++)
             take_step(mirror, unit, &dissected.steps[i]);
         dissected_fini(&dissected);
+        take_reports(mirror, unit);
     }
-    end_unit(mirror, unit);
+    end_unit(mirror, unit, failed);
     feed_release(mirror->shadow->feed, unit_memory(unit));
     unit_free(&unit);
     return true;

@@ -14,8 +14,9 @@ struct judge;
 
 struct read_facts { // what mirror knows of an execution; borrowed, but `result` is moved
     const struct unit *unit;
-    const char *sql; // one statement's
+    const char *sql; // one statement's, UTF-8
     size_t sql_length;
+    const char *prepare;         // `sql` is an EXECUTE of what this PREPARE made, else NULL
     struct statement *statement; // extended protocol, else NULL
     const uint8_t *bind;         // Bind's body, else NULL
     size_t bind_length;

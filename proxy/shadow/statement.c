@@ -45,6 +45,7 @@ statement_unref(struct statement **statement)
         reply_columns_free(gone->columns[side].list, gone->columns[side].count);
     free(gone->name);
     free(gone->sql);
+    free(gone->prepare);
     free(gone->types);
     free(gone);
 }

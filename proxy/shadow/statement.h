@@ -9,9 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct statement {       // of the extended protocol; shared by its portals and reads
-    unsigned references; // one thread
-    char *name, *sql;
+struct statement {         // by Parse or PREPARE; shared by its portals and reads
+    unsigned references;   // one thread
+    char *name, *sql;      // UTF-8
+    char *prepare;         // the PREPARE that made it, UTF-8; NULL: a Parse did
+    bool has_unknown_type; // PREPARE named a parameter type that is not built in
     uint32_t *types;
     size_t type_count;
     bool is_cut;               // the SQL was over shadow.max_request: not known

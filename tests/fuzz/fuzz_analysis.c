@@ -74,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     analysis_unref(&analysis);
     struct effect *effects;
     size_t count;
-    if (effects_of(sql, size, &effects, &count))
+    if (effects_of(sql, size, NULL, &effects, &count))
         effects_free(&effects, count);
     return 0;
 }

@@ -27,6 +27,10 @@ static const char *const names[] = {[EFFECT_NONE] = "none",
                                     [EFFECT_DEALLOCATE] = "deallocate",
                                     [EFFECT_DEALLOCATE_ALL] = "deallocate_all",
                                     [EFFECT_TEMPORARY] = "temporary",
+                                    [EFFECT_TEMPORARY_TYPE] = "temporary_type",
+                                    [EFFECT_ALTER] = "alter",
+                                    [EFFECT_RENAME] = "rename",
+                                    [EFFECT_DROP] = "drop",
                                     [EFFECT_TAINT] = "taint"};
 
 // kind[+local][+chain] name [sql], one a line.
@@ -65,12 +69,16 @@ static const struct {
     {"SELECT set_config('a.b', 'c', true), set_config('d', 'e', false)",
      "local+local a.b SELECT pg_catalog.set_config('a.b', 'c', false)|"
      "set d SELECT pg_catalog.set_config('d', 'e', false)|"},
-    {"SELECT set_config('a', $1, true)", "taint+local set_config|"},
-    {"SELECT set_config('a', lower('B'), false)", "taint set_config|"},
-    {"SELECT set_config('a', 'b', false) FROM t", "taint set_config|"},
-    {"SELECT CASE WHEN x() THEN set_config('a', 'b', false) END", "taint set_config|"},
-    {"SELECT 1 WHERE SET_CONFIG('a', 'b', false) = ''", "taint set_config|"},
-    {"SELECT set_config('application_name', 'b', false)", ""},
+    {"SELECT set_config('a', $1, true)", "local+local a|"},
+    {"SELECT set_config('a', lower('B'), false)", "set a|"},
+    {"SELECT set_config('a', NULL, false)", "reset a|"},
+    {"SELECT set_config('a', 'b', x())", "set a|"},
+    {"SELECT set_config('role', lower('B'), false)", "role role|"},
+    {"SELECT set_config('a', 'b', false) FROM t", "set a|"},
+    {"SELECT CASE WHEN x() THEN set_config('a', 'b', false) END", "set a|"},
+    {"SELECT 1 WHERE SET_CONFIG('a', 'b', false) = ''", "set a|"},
+    {"SELECT set_config(x, 'b', true) FROM t", "taint+local set_config|"},
+    {"SELECT set_config('application_name', 'b', false)", "none|"},
     {"SELECT 'set_config'", ""},
     {"BEGIN", "begin|"},
     {"START TRANSACTION READ ONLY", "begin|"},
@@ -98,8 +106,23 @@ static const struct {
     {"CREATE TEMP SEQUENCE s", "temporary s|"},
     {"SELECT 1 INTO TEMP t", "temporary t|"},
     {"CREATE TEMP TABLE t AS SELECT 1", "temporary t|"},
-    {"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-     "taint temporary object|"},
+    {"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", ""},
+    {"CREATE DOMAIN pg_temp.d AS int", "temporary_type d|"},
+    {"CREATE TYPE pg_temp.e AS ENUM ('a')", "temporary_type e|"},
+    {"CREATE TEMP TABLE t (a int) ON COMMIT DROP", "temporary+local t|"},
+    {"CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1", "temporary+local t|"},
+    {"DROP TABLE t, pg_temp.u, s.v", "drop t|drop u|none|"},
+    {"DROP VIEW t", "drop t|"},
+    {"DROP INDEX t", "none|"},
+    {"ALTER TABLE t ADD b int", "alter t|"},
+    {"ALTER TABLE s.t ADD b int", "none|"},
+    {"ALTER TABLE t RENAME TO u", "rename t u|"},
+    {"ALTER TABLE t RENAME a TO b", "alter t|"},
+    {"CREATE INDEX ON t (a)", "alter t|"},
+    {"DO $$ BEGIN PERFORM set_config('a', 'b', false); END $$", "taint do|"},
+    {"DO $$ BEGIN SET a = 'b'; END $$", "taint do|"},
+    {"DO $$ BEGIN IF x THEN RESET ALL; END IF; END $$", "taint do|"},
+    {"DO $$ BEGIN UPDATE t SET a = 1; PERFORM reset(); offset := 1; END $$", ""},
     {"LISTEN a", ""},
     {"LOAD 'x'", "taint load|"},
     {"SELECT 1", ""},
@@ -112,7 +135,8 @@ Test(effect, is_read_from_the_text)
         struct effect *effects;
         size_t count;
         char found[512] = "";
-        cr_assert(effects_of(effect_cases[i].sql, strlen(effect_cases[i].sql), &effects, &count));
+        cr_assert(
+            effects_of(effect_cases[i].sql, strlen(effect_cases[i].sql), NULL, &effects, &count));
         for (size_t k = 0; k < count; k++)
             (void)snprintf(
                 found + strlen(found), sizeof(found) - strlen(found), "%s%s%s%s%s%s%s|",
@@ -136,7 +160,7 @@ play(struct state *state, const char *const *units, char *status)
         while ((sql = strsep(&rest, ";")) != NULL) {
             struct effect *effects;
             size_t count;
-            cr_assert(effects_of(sql, strlen(sql), &effects, &count));
+            cr_assert(effects_of(sql, strlen(sql), NULL, &effects, &count));
             for (size_t k = 0; k < count; k++) {
                 cr_assert(state_apply(state, &effects[k]));
                 if (effects[k].kind == EFFECT_BEGIN || effects[k].is_chained)
@@ -151,7 +175,7 @@ play(struct state *state, const char *const *units, char *status)
         free(copy);
         if (failed && *status == 'T')
             *status = 'E';
-        state_end_unit(state, *status, failed);
+        cr_assert(state_end_unit(state, *status, failed, true));
     }
 }
 
@@ -166,6 +190,9 @@ static const struct {
     {{"SET a = 1", "SET ROLE x", "SET SESSION AUTHORIZATION y", "SET ROLE z"},
      "SET SESSION AUTHORIZATION 'y'; SET ROLE 'z'; SET \"a\" TO 1"},
     {{"SET ROLE x", "SET SESSION AUTHORIZATION y"}, "SET SESSION AUTHORIZATION 'y'"},
+    {{"SET ROLE x", "BEGIN", "SET LOCAL SESSION AUTHORIZATION y"}, "SET SESSION AUTHORIZATION 'y'"},
+    {{"SET ROLE x", "BEGIN", "SET LOCAL SESSION AUTHORIZATION y", "COMMIT"}, "SET ROLE 'x'"},
+    {{"SET ROLE x", "BEGIN", "RESET SESSION AUTHORIZATION", "ROLLBACK"}, "SET ROLE 'x'"},
     {{"SET LOCAL a = 1"}, ""},
     {{"BEGIN", "SET LOCAL a = 1"}, "SET \"a\" TO 1"},
     {{"BEGIN", "SET LOCAL a = 1", "COMMIT"}, ""},
@@ -213,8 +240,8 @@ Test(state, starts_with_startup_parameters_and_resets_to_them)
     const char *const parameters[] = {"user", "bob",      "search_path", "a, b", "application_name",
                                       "x",    "TimeZone", "UTC"};
     struct state *state = state_new(parameters, 4);
-    static const char replay[] = "SELECT pg_catalog.set_config('search_path', 'a, b', false); "
-                                 "SELECT pg_catalog.set_config('TimeZone', 'UTC', false)";
+    static const char replay[] = "SELECT pg_catalog.set_config('TimeZone', 'UTC', false); "
+                                 "SELECT pg_catalog.set_config('search_path', 'a, b', false)";
     struct state_snapshot *first = state_snapshot(state);
     cr_expect_str_eq(first->replay, replay, "%s", first->replay);
     char status = 'I';
@@ -282,7 +309,7 @@ Test(state, knows_what_cannot_be_replayed)
     cr_expect_not(state_is_tainted(state, &what));
     play(state, (const char *const[]){"SELECT set_config('a', $1, true)", NULL}, &status);
     cr_expect(state_is_tainted(state, &what));
-    cr_expect_str_eq(what, "set_config");
+    cr_expect_str_eq(what, "a");
     play(state, (const char *const[]){"ROLLBACK", NULL}, &status);
     cr_expect_not(state_is_tainted(state, &what));
     cr_expect_not(state_has_temporary(state, "u"));
@@ -293,19 +320,207 @@ Test(state, knows_what_cannot_be_replayed)
     state_free(&state);
 }
 
-Test(state, keeps_prepared_statements_over_a_rollback)
+Test(effect, of_set_config_takes_what_the_execution_tells)
+{
+    static const struct effect_value given[] = {
+        {.bytes = "a", .length = 1, .is_known = true},
+        {.bytes = "v\xC3\xBC", .length = 3, .is_known = true},
+        {.bytes = "\x01", .length = 1, .is_known = true}, // a bool in binary
+        {.is_null = true, .is_known = true},
+    };
+    static const struct effect_value row[] = {
+        {.bytes = "shown", .length = 5, .is_known = true},
+        {.bytes = "too", .length = 3, .is_known = true},
+    };
+    static const struct {
+        const char *sql;
+        size_t row_width, row_count;
+        const char *effects;
+    } cases[] = {
+        {"SELECT set_config($1, $2, $3)", 0, 0,
+         "local a SELECT pg_catalog.set_config('a',  E'v\\u00FC', false)|"},
+        {"SELECT set_config('b', $4, false)", 0, 0, "reset b |"},
+        {"SELECT set_config('b', $9, false)", 0, 0, "set b |"},
+        {"SELECT set_config('b', $1::text, false)", 1, 1,
+         "set b SELECT pg_catalog.set_config('b', 'shown', false)|"},
+        {"SELECT set_config('b', x(), false), set_config('c', y(), false)", 2, 1,
+         "set b SELECT pg_catalog.set_config('b', 'shown', false)|"
+         "set c SELECT pg_catalog.set_config('c', 'too', false)|"},
+        {"SELECT set_config('b', x, false) FROM t", 1, 7,
+         "set b SELECT pg_catalog.set_config('b', 'shown', false)|"},
+        {"SELECT set_config('b', x, false) FROM t ORDER BY y", 1, 7, "set b |"},
+        {"SELECT set_config('b', 'x', false) FROM t", 1, 0, "none  |"},
+        {"SELECT length(set_config('b', x(), false))", 1, 1, "set b |"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct effect_facts facts = {
+            given, 4, row, cases[i].row_width, cases[i].row_count, cases[i].row_width > 0};
+        struct effect *effects;
+        size_t count;
+        char found[512] = "";
+        cr_assert(effects_of(cases[i].sql, strlen(cases[i].sql), &facts, &effects, &count));
+        for (size_t k = 0; k < count; k++)
+            (void)snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s %s %s|",
+                           names[effects[k].kind], effects[k].name == NULL ? "" : effects[k].name,
+                           effects[k].sql == NULL ? "" : effects[k].sql);
+        cr_expect_str_eq(found, cases[i].effects, "%s: %s", cases[i].sql, found);
+        effects_free(&effects, count);
+    }
+}
+
+Test(effect, of_prepare_knows_built_in_types)
+{
+    static const char sql[] = "PREPARE p (int, text[], varchar(3), mood) AS SELECT $1";
+    struct effect *effects;
+    size_t count;
+    cr_assert(effects_of(sql, strlen(sql), NULL, &effects, &count));
+    cr_assert_eq(count, 1);
+    cr_assert_eq(effects[0].type_count, 4);
+    cr_expect_eq(effects[0].types[0], 23);
+    cr_expect_eq(effects[0].types[1], 1009);
+    cr_expect_eq(effects[0].types[2], 1043);
+    cr_expect_eq(effects[0].types[3], 0);
+    cr_expect(effects[0].has_unknown_type);
+    effects_free(&effects, count);
+}
+
+Test(state, taints_only_a_setting_whose_value_is_not_known)
+{
+    static const struct {
+        const char *units[6];
+        const char *what; // NULL: not tainted
+    } cases[] = {
+        {{"SELECT set_config('a', x(), false)"}, "a"},
+        {{"SELECT set_config('a', x(), false)", "SET a = 1"}, NULL},
+        {{"SELECT set_config('a', x(), false)", "SET b = 1"}, "a"},
+        {{"SELECT set_config('a', x(), false)", "RESET a"}, NULL},
+        {{"SELECT set_config('a', x(), false)", "RESET ALL"}, NULL},
+        {{"BEGIN", "SELECT set_config('a', x(), true)"}, "a"},
+        {{"BEGIN", "SELECT set_config('a', x(), true)", "COMMIT"}, NULL},
+        {{"BEGIN", "SELECT set_config('a', x(), false)", "SET LOCAL a = 1"}, NULL},
+        {{"BEGIN", "SELECT set_config('a', x(), false)", "SET LOCAL a = 1", "COMMIT"}, "a"},
+        {{"BEGIN", "SELECT set_config('a', x(), false)", "ROLLBACK"}, NULL},
+        {{"SELECT set_config(x(), 'a', false)", "RESET ALL"}, "set_config"},
+        {{"SELECT set_config(x(), 'a', false)", "DISCARD ALL"}, NULL},
+        {{"SELECT set_config('TimeZone', x(), false)"}, NULL}, // it is reported
+        {{"DO $$ BEGIN SET a = 1 $$"}, "do"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct state *state = state_new(NULL, 0);
+        char status = 'I';
+        const char *what = NULL;
+        cr_assert(state_reported(state, "TimeZone", "UTC"));
+        play(state, cases[i].units, &status);
+        cr_expect_eq(state_is_tainted(state, &what), cases[i].what != NULL, "case %zu", i);
+        if (what != NULL && cases[i].what != NULL)
+            cr_expect_str_eq(what, cases[i].what, "case %zu: %s", i, what);
+        state_free(&state);
+    }
+}
+
+static void
+expect_replay(struct state *state, const char *replay)
+{
+    struct state_snapshot *snapshot = state_snapshot(state);
+    cr_expect_str_eq(snapshot->replay, replay, "%s", snapshot->replay);
+    state_snapshot_unref(&snapshot);
+}
+
+static void
+apply(struct state *state, const char *sql)
+{
+    struct effect *effects;
+    size_t count;
+    cr_assert(effects_of(sql, strlen(sql), NULL, &effects, &count));
+    for (size_t i = 0; i < count; i++)
+        cr_assert(state_apply(state, &effects[i]));
+    effects_free(&effects, count);
+}
+
+// Reports come at a unit's end, statements within it set before.
+Test(state, takes_a_report_until_something_is_set)
+{
+    struct state *state = state_new(NULL, 0);
+    cr_assert(state_reported(state, "TimeZone", "UTC"));
+    expect_replay(state, "SET TimeZone TO 'UTC'");
+    apply(state, "SET timezone = 'Asia/Tokyo'");
+    expect_replay(state, "SET \"timezone\" TO 'Asia/Tokyo'");
+    apply(state, "RESET timezone");
+    expect_replay(state, "SET TimeZone TO 'UTC'");
+    apply(state, "SET timezone = 'Asia/Tokyo'");
+    cr_assert(state_end_unit(state, 'I', true, true)); // rolled back: nothing was reported
+    expect_replay(state, "SET TimeZone TO 'UTC'");
+    apply(state, "SET timezone = 'japan'");
+    cr_assert(state_reported(state, "TimeZone", "Japan"));
+    cr_assert(state_end_unit(state, 'I', false, true));
+    expect_replay(state, "SET TimeZone TO 'Japan'");
+    apply(state, "SET timezone = 'utc'");
+    cr_assert(state_end_unit(state, 'I', false, false)); // what it reported is not known
+    expect_replay(state, "SET \"timezone\" TO 'utc'");
+    apply(state, "RESET ALL");
+    expect_replay(state, "SET TimeZone TO 'UTC'");
+    state_free(&state);
+}
+
+Test(state, discards_all_but_the_startup_packet)
+{
+    const char *const parameters[] = {"role", "bob", "a", "1"};
+    struct state *state = state_new(parameters, 2);
+    char status = 'I';
+    static const char at_login[] = "SET ROLE 'bob'; SELECT pg_catalog.set_config('a', '1', false)";
+    expect_replay(state, at_login);
+    play(state,
+         (const char *const[]){"SET a = 2", "SET b = 3", "SET ROLE x", "LOAD 'x'",
+                               "CREATE TEMP TABLE t (a int)", "CREATE DOMAIN pg_temp.d AS int",
+                               "DISCARD ALL", NULL},
+         &status);
+    const char *what;
+    expect_replay(state, at_login);
+    cr_expect_not(state_is_tainted(state, &what));
+    cr_expect_not(state_has_temporaries(state));
+    play(state, (const char *const[]){"SET SESSION AUTHORIZATION x", "RESET a", NULL}, &status);
+    expect_replay(state, "SET SESSION AUTHORIZATION 'x'; "
+                         "SELECT pg_catalog.set_config('a', '1', false)");
+    play(state, (const char *const[]){"RESET SESSION AUTHORIZATION", NULL}, &status);
+    expect_replay(state, at_login);
+    state_free(&state);
+}
+
+Test(state, sets_the_search_path_before_what_is_looked_up_by_it)
 {
     struct state *state = state_new(NULL, 0);
     char status = 'I';
     play(state,
-         (const char *const[]){"BEGIN", "PREPARE p AS SELECT 1", "PREPARE q AS SELECT 2",
-                               "ROLLBACK", NULL},
+         (const char *const[]){"SET default_text_search_config = c", "SET search_path = s",
+                               "SET ROLE r", NULL},
          &status);
-    cr_expect_str_eq(state_prepared(state, "p"), "SELECT 1");
-    play(state, (const char *const[]){"DEALLOCATE p", NULL}, &status);
-    cr_expect_null(state_prepared(state, "p"));
-    cr_expect_not_null(state_prepared(state, "q"));
-    play(state, (const char *const[]){"DISCARD ALL", NULL}, &status);
-    cr_expect_null(state_prepared(state, "q"));
+    expect_replay(state, "SET ROLE 'r'; SET \"search_path\" TO 's'; "
+                         "SET \"default_text_search_config\" TO 'c'");
+    state_free(&state);
+}
+
+Test(state, follows_temporary_objects)
+{
+    struct state *state = state_new(NULL, 0);
+    char status = 'I';
+    play(state,
+         (const char *const[]){"BEGIN", "CREATE TEMP TABLE t (a int) ON COMMIT DROP",
+                               "CREATE TEMP TABLE u (a int)", NULL},
+         &status);
+    cr_expect(state_has_temporary(state, "t"));
+    play(state, (const char *const[]){"COMMIT", NULL}, &status);
+    cr_expect_not(state_has_temporary(state, "t"));
+    cr_expect(state_has_temporary(state, "u"));
+    play(state, (const char *const[]){"ALTER TABLE u RENAME TO v", "DROP TABLE u", NULL}, &status);
+    cr_expect(state_has_temporary(state, "v"));
+    cr_expect_not(state_has_temporary(state, "u"));
+    play(state, (const char *const[]){"BEGIN", "DROP TABLE v", "ROLLBACK", NULL}, &status);
+    cr_expect(state_has_temporary(state, "v"));
+    play(state, (const char *const[]){"DROP TABLE v", "ALTER TABLE x RENAME TO y", NULL}, &status);
+    cr_expect_not(state_has_temporaries(state));
+    play(state, (const char *const[]){"CREATE DOMAIN pg_temp.short AS text", NULL}, &status);
+    static const char uses[] = "SELECT a::Short", quotes[] = "SELECT a::\"Short\", 'short'";
+    cr_expect(state_names_temporary_type(state, uses, strlen(uses)));
+    cr_expect_not(state_names_temporary_type(state, quotes, strlen(quotes)));
     state_free(&state);
 }

@@ -1,0 +1,346 @@
+// An execution is analysed, moves the session's state when old accepted it, and is a read or is not. EXECUTE
+// stands for what was prepared: it is a read when that is one, and put once more behind its PREPARE.
+//
+// One shadow thread, the session's.
+#include "proxy/shadow/execution.h"
+#include "compare/sql/lexer.h"
+#include "protocol/reply.h"
+#include "protocol/request.h"
+#include "proxy/shadow/classify.h"
+#include "proxy/shadow/encoding.h"
+#include "proxy/shadow/read.h"
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+was_accepted(const struct execution *execution)
+{
+    return execution->result &&
+           (execution->result->kind == RESULT_ROWS || execution->result->kind == RESULT_COMMAND ||
+            execution->result->kind == RESULT_PARTIAL);
+}
+
+// --- what is known of an execution ------------------------------------------------------------
+
+struct known { // owns what its facts point into
+    struct bind_request bind;
+    struct effect_value *parameters, *row;
+    struct encoded *texts;
+    size_t text_count;
+    struct effect_facts facts;
+};
+
+static struct effect_value
+value_of(struct known *known, const struct mirror *mirror, const void *bytes, size_t length)
+{
+    if (!bytes)
+        return (struct effect_value){.is_null = true, .is_known = true};
+    struct encoded *text = &known->texts[known->text_count++];
+    encoding_read(text, state_client_encoding(mirror->state), bytes, length);
+    return (struct effect_value){.bytes = text->text, .length = text->length, .is_known = true};
+}
+
+// The row that came last.
+static bool
+find_last_row(const struct result *result, struct reply_row *row)
+{
+    size_t at = 0, last = 0;
+    uint32_t length = 0;
+    if (result->row_count == 0)
+        return false;
+    while (at + sizeof(length) <= result->rows_length) {
+        last = at;
+        memcpy(&length, result->rows + at, sizeof(length));
+        at += sizeof(length) + length;
+    }
+    return reply_row_begin(row, result->rows + last + sizeof(length), length);
+}
+
+// Its columns may never have been described: the row tells how many there are.
+static bool
+know_row(struct known *known, const struct mirror *mirror, struct reply_row *row)
+{
+    size_t width = row->left;
+    const uint8_t *value;
+    size_t length;
+    struct encoded *texts =
+        reallocarray(known->texts, known->text_count + width + 1, sizeof(*texts));
+    if (texts)
+        known->texts = texts;
+    known->row = calloc(width + 1, sizeof(*known->row));
+    if (!texts || !known->row)
+        return false;
+    while (known->facts.row_width < width && reply_row_next(row, &value, &length))
+        known->row[known->facts.row_width++] = value_of(known, mirror, value, length);
+    known->facts.row = known->row;
+    return true;
+}
+
+static void
+known_fini(struct known *known)
+{
+    for (size_t i = 0; i < known->text_count; i++)
+        encoding_fini(&known->texts[i]);
+    request_bind_fini(&known->bind);
+    free(known->texts);
+    free(known->parameters);
+    free(known->row);
+}
+
+// False: no memory. Rows that were not captured (`is_sampled` false) tell nothing.
+static bool
+known_init(struct known *known, const struct mirror *mirror, const struct execution *execution,
+           bool is_sampled)
+{
+    *known = (struct known){0};
+    const struct result *result = execution->result;
+    struct reply_row row;
+    size_t count = 0;
+    if (execution->bind && request_read_bind(execution->bind, execution->bind_length, &known->bind))
+        count = known->bind.value_count;
+    known->parameters = calloc(count + 1, sizeof(*known->parameters));
+    known->texts = calloc(count + 1, sizeof(*known->texts));
+    if (!known->parameters || !known->texts)
+        goto no_memory;
+    for (size_t i = 0; i < count; i++)
+        known->parameters[i] =
+            value_of(known, mirror, known->bind.values[i].bytes, known->bind.values[i].length);
+    known->facts.parameters = known->parameters;
+    known->facts.parameter_count = count;
+    known->facts.has_answer = result && result->kind == RESULT_ROWS && is_sampled;
+    known->facts.row_count = known->facts.has_answer ? result->row_count : 0;
+    if (known->facts.has_answer && find_last_row(result, &row) && !know_row(known, mirror, &row))
+        goto no_memory;
+    return true;
+no_memory:
+    known_fini(known);
+    return false;
+}
+
+// --- effects ----------------------------------------------------------------------------------
+
+// PREPARE of SQL and Parse of the protocol share their names.
+static void
+keep_prepared(struct mirror *mirror, const struct execution *execution, const struct effect *effect)
+{
+    struct parse_request request = {
+        .statement = effect->name,
+        .sql = effect->sql,
+        .types = effect->types,
+        .type_count = effect->type_count,
+    };
+    struct statement *statement = statement_new(&request, false);
+    if (statement) {
+        statement->has_unknown_type = effect->has_unknown_type;
+        statement->prepare = strndup(execution->sql, execution->sql_length);
+    }
+    if (statement && !statement->prepare)
+        statement_unref(&statement);
+    if (!statement || !statements_put(&mirror->statements, statement))
+        mirror_lose(mirror, "no memory for a prepared statement");
+}
+
+static void
+apply_effect(struct mirror *mirror, const struct execution *execution, const struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_COMMIT:
+    case EFFECT_ROLLBACK:
+        mirror->has_written = false;
+        break;
+    case EFFECT_PREPARE:
+        keep_prepared(mirror, execution, effect);
+        break;
+    case EFFECT_DISCARD_ALL:
+    case EFFECT_DEALLOCATE_ALL:
+        statements_clear(&mirror->statements);
+        break;
+    case EFFECT_DEALLOCATE:
+        statements_remove(&mirror->statements, effect->name);
+        break;
+    default:
+        break;
+    }
+    if (!state_apply(mirror->state, effect))
+        mirror_lose(mirror, "no memory for the session's state");
+}
+
+// `sql` is the execution's own, or what it has EXECUTEd.
+static void
+apply_effects(struct mirror *mirror, const struct unit *unit, const struct execution *execution,
+              const struct shape *shape, const char *sql, size_t length)
+{
+    struct effect *effects = NULL;
+    size_t count = 0;
+    struct known known;
+    if (!known_init(&known, mirror, execution, !unit->is_unsampled)) {
+        mirror_lose(mirror, "no memory for a statement's effects");
+        return;
+    }
+    if (!effects_of(sql, length, &known.facts, &effects, &count))
+        mirror_lose(mirror, "no memory for a statement's effects");
+    for (size_t i = 0; i < count; i++)
+        apply_effect(mirror, execution, &effects[i]);
+    // By a view or a function that it uses: which setting, and to what, is not in its text.
+    struct effect hidden = {.kind = EFFECT_TAINT, .name = (char *)(size_t) "set_config"};
+    if (count == 0 && shape && shape->analysis->sets_config)
+        apply_effect(mirror, execution, &hidden);
+    effects_free(&effects, count);
+    known_fini(&known);
+}
+
+// Is it DDL on nothing but objects of the session? Then no catalog that others use is changed.
+static bool
+is_of_temporaries(struct mirror *mirror, const struct execution *execution)
+{
+    struct effect *effects = NULL;
+    size_t count = 0;
+    if (!state_has_temporaries(mirror->state) ||
+        !effects_of(execution->sql, execution->sql_length, NULL, &effects, &count))
+        return false;
+    bool is_so = count > 0;
+    for (size_t i = 0; i < count; i++)
+        is_so = is_so &&
+                (effects[i].kind == EFFECT_ALTER || effects[i].kind == EFFECT_RENAME ||
+                 effects[i].kind == EFFECT_DROP) &&
+                state_has_temporary(mirror->state, effects[i].name);
+    effects_free(&effects, count);
+    return is_so;
+}
+
+// --- reads ------------------------------------------------------------------------------------
+
+bool
+execution_names_temporary(const struct mirror *mirror, const struct shape *shape, const char *sql,
+                          size_t length)
+{
+    for (size_t i = 0; shape && i < shape->analysis->table_count; i++) {
+        const char *name = shape->analysis->tables[i].name, *dot = strrchr(name, '.');
+        if (state_has_temporary(mirror->state, dot ? dot + 1 : name))
+            return true;
+    }
+    return state_names_temporary_type(mirror->state, sql, length);
+}
+
+// Does the session's own state speak against mirroring this read?
+static enum skip_reason
+state_against(struct mirror *mirror, const struct shape *shape, const struct execution *execution)
+{
+    const char *what;
+    if (mirror->lost_because)
+        return SKIP_SESSION_STATE;
+    if (execution_names_temporary(mirror, shape, execution->sql, execution->sql_length))
+        return SKIP_TEMPORARY_OBJECT;
+    if (mirror->has_written)
+        return SKIP_IN_WRITE_TRANSACTION;
+    return state_is_tainted(mirror->state, &what) ? SKIP_SESSION_STATE : SKIP_NONE;
+}
+
+// A plan that was made under another search path or role, whose columns are others now: a statement that is
+// prepared afresh does not fail so.
+static bool
+is_stale_plan(const struct execution *execution)
+{
+    const struct result *result = execution->result;
+    return result && result->kind == RESULT_ERROR && strcmp(result->sqlstate, "0A000") == 0 &&
+           result->message && strstr(result->message, "cached plan") != NULL;
+}
+
+static struct shape *
+classify_statement(struct mirror *mirror, const struct statement *statement)
+{
+    return classify(mirror, statement->sql, strlen(statement->sql), statement->types,
+                    statement->type_count);
+}
+
+static bool
+is_execute(const struct execution *execution)
+{
+    char word[32];
+    lexer_first_word(execution->sql, execution->sql_length, word);
+    return strcmp(word, "execute") == 0;
+}
+
+// What EXECUTE runs, where it is one of a statement that is known; else NULL.
+static struct statement *
+find_executed(struct mirror *mirror, const struct execution *execution)
+{
+    struct effect *effects = NULL;
+    size_t count = 0;
+    struct statement *found = NULL;
+    if (!is_execute(execution) ||
+        !effects_of(execution->sql, execution->sql_length, NULL, &effects, &count))
+        return NULL;
+    if (count == 1 && effects[0].kind == EFFECT_EXECUTE)
+        found = statements_find(&mirror->statements, effects[0].name);
+    effects_free(&effects, count);
+    return found && found->prepare && !found->has_unknown_type ? statement_ref(found) : NULL;
+}
+
+static void
+execute_read(struct mirror *mirror, const struct unit *unit, const struct execution *execution,
+             struct shape *shape, const struct statement *executed)
+{
+    struct read_facts facts = {
+        .unit = unit,
+        .sql = execution->sql,
+        .sql_length = execution->sql_length,
+        .prepare = executed ? executed->prepare : NULL,
+        .statement = execution->statement,
+        .bind = execution->bind,
+        .bind_length = execution->bind_length,
+        .shape = shape,
+        .result = execution->result,
+        .skip = state_against(mirror, shape, execution),
+    };
+    if (facts.skip == SKIP_NONE && is_stale_plan(execution))
+        facts.skip = SKIP_SESSION_STATE;
+    read_begin(mirror, &facts);
+}
+
+// EXECUTE's arguments are proven with it; what it runs is what was prepared.
+static struct shape *
+shape_executed(struct mirror *mirror, const struct statement *executed, struct shape *outer)
+{
+    if (!outer || outer->analysis->skip != SKIP_SESSION_STATE)
+        return outer;
+    struct shape *inner = classify_statement(mirror, executed);
+    shape_unref(&outer);
+    return inner;
+}
+
+void
+execution_run(struct mirror *mirror, const struct unit *unit, const struct execution *execution)
+{
+    const struct statement *statement = execution->statement;
+    const char *tag = execution->result ? execution->result->tag : NULL;
+    struct shape *shape =
+        classify(mirror, execution->sql, execution->sql_length, statement ? statement->types : NULL,
+                 statement ? statement->type_count : 0);
+    struct statement *executed = find_executed(mirror, execution);
+    if (executed)
+        shape = shape_executed(mirror, executed, shape);
+    const char *sql = executed ? executed->sql : execution->sql;
+    size_t length = executed ? strlen(executed->sql) : execution->sql_length;
+    bool is_read = classify_is_read(shape, execution->sql, execution->sql_length, tag);
+    // What is not analysed is taken for what it calls itself; only a read can be harmless then.
+    bool is_harmless =
+        shape && shape->analysis->is_harmless && (executed || !is_execute(execution));
+    bool has_effects = shape ? shape->analysis->has_effects : !is_read;
+    bool changes_catalog =
+        shape && shape->analysis->changes_catalog && !is_of_temporaries(mirror, execution);
+    bool was_read = was_accepted(execution) || (is_read && !execution->result);
+
+    if (is_read)
+        execute_read(mirror, unit, execution, shape, executed);
+    else
+        books_other(&mirror->at->database->books);
+    if (has_effects && execution->is_unknown)
+        mirror_lose(mirror, "the answer to a statement that changes state was dropped");
+    else if (has_effects && was_read)
+        apply_effects(mirror, unit, execution, shape, sql, length);
+    mirror->has_written = mirror->has_written || !is_harmless;
+    mirror->has_ddl = mirror->has_ddl || changes_catalog;
+    shape_unref(&shape);
+    statement_unref(&executed);
+}
