@@ -63,7 +63,7 @@ row_of(uint32_t oid)
 }
 
 uint32_t
-type_named(const char *name, bool is_array)
+type_find(const char *name, bool is_array)
 {
     size_t count = sizeof rows / sizeof rows[0], at = 0;
     while (at < count && strcmp(rows[at].name, name) != 0)

@@ -69,7 +69,7 @@ struct type_pair {
 };
 
 // OID of a built-in type by pg_type's name for it, or of the arrays of it; 0: there is none.
-uint32_t type_named(const char *name, bool is_array);
+uint32_t type_find(const char *name, bool is_array);
 void type_pair_init(struct type_pair *pair, uint32_t old_type, uint32_t new_type,
                     const struct type_rules *rules);
 // Appends the form of a value of one side. Forms of one pair compare across sides.

@@ -111,7 +111,7 @@ type_of(const PgQuery__Node *node)
     if (last == NULL || last->node_case != PG_QUERY__NODE__NODE_STRING || type->pct_type ||
         (type->n_names > 1 && strcmp(type->names[0]->string->sval, "pg_catalog") != 0))
         return 0;
-    return type_named(last->string->sval, type->n_array_bounds > 0);
+    return type_find(last->string->sval, type->n_array_bounds > 0);
 }
 
 static void

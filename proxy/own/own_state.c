@@ -5,6 +5,7 @@
 //
 // DISCARD ALL cannot run there; what it does beyond this (LISTEN, temporary tables, advisory locks) own
 // sessions never have, as they only run `BEGIN READ ONLY … ROLLBACK`.
+#include "compare/sql/quote.h"
 #include "proxy/own/own_parts.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -74,46 +75,34 @@ own_state_options(const struct own_session *session)
 
 // ---- writing SQL ----
 
-// E'…' means the same whatever standard_conforming_strings says.
-static void
-put_literal(FILE *out, const char *text)
+// In ASCII, since the session may still speak the encoding of the client before; E'…' means the same whatever
+// standard_conforming_strings says. False: no memory.
+static bool
+put_literal(FILE *out, const char *value)
 {
-    fputs("E'", out);
-    for (; *text != '\0'; text++) {
-        if (*text == '\'' || *text == '\\') {
-            fputc(*text, out);
-        }
-        fputc(*text, out);
-    }
-    fputc('\'', out);
-}
-
-static void
-put_identifier(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"') {
-            fputc('"', out);
-        }
-        fputc(*text, out);
-    }
-    fputc('"', out);
+    struct text text = {0};
+    text_add_literal(&text, value);
+    char *literal = text_take(&text);
+    bool is_fine =
+        literal != NULL && fprintf(out, "%s%s", *literal == '\'' ? "E" : "", literal) > 0;
+    free(literal);
+    return is_fine;
 }
 
 // set_config takes a value as `options` and pg_db_role_setting write it; SET would quote lists.
-static void
+static bool
 put_setting(FILE *out, const char *name, const char *value)
 {
     fputs("SELECT pg_catalog.set_config(", out);
-    put_literal(out, name);
+    bool is_fine = put_literal(out, name);
     fputs(", ", out);
-    put_literal(out, value);
+    is_fine = put_literal(out, value) && is_fine;
     fputs(", false);\n", out);
+    return is_fine;
 }
 
 // The settings that the user would get by logging in; ALTER ROLE … IN DATABASE wins, so it comes last.
-static void
+static bool
 put_role(FILE *out, const char *user)
 {
     fputs("SELECT pg_catalog.set_config(name, value, false) FROM (SELECT "
@@ -123,15 +112,16 @@ put_role(FILE *out, const char *user)
           "s.setrole OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_roles WHERE rolname "
           "OPERATOR(pg_catalog.=) ",
           out);
-    put_literal(out, user);
+    bool is_fine = put_literal(out, user);
     fputs(") AND (s.setdatabase OPERATOR(pg_catalog.=) 0 OR s.setdatabase OPERATOR(pg_catalog.=) "
           "(SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) "
           "pg_catalog.current_database())) ORDER BY s.setdatabase) AS given WHERE NOT EXISTS "
           "(SELECT FROM pg_catalog.pg_settings AS p WHERE p.name OPERATOR(pg_catalog.=) given.name "
           "AND p.context OPERATOR(pg_catalog.<>) 'user');\nSET ROLE ",
           out);
-    put_identifier(out, user);
+    is_fine = put_literal(out, user) && is_fine;
     fputs(";\n", out);
+    return is_fine;
 }
 
 // ---- the target's options ----
@@ -156,12 +146,12 @@ next_word(const char **at, char *word)
     return true;
 }
 
-static void
+static bool
 put_assignment(FILE *out, char *assignment)
 {
     char *equals = strchr(assignment, '=');
     if (equals == NULL) {
-        return;
+        return true;
     }
     *equals = '\0';
     for (char *at = assignment; *at != '\0'; at++) {
@@ -169,7 +159,7 @@ put_assignment(FILE *out, char *assignment)
             *at = '_';
         }
     }
-    put_setting(out, assignment, equals + 1);
+    return put_setting(out, assignment, equals + 1);
 }
 
 // -c name=value, -cname=value and --name=value; other switches are no settings. False: no memory.
@@ -180,17 +170,16 @@ put_pinned(FILE *out, const char *options)
     if (word == NULL) {
         return false;
     }
-    while (next_word(&options, word)) {
+    bool is_fine = true;
+    while (is_fine && next_word(&options, word)) {
         if (strcmp(word, "-c") == 0) {
-            if (next_word(&options, word)) {
-                put_assignment(out, word);
-            }
+            is_fine = !next_word(&options, word) || put_assignment(out, word);
         } else if (strncmp(word, "-c", 2) == 0 || strncmp(word, "--", 2) == 0) {
-            put_assignment(out, word + 2);
+            is_fine = put_assignment(out, word + 2);
         }
     }
     free(word);
-    return true;
+    return is_fine;
 }
 
 // ---- the whole ----
@@ -260,8 +249,8 @@ own_state_role_sql(const struct own_session *session)
     }
     put_reset(out, session);
     put_refusal_of_superusers(out);
-    put_role(out, session->group->user);
-    return take_text(out, &text, true);
+    bool is_fine = put_role(out, session->group->user);
+    return take_text(out, &text, is_fine);
 }
 
 char *
@@ -285,8 +274,9 @@ own_state_sql(const struct own_session *session, const struct state_snapshot *sn
     for (size_t i = 0; i < TIMEOUT_COUNT; i++) {
         char value[24];
         snprintf(value, sizeof value, "%llu", (unsigned long long)timeouts[i].milliseconds);
-        put_setting(out, timeouts[i].name, value);
+        is_fine = put_setting(out, timeouts[i].name, value) && is_fine;
     }
-    put_setting(out, "application_name", "pgrehearse"); // a pooler's RESET ALL forgets it
+    is_fine = put_setting(out, "application_name", "pgrehearse") &&
+              is_fine; // a pooler's RESET ALL forgets it
     return take_text(out, &text, is_fine);
 }

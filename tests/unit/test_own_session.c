@@ -569,7 +569,7 @@ Test(own_session, set_role_logs_in_as_the_service_and_becomes_the_user)
     run_as(&at, "o\"brien", NULL, "SELECT 1");
     cr_expect_eq(finish(&at), OWN_DONE);
     cr_expect_eq(strncmp(startups, "service/", 8), 0);
-    const char *role = strstr(queries, "SET ROLE \"o\"\"brien\"");
+    const char *role = strstr(queries, "SET ROLE E'o\"brien'");
     const char *read = strstr(queries, "SELECT 1\n");
     cr_assert(role != NULL && read != NULL);
     cr_expect(role < read);
