@@ -55,6 +55,8 @@ enum { READ_UNITS = 3 /* BEGIN, the read, ROLLBACK */, READ_IN_FLIGHT_LIMIT = 81
 
 // Books the read and either ends it at once (skipped, dropped) or starts its mirrored run.
 void read_begin(struct mirror *mirror, const struct read_facts *facts);
+// Writes read->messages. False: no memory.
+bool read_write_messages(struct read *read, const struct read_facts *facts);
 // A job that runs the read once more on `side`; NULL without memory. With `tail` a further Query.
 struct own_job *read_job(struct read *read, enum side side, const char *tail);
 // The result of the read within a finished job. False: the reply is no answer to it.
