@@ -78,9 +78,7 @@ static const char *const hidden_effects[] = {
     "SELECT bad_aggregate(id) FROM orders",
     "SELECT nextval('s')",
     "SELECT pg_catalog.nextval('s')",
-    "SELECT set_config('a', 'b', true)",
     "SELECT pg_notify('a', 'b')",
-    "SELECT pg_advisory_lock(1)",
     "SELECT lo_create(0)",
     "SELECT query_to_xml('select vol()', true, true, '')",
     "SELECT table_to_xml('v', true, true, '')",
@@ -137,7 +135,6 @@ static const char *const hidden_effects[] = {
     "WITH unused AS (SELECT vol()) SELECT 1 FROM orders",
     "EXPLAIN ANALYZE SELECT vol()",
     "EXPLAIN (ANALYZE) DELETE FROM orders",
-    "EXPLAIN EXECUTE p",
     "EXPLAIN ANALYZE EXECUTE p",
     "EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1",
     "SELECT pg_temp.f()",
@@ -301,15 +298,37 @@ static const struct {
     {"TRUNCATE orders", false, false, false},
     {"CALL p()", false, false, false},
     {"LOCK orders", false, false, false},
-    {"DO 'begin end'", false, false, true},
+    {"DO 'begin end'", false, true, true},
     {"CREATE TABLE x (a int)", false, false, true},
-    {"ALTER TABLE orders ADD b int", false, false, true},
-    {"DROP VIEW v_ok", false, false, true},
+    {"ALTER TABLE orders ADD b int", false, true, true},
+    {"DROP VIEW v_ok", false, true, true},
     {"CREATE TEMP TABLE x (a int)", false, true, false},
     {"CREATE TEMP VIEW x AS SELECT 1", false, true, false},
     {"PREPARE TRANSACTION 'x'", false, true, false},
     {"COMMIT PREPARED 'x'", false, true, false},
 };
+
+// They leave something in their session, which is no write: the transaction's other reads are mirrored.
+Test(analysis, never_mirrors_what_its_session_keeps_but_counts_it_as_no_write)
+{
+    static const char *const kept[] = {"SELECT set_config('a', 'b', true)",
+                                       "SELECT pg_advisory_lock(1)"};
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        struct analysis *analysis = analyse(kept[i]);
+        cr_expect_eq(analysis->skip, SKIP_VOLATILE_FUNCTION, "%s", kept[i]);
+        cr_expect(analysis->is_read, "%s", kept[i]);
+        cr_expect(analysis->has_effects, "%s", kept[i]);
+        analysis_unref(&analysis);
+    }
+    struct analysis *analysis = analyse(kept[0]);
+    cr_expect(analysis->is_harmless);
+    cr_expect(analysis->sets_config);
+    analysis_unref(&analysis);
+    analysis = analyse("EXPLAIN EXECUTE p");
+    cr_expect(analysis->is_harmless);
+    cr_expect_eq(analysis->skip, SKIP_NONDETERMINISTIC);
+    analysis_unref(&analysis);
+}
 
 Test(analysis, tells_what_other_statements_do)
 {
