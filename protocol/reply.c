@@ -243,6 +243,19 @@ reply_write_authentication_ok(struct writer *writer)
 }
 
 void
+reply_write_negotiation(struct writer *writer, uint32_t version, const char *const *options,
+                        size_t count)
+{
+    writer_begin(writer, 'v');
+    writer_u32(writer, version);
+    writer_u32(writer, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        writer_string(writer, options[i]);
+    }
+    writer_end(writer);
+}
+
+void
 reply_write_backend_key(struct writer *writer, uint32_t pid, uint32_t key)
 {
     writer_begin(writer, 'K');

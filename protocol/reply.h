@@ -64,6 +64,9 @@ void reply_write_command_complete(struct writer *writer, const char *tag);
 void reply_write_ready(struct writer *writer, char status);
 void reply_write_parameter_status(struct writer *writer, const char *name, const char *value);
 void reply_write_authentication_ok(struct writer *writer);
+// NegotiateProtocolVersion: the newest version that is served, and the options that are unknown.
+void reply_write_negotiation(struct writer *writer, uint32_t version, const char *const *options,
+                             size_t count);
 void reply_write_backend_key(struct writer *writer, uint32_t pid, uint32_t key);
 
 #endif

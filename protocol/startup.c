@@ -99,12 +99,8 @@ startup_read(struct startup *startup, const uint8_t *bytes, size_t length)
     }
     struct reader reader = reader_over(bytes, length);
     uint32_t total = reader_u32(&reader);
-    if (total < HEADER) {
-        startup->kind = STARTUP_JUNK;
-        return;
-    }
-    if (total > STARTUP_MAX_LENGTH + 4) { // the limit does not count the length field
-        startup->kind = STARTUP_TOO_BIG;
+    if (total < HEADER || total > STARTUP_MAX_LENGTH + 4) { // which does not count the length field
+        startup->kind = STARTUP_BAD_LENGTH;
         return;
     }
     if (length < total) {

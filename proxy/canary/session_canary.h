@@ -33,6 +33,7 @@ struct canary {
     bool is_job_paused;
     // Old's answer to the prefix.
     struct writer old_message, prefix_reply;
+    size_t prefix_said; // bytes of prefix_reply that the client has got
     bool old_has_refused;
 };
 
@@ -48,6 +49,7 @@ void session_canary_release(struct canary *canary);
 void session_canary_fall_back(struct canary *canary, enum fallback_reason reason);
 // The client has its answer; the unit goes to the shadow.
 void session_canary_finish(struct canary *canary, enum unit_route route);
+void session_canary_say_prefix(struct canary *canary); // old's answer to it, to the client
 void session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset,
                              size_t length);          // while it is ASKING_OLD
 void session_canary_drained(struct session *session); // the client takes bytes again

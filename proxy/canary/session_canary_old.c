@@ -88,6 +88,15 @@ note_failure(struct database *database, enum fallback_reason reason, const char 
     }
 }
 
+void
+session_canary_say_prefix(struct canary *canary)
+{
+    const struct writer *reply = &canary->prefix_reply;
+    session_to_client(canary->session, reply->bytes + canary->prefix_said,
+                      reply->length - canary->prefix_said);
+    canary->prefix_said = reply->length;
+}
+
 // The prefix has gone to old and was answered: the shadow gets it as a unit of its own, and the client
 // its answer; the rest of the unit is relayed.
 static size_t
@@ -97,7 +106,7 @@ settle_prefix(struct canary *canary)
     size_t length = canary->unit.prefix_length;
     static const uint8_t sync[] = {MESSAGE_CLIENT_SYNC, 0, 0, 0, 4};
     static const uint8_t ready[] = {MESSAGE_SERVER_READY_FOR_QUERY, 0, 0, 0, 5, 'I'};
-    session_to_client(session, canary->prefix_reply.bytes, canary->prefix_reply.length);
+    session_canary_say_prefix(canary);
     struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
     if (unit) {
         unit->is_request_cut = !capture_copy(&unit->request, canary->unit.bytes, length) ||
@@ -137,7 +146,7 @@ answer_refusal(struct canary *canary)
 {
     struct session *session = canary->session;
     struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
-    session_to_client(session, canary->prefix_reply.bytes, canary->prefix_reply.length);
+    session_canary_say_prefix(canary);
     if (unit) {
         unit->is_request_cut =
             !capture_copy(&unit->request, canary->unit.bytes, canary->unit.length);
@@ -190,6 +199,9 @@ take_message(struct canary *canary)
     default:
         canary->old_has_refused = canary->old_has_refused || type == MESSAGE_SERVER_ERROR_RESPONSE;
         writer_bytes(&canary->prefix_reply, message->bytes, message->length);
+        if (canary->old_has_refused) { // at once: it may be old's last word
+            session_canary_say_prefix(canary);
+        }
         return true;
     }
 }
@@ -200,7 +212,15 @@ session_canary_from_old(struct session *session, struct chunk *chunk, size_t off
     const uint8_t *at = chunk->bytes + offset, *end = at + length;
     struct frame_piece piece;
     bool goes_on = true;
-    while (goes_on && frame_next(&session->old_frame, &at, end, &piece) == FRAME_PIECE) {
+    enum frame_status status;
+    while (goes_on && (status = frame_next(&session->old_frame, &at, end, &piece)) != FRAME_MORE) {
+        if (status == FRAME_JUNK) {
+            session_refuse(session, &(struct reply_error_text){
+                                        .severity = "FATAL",
+                                        .sqlstate = "08P01",
+                                        .message = "the server sent what is no protocol"});
+            return;
+        }
         struct canary *canary = session->canary;
         if (piece.first) {
             writer_clear(&canary->old_message);

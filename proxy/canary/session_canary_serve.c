@@ -105,7 +105,7 @@ deliver(struct canary *canary)
     canary->phase = CANARY_RELEASED;
     canary->answer.is_released = true;
     atomic_store_explicit(&session->database->canary_failures, 0, memory_order_relaxed);
-    session_to_client(session, canary->prefix_reply.bytes, canary->prefix_reply.length);
+    session_canary_say_prefix(canary);
     flush(canary);
     if (canary->answer.progress == CANARY_COMPLETE) {
         session_canary_finish(canary, UNIT_ROUTE_NEW);

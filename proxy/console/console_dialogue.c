@@ -131,9 +131,16 @@ simple_answered(struct console_session *session)
     }
     reply_write_command_complete(&session->output, run->tag);
     answer_fini(&run->answer);
-    console_send(session);
-    if (session->state == CONSOLE_READY)
-        next_statement(session);
+    console_send(session); // console_go_on has the next one run
+}
+
+bool
+console_go_on(struct console_session *session)
+{
+    if (session->state != CONSOLE_READY || session->queue == NULL)
+        return false;
+    next_statement(session);
+    return true;
 }
 
 // Extended protocol.
@@ -327,8 +334,7 @@ terminate(struct console_session *session, const uint8_t *body, size_t length)
 {
     (void)body;
     (void)length;
-    console_move(session, CONSOLE_CLOSING);
-    stream_stop(session->stream);
+    console_stop(session);
 }
 
 static void
@@ -371,7 +377,7 @@ console_message(struct console_session *session, char type, const uint8_t *body,
                 handlers[i].handle(session, body, length);
             return;
         }
-    console_fail(&error, "08P01", NULL, "invalid frontend message type %d", type);
+    console_fail(&error, "08P01", NULL, "invalid frontend message type %d", (unsigned char)type);
     console_end(session, &error);
 }
 

@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { PROTOCOL_VERSION = 3 << 16 };
+
 static pthread_once_t seeded = PTHREAD_ONCE_INIT;
 static uint8_t mock_seed[32]; // the same for the life of the process
 
@@ -131,8 +133,26 @@ begin_challenge(struct console_session *session, const char *file)
         console_send(session);
 }
 
+// The console speaks 3.0 and knows no options of the protocol: said in front of all else, to whom has asked
+// for more (manual 55.2.1).
+static void
+negotiate(struct console_session *session, const struct startup *startup)
+{
+    const char **options = calloc(startup->parameter_count + 1, sizeof *options);
+    size_t count = 0;
+
+    if (options == NULL)
+        return;
+    for (size_t i = 0; i < startup->parameter_count; i++)
+        if (strncmp(startup->parameters[i].name, "_pq_.", 5) == 0)
+            options[count++] = startup->parameters[i].name;
+    if (startup->minor > 0 || count > 0)
+        reply_write_negotiation(&session->output, PROTOCOL_VERSION, options, count);
+    free(options);
+}
+
 void
-console_login_begin(struct console_session *session)
+console_login_begin(struct console_session *session, const struct startup *startup)
 {
     const struct configuration *configuration = instance_configuration(session->instance);
     const struct configuration_admin *admin = &configuration->admin;
@@ -140,6 +160,7 @@ console_login_begin(struct console_session *session)
     char address[64];
     int port;
 
+    negotiate(session, startup);
     stream_peer(session->stream, address, &port);
     snprintf(actor, sizeof actor, "%.64s@%s", session->user, address);
     session->actor = strdup(actor);

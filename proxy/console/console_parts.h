@@ -1,5 +1,5 @@
-// What a console session is made of, for console_session.c (its life and bytes), console_login.c (who is
-// it) and console_dialogue.c (messages to commands to replies). One thread: its loop's.
+// What a console session is made of, for console_session.c (its life), console_input.c (its bytes),
+// console_login.c (who is it) and console_dialogue.c (messages to commands to replies). One thread: its loop's.
 #ifndef PROXY_CONSOLE_CONSOLE_PARTS_H
 #define PROXY_CONSOLE_CONSOLE_PARTS_H
 
@@ -40,8 +40,18 @@ struct console_portal {
     size_t next_row;
 };
 
+struct console_session;
+
+// What is outside: the stream, and the reporter's thread.
+struct console_outlet {
+    void (*send)(struct console_session *session, const uint8_t *bytes, size_t length);
+    void (*run)(struct console_session *session); // `run`, then console_answered
+    void (*stop)(struct console_session *session);
+};
+
 struct console_session {
     struct instance *instance;
+    const struct console_outlet *outlet;
     struct stream *stream; // NULL when it is closed
     void (*closed)(void *context);
     void *context;
@@ -56,6 +66,7 @@ struct console_session {
     uint8_t *input; // what came and is not yet understood; owned
     size_t input_length, input_capacity;
     struct writer output;
+    bool is_full;     // the client takes nothing: no further message is understood
     bool is_skipping; // after an error in the extended protocol: up to Sync
     struct console_statement *statements;
     struct console_portal *portals;
@@ -68,21 +79,28 @@ struct console_session {
     int32_t row_limit;
 };
 
-// console_session.c
+// console_input.c
+void console_input(struct console_session *session, const uint8_t *bytes, size_t length);
+// What is whole of the input. True: more can be taken.
+bool console_process(struct console_session *session);
 void console_move(struct console_session *session, enum console_state state);
+void console_stop(struct console_session *session); // idempotent
 void console_send(struct console_session *session); // what `output` holds
 void console_run_call(struct console_session *session, const struct console_call *call);
 // FATAL, and the end.
 void console_end(struct console_session *session, const struct console_error *error);
 
 // console_login.c
-void console_login_begin(struct console_session *session);
+// The startup packet is borrowed for the call.
+void console_login_begin(struct console_session *session, const struct startup *startup);
 void console_login_message(struct console_session *session, char type, const uint8_t *body,
                            size_t length);
 
 // console_dialogue.c
 void console_message(struct console_session *session, char type, const uint8_t *body,
                      size_t length);
+// The next statement of the Query at hand, or its end. False: there is none.
+bool console_go_on(struct console_session *session);
 void console_answered(struct console_session *session); // `run` is filled in
 void console_dialogue_fini(struct console_session *session);
 

@@ -1,5 +1,5 @@
-// The life of a console session: bytes in, whole messages to login or dialogue, commands to the reporter
-// thread and back. Owned by itself; lives on one worker's loop.
+// The life of a console session: its stream, its timer, and commands to the reporter thread and back. What
+// comes in, console_input.c takes to pieces. Owned by itself; lives on one worker's loop.
 //
 // A command runs on the reporter thread; meanwhile nothing is read. Should the client leave, the session waits
 // for the command's end before it goes: the reporter runs whatever it was handed, until it is stopped,
@@ -11,19 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void
-console_move(struct console_session *session, enum console_state state)
-{
-    static const bool edges[4][4] = {
-        [CONSOLE_LOGIN] = {[CONSOLE_READY] = true, [CONSOLE_CLOSING] = true},
-        [CONSOLE_READY] = {[CONSOLE_RUNNING] = true, [CONSOLE_CLOSING] = true},
-        [CONSOLE_RUNNING] = {[CONSOLE_READY] = true, [CONSOLE_CLOSING] = true},
-    };
-
-    assert(edges[session->state][state]);
-    session->state = state;
-}
 
 static void close_if_over(struct console_session *session);
 
@@ -59,30 +46,7 @@ close_if_over(struct console_session *session)
 static void
 stop(struct console_session *session)
 {
-    if (session->state == CONSOLE_CLOSING)
-        return;
-    console_move(session, CONSOLE_CLOSING);
     stream_stop(session->stream);
-}
-
-void
-console_send(struct console_session *session)
-{
-    if (session->output.failed) {
-        stop(session);
-        return;
-    }
-    if (session->output.length > 0)
-        (void)stream_write_copy(session->stream, session->output.bytes, session->output.length);
-    writer_clear(&session->output);
-}
-
-void
-console_end(struct console_session *session, const struct console_error *error)
-{
-    console_write_error(&session->output, "FATAL", error);
-    console_send(session);
-    stop(session);
 }
 
 static void
@@ -94,54 +58,28 @@ work(void *context)
     uv_async_send(&session->answered);
 }
 
-void
-console_run_call(struct console_session *session, const struct console_call *call)
+static void
+begin(struct console_session *session)
 {
-    console_move(session, CONSOLE_RUNNING);
-    session->is_running = true;
-    session->run =
-        (struct console_run){.instance = session->instance, .call = call, .actor = session->actor};
-    stream_pause(session->stream);
     reporter_run(session->instance->reporter, work, session);
 }
 
-// One whole message at the head of the input, if there is one. False: none, or the end.
-static bool
-next_message(struct console_session *session)
+// The bytes are taken all the same where it says that it is full.
+static void
+send_bytes(struct console_session *session, const uint8_t *bytes, size_t length)
 {
-    if (session->state == CONSOLE_RUNNING || session->state == CONSOLE_CLOSING ||
-        session->input_length < 5)
-        return false;
-
-    const uint8_t *bytes = session->input;
-    uint32_t length =
-        (uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 8 | bytes[4];
-
-    if (length < 4 || length > CONSOLE_MESSAGE_MAX) {
-        struct console_error error;
-
-        console_fail(&error, "08P01", NULL, "invalid message length");
-        console_end(session, &error);
-        return false;
-    }
-    if (session->input_length < 1 + (size_t)length)
-        return false;
-    if (session->state == CONSOLE_LOGIN)
-        console_login_message(session, (char)bytes[0], bytes + 5, length - 4);
-    else
-        console_message(session, (char)bytes[0], bytes + 5, length - 4);
-    session->input_length -= 1 + (size_t)length;
-    memmove(session->input, session->input + 1 + length, session->input_length);
-    return true;
+    session->is_full = !stream_write_copy(session->stream, bytes, length);
 }
+
+static const struct console_outlet outlet = {.send = send_bytes, .run = begin, .stop = stop};
 
 static void
 process(struct console_session *session)
 {
-    while (next_message(session))
-        ;
-    if (session->state == CONSOLE_LOGIN || session->state == CONSOLE_READY)
+    if (console_process(session))
         stream_resume(session->stream);
+    else if (session->state != CONSOLE_CLOSING)
+        stream_pause(session->stream);
 }
 
 static void
@@ -151,33 +89,24 @@ on_bytes(void *context, struct chunk *chunk, size_t offset, size_t length)
 
     if (session->state == CONSOLE_CLOSING)
         return;
-    if (session->input_capacity - session->input_length < length) {
-        size_t capacity = session->input_length + length;
-        uint8_t *input = realloc(session->input, capacity);
-
-        if (input == NULL) {
-            stop(session);
-            return;
-        }
-        session->input = input;
-        session->input_capacity = capacity;
-    }
-    memcpy(session->input + session->input_length, chunk->bytes + offset, length);
-    session->input_length += length;
+    console_input(session, chunk->bytes + offset, length);
     process(session);
 }
 
 static void
 on_drained(void *context)
 {
-    (void)context;
+    struct console_session *session = context;
+
+    session->is_full = false;
+    process(session);
 }
 
 static void
 on_end(void *context, enum stream_end why)
 {
     (void)why;
-    stop(context);
+    console_stop(context);
 }
 
 static void
@@ -219,7 +148,7 @@ on_tick(uv_timer_t *handle)
     session->ticks++;
     if (session->state == CONSOLE_LOGIN &&
         session->ticks * CONSOLE_TICK_MS > CONSOLE_LOGIN_SECONDS * 1000) {
-        stop(session);
+        console_stop(session);
     } else if ((session->state == CONSOLE_READY || session->state == CONSOLE_LOGIN) &&
                atomic_load(&session->instance->is_stopping)) {
         console_fail(&error, "57P01", NULL, "terminating connection: pgrehearse is shutting down");
@@ -229,7 +158,8 @@ on_tick(uv_timer_t *handle)
 
 void
 console_session_start(struct instance *instance, uv_loop_t *loop, struct stream *stream,
-                      const struct startup *startup, void (*closed)(void *context), void *context)
+                      const struct startup *startup, const uint8_t *behind, size_t behind_length,
+                      void (*closed)(void *context), void *context)
 {
     struct console_session *session = calloc(1, sizeof *session);
     const char *user = startup_parameter(startup, "user");
@@ -237,6 +167,7 @@ console_session_start(struct instance *instance, uv_loop_t *loop, struct stream 
     assert(session != NULL); // a worker without a kilobyte cannot go on
     session->instance = instance;
     session->stream = stream;
+    session->outlet = &outlet;
     session->closed = closed;
     session->context = context;
     session->user = strdup(user == NULL ? "" : user);
@@ -248,6 +179,8 @@ console_session_start(struct instance *instance, uv_loop_t *loop, struct stream 
     session->handles = 2;
     uv_timer_start(&session->timer, on_tick, CONSOLE_TICK_MS, CONSOLE_TICK_MS);
     stream_set_owner(stream, &callbacks, session);
-    console_login_begin(session);
+    console_login_begin(session, startup);
+    if (session->state != CONSOLE_CLOSING)
+        console_input(session, behind, behind_length);
     process(session);
 }

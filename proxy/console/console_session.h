@@ -7,9 +7,9 @@
 #include "proxy/instance.h"
 #include "proxy/transport/stream.h"
 
-// `closed` is said when stream and session are gone (for the worker's count).
+// `behind`: bytes that came behind the startup packet. `closed` is said when stream and session are gone (for the worker's count).
 void console_session_start(struct instance *instance, uv_loop_t *loop, struct stream *stream,
-                           const struct startup *startup, void (*closed)(void *context),
-                           void *context);
+                           const struct startup *startup, const uint8_t *behind,
+                           size_t behind_length, void (*closed)(void *context), void *context);
 
 #endif

@@ -255,7 +255,9 @@ on_client_bytes(void *context, struct chunk *chunk, size_t offset, size_t length
         session_login_from_client(session, chunk, offset, length);
         break;
     case SESSION_RELAY:
-        session_relay_from_client(session, chunk, offset, length);
+        if (session->refusal[0] == '\0') {
+            session_relay_from_client(session, chunk, offset, length);
+        }
         break;
     case SESSION_OPAQUE:
         pass_opaque(session, chunk, offset, length);
@@ -294,7 +296,7 @@ static bool
 can_finish(const struct session *session, enum stream_end why)
 {
     return why == STREAM_END_PEER && session->phase == SESSION_RELAY && session->old &&
-           !session->held.chunk && !session_is_between_units(session) && !session->filling &&
+           !session->held.chunk && !session_is_between_units(session) &&
            !session->pairing.is_copying_in && frame_is_between_messages(&session->client_frame);
 }
 
@@ -378,6 +380,10 @@ on_old_end(void *context, enum stream_end why)
     bool can_say =
         session->phase == SESSION_LOGIN ||
         (session->phase == SESSION_RELAY && frame_is_between_messages(&session->old_frame));
+    if (can_say && session->refusal[0] != '\0') {
+        session_refuse_junk(session);
+        return;
+    }
     if (is_expected || !can_say) {
         session_close(session, "old has closed the session");
         return;

@@ -17,6 +17,7 @@ enum authentication { // codes of Authentication messages (manual 55.7)
     AUTHENTICATION_CLEARTEXT = 3,
     AUTHENTICATION_MD5 = 5,
     AUTHENTICATION_SASL = 10,
+    AUTHENTICATION_SASL_FINAL = 12,
 };
 
 // The session is connected to old. False: it is closing.

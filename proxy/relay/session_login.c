@@ -214,6 +214,17 @@ send_mechanisms(struct session *session, const uint8_t *body, size_t length)
 }
 
 static void
+    // Old waits for the client's next message, of whatever type: what was sent ahead of the login, too.
+    static void
+    expect_answer(struct session *session, uint32_t code)
+{
+    session->answer_is_due = code != AUTHENTICATION_OK && code != AUTHENTICATION_SASL_FINAL;
+    if (session->answer_is_due && session->held.chunk) {
+        session_unhold(session);
+    }
+}
+
+static void
 take_authentication(struct session *session, const struct message *message)
 {
     struct reader reader = reader_over(message->body, message->length);
@@ -243,9 +254,11 @@ take_authentication(struct session *session, const struct message *message)
     session_auth_saw(session, code, message->body, message->length);
     if (code == AUTHENTICATION_SASL && !channels_are_one(session)) {
         send_mechanisms(session, message->body, message->length);
+        expect_answer(session, code);
         return;
     }
     session_to_client(session, message->raw, message->raw_length);
+    expect_answer(session, code);
 }
 
 static void
@@ -454,9 +467,11 @@ take_passwords(struct session *session, const uint8_t *at, const uint8_t *end)
     while (at < end) {
         if (frame_is_between_messages(&session->login_frame)) {
             message = at;
-            if (*at != MESSAGE_CLIENT_PASSWORD) {
+            bool is_leaving = *at == MESSAGE_CLIENT_TERMINATE;
+            if (*at != MESSAGE_CLIENT_PASSWORD && (is_leaving || !session->answer_is_due)) {
                 return message;
             }
+            session->answer_is_due = false;
         }
         switch (frame_next(&session->login_frame, &at, end, &piece)) {
         case FRAME_PIECE:

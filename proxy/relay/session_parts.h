@@ -54,6 +54,7 @@ enum pause_reason {
     PAUSE_HELD = 2,          // bytes of it are held (session_hold.c)
     PAUSE_NOT_YET = 4,       // its phase has not come
     PAUSE_CANARY = 8,        // a read is served by new
+    PAUSE_REFUSED = 16,      // the client sent junk; what came before is still answered
 };
 
 struct canary;
@@ -81,7 +82,8 @@ struct session {
     bool client_has_ended;      // its orderly end was seen; old's answers still go out
     uint64_t ended_at;          // uv_hrtime of that
     bool client_has_terminated; // Terminate has passed
-    uint64_t stalled_since;     // the ended client takes nothing more since then; 0: it does
+    char refusal[64];       // FATAL 08P01 at the end of the answers that are outstanding; "": none
+    uint64_t stalled_since; // the ended client takes nothing more since then; 0: it does
 
     // Startup. The packet's bytes stay for the life of the session: `startup` borrows from them.
     uint8_t *packet;
@@ -116,6 +118,7 @@ struct session {
         WAY_BACK,        // with TLS again, since old has refused that
     } way;
     bool has_negotiated;         // NegotiateProtocolVersion has passed
+    bool answer_is_due;          // old has asked, and the client's answer has not passed
     struct session_facts *facts; // being filled in; then the feed's
     size_t facts_capacity;
 
@@ -153,6 +156,8 @@ struct session {
 void session_move(struct session *session, enum session_phase phase);
 // Closes both sides after what is queued for them; `reason` is for the log. Idempotent.
 void session_close(struct session *session, const char *reason);
+// The client broke the protocol: `refusal` is told, now.
+void session_refuse_junk(struct session *session);
 // An ErrorResponse of our own, then the close.
 void session_refuse(struct session *session, const struct reply_error_text *error);
 bool session_is_closing(const struct session *session);

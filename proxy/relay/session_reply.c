@@ -212,6 +212,10 @@ session_relay_after_unit(struct session *session)
                            .detail = "The proxy is shutting down."});
         return;
     }
+    if (session->refusal[0] != '\0' && session_is_between_units(session)) {
+        session_refuse_junk(session);
+        return;
+    }
     const struct pairing *pairing = &session->pairing;
     bool is_full = pairing->next - pairing->first >= PAIRING_LIMIT;
     if (session->held.chunk && !is_full &&

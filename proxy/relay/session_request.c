@@ -1,21 +1,39 @@
 // The relay from the client to old. Each chunk that was read is framed and paired, its slices are captured
 // into units, and it is passed on whole, by reference. It stops before a message that may not pass now
-// (PAUSE; too much unanswered); the rest is held. Junk ends the session.
+// (PAUSE; too much unanswered); the rest is held. Junk ends the session, behind the answers to what came
+// before it.
+#include "protocol/request.h"
 #include "proxy/canary/session_canary.h"
 #include "proxy/relay/session_pass.h"
 #include <stdio.h>
 
-static void
-refuse_junk(struct session *session, char type)
+void
+session_refuse_junk(struct session *session)
 {
-    char message[64];
-    snprintf(message, sizeof(message), "invalid frontend message type %d", (unsigned char)type);
     session_refuse(session,
                    &(struct reply_error_text){
                        .severity = "FATAL",
                        .sqlstate = "08P01",
-                       .message = type == 0 ? "invalid message length" : message,
+                       .message = session->refusal,
                        .hint = "The client does not speak PostgreSQL's protocol correctly."});
+}
+
+// A server answers what stands before the junk, and then ends the session. So old gets it, and a Terminate in
+// place of the junk; the client is told when the answers are out. Into a COPY IN nothing can be said that
+// old would not take for an error of its own: there the end comes at once.
+static void
+refuse(struct session *session)
+{
+    if (session_is_between_units(session) || session->pairing.is_copying_in) {
+        session_refuse_junk(session);
+        return;
+    }
+    struct writer writer;
+    writer_init(&writer);
+    request_write_terminate(&writer);
+    session_to_old(session, writer.bytes, writer.failed ? 0 : writer.length);
+    writer_fini(&writer);
+    session_client_pause(session, PAUSE_REFUSED);
 }
 
 // COPY's data is passed, not kept; a Terminate is no request.
@@ -60,7 +78,7 @@ names_statement(const struct frame_piece *piece)
             (piece->body_length == 0 || piece->body[0] != '\0'));
 }
 
-// False: the session is closing.
+// False: the session is closing, or it will: the type is junk.
 static bool
 begin_message(struct pass *pass, const struct frame_piece *piece)
 {
@@ -73,7 +91,8 @@ begin_message(struct pass *pass, const struct frame_piece *piece)
         return false;
     }
     if (status != PAIRING_OK) {
-        refuse_junk(session, type);
+        snprintf(session->refusal, sizeof(session->refusal), "invalid frontend message type %d",
+                 (unsigned char)type);
         return false;
     }
     if (place.begins_unit && !session_unit_begin(session, pass->now)) {
@@ -127,7 +146,7 @@ scan(struct pass *pass)
             break;
         }
         if (status == FRAME_JUNK) {
-            refuse_junk(session, 0);
+            snprintf(session->refusal, sizeof(session->refusal), "invalid message length");
             return pass->message;
         }
         if (piece.first && !begin_message(pass, &piece)) {
@@ -165,7 +184,9 @@ session_relay_to_old(struct session *session, struct chunk *chunk, size_t offset
     if (!pass_forward(&pass, session->old, to)) {
         session_client_pause(session, PAUSE_OTHER_IS_FULL);
     }
-    if (pass.is_stopped) {
+    if (session->refusal[0] != '\0') {
+        refuse(session);
+    } else if (pass.is_stopped) {
         session_hold(session, chunk, to, pass.end);
     }
 }

@@ -147,7 +147,8 @@ begin_console(struct session *session)
     worker->session_count++;
     stream_pause(session->client);
     console_session_start(worker->instance, &worker->loop, session->client, &session->startup,
-                          console_closed, worker);
+                          session->packet + session->startup.length,
+                          session->packet_length - session->startup.length, console_closed, worker);
     session_release_stream(session);
 }
 
@@ -313,8 +314,11 @@ refuse_junk(struct session *session)
         refuse(session, "0A000", message, NULL);
         return;
     }
-    refuse(session, "08P01", "invalid startup packet",
-           "A PostgreSQL client is expected on this port.");
+    refuse(session, "08P01",
+           session->startup.major == 3
+               ? "invalid startup packet layout: expected terminator as last byte"
+               : "invalid startup packet",
+           NULL);
 }
 
 // What the packet at the front is decides; true: there may be another one behind it.
@@ -329,8 +333,9 @@ step(struct session *session)
     case STARTUP_JUNK:
         refuse_junk(session);
         return false;
-    case STARTUP_TOO_BIG:
-        refuse(session, "08P01", "invalid length of startup packet", NULL);
+    case STARTUP_BAD_LENGTH:
+        refuse(session, "08P01", "invalid length of startup packet",
+               "A PostgreSQL client is expected on this port.");
         return false;
     case STARTUP_NO_MEMORY:
         session_close(session, "out of memory");

@@ -35,9 +35,9 @@ static const struct packet packets[] = {
     PACKET("protocol 4", "\0\0\0\11\0\4\0\0\0", STARTUP_JUNK),
     PACKET("too short", "\0\0\0\7", STARTUP_JUNK),
     PACKET("length 0", "\0\0\0\0", STARTUP_JUNK),
-    PACKET("too long", "\0\0\047\025", STARTUP_TOO_BIG),
+    PACKET("too long", "\0\0\047\025", STARTUP_BAD_LENGTH),
     PACKET("the longest", "\0\0\047\024", STARTUP_MORE),
-    PACKET("negative length", "\377\377\377\377", STARTUP_TOO_BIG),
+    PACKET("negative length", "\377\377\377\377", STARTUP_BAD_LENGTH),
     PACKET("direct TLS", "\026", STARTUP_TLS),
     PACKET("nothing", "", STARTUP_MORE),
 };
