@@ -40,8 +40,13 @@ refuse(struct session *session)
 static bool
 is_uncaptured(char type)
 {
-    return type == MESSAGE_CLIENT_COPY_DATA || type == MESSAGE_CLIENT_COPY_DONE ||
-           type == MESSAGE_CLIENT_COPY_FAIL || type == MESSAGE_CLIENT_TERMINATE;
+    return type == MESSAGE_CLIENT_COPY_DATA || type == MESSAGE_CLIENT_TERMINATE;
+}
+
+static bool
+ends_copy(char type)
+{
+    return type == MESSAGE_CLIENT_COPY_DONE || type == MESSAGE_CLIENT_COPY_FAIL;
 }
 
 static void
@@ -61,7 +66,7 @@ must_stop_before(struct pass *pass, const uint8_t *at)
     if (pairing->next - pairing->first >= PAIRING_LIMIT) {
         return true;
     }
-    if (pairing->unit_is_open || pairing->is_copying_in || is_uncaptured(type) ||
+    if (pairing->unit_is_open || pairing->is_copying_in || is_uncaptured(type) || ends_copy(type) ||
         !session_must_hold(session)) {
         return false;
     }
@@ -99,6 +104,13 @@ begin_message(struct pass *pass, const struct frame_piece *piece)
         return false;
     }
     session->message_ends_unit = place.ends_unit;
+    // It tells which Syncs the server has read inside the COPY: kept, also behind a Query, or behind a Sync that
+    // was sent ahead.
+    if (ends_copy(type) && !session->filling && session->last_unit) {
+        session->filling = session->last_unit;
+        session->message_ends_unit = true;
+        pass->captured = pass->message;
+    }
     if (type == MESSAGE_CLIENT_TERMINATE) {
         session->client_has_terminated = true;
     }
@@ -120,8 +132,10 @@ end_message(struct pass *pass, const uint8_t *at)
     struct session *session = pass->session;
     if (session->message_ends_unit) {
         capture(pass, at);
-        session->filling = NULL;
         session->message_ends_unit = false;
+        if (!session->pairing.unit_is_open) { // else an answer has taken its end back meanwhile
+            session->filling = NULL;
+        }
     }
 }
 

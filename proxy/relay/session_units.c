@@ -116,6 +116,11 @@ join_next(struct session *session, struct unit *unit)
     }
     unit->is_request_cut = unit->is_request_cut || next->is_request_cut;
     unit_free(&next);
+    // Its number is no gap that the shadow would have to ask about.
+    for (struct unit *at = unit->next; at; at = at->next) {
+        at->sequence--;
+    }
+    session->sequence--;
 }
 
 void

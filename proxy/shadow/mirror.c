@@ -325,34 +325,6 @@ take_reports(struct mirror *mirror, const struct unit *unit)
     capture_cursor_fini(&cursor);
 }
 
-static bool
-has_effects(const struct step *step)
-{
-    struct effect *effects = NULL;
-    size_t count = 0;
-    const char *sql;
-    if (step->type != MESSAGE_CLIENT_QUERY)
-        return false;
-    if (!request_read_query(step->body, step->length, &sql) ||
-        !effects_of(sql, strlen(sql), NULL, &effects, &count))
-        return true;
-    effects_free(&effects, count);
-    return count > 0;
-}
-
-// COPY: what was copied is not captured, and no read is in such a unit that could be compared. Nor is
-// known how far statements beside it got.
-static void
-take_copy(struct mirror *mirror, struct dissected *dissected)
-{
-    for (size_t i = 0; i < dissected->count; i++) {
-        if (has_effects(&dissected->steps[i]))
-            mirror_lose(mirror, "a Query with COPY changes state, too");
-    }
-    mirror->has_written = true;
-    books_other(&mirror->at->database->books);
-}
-
 // Does a statement of the unit name what the catalogs do not know?
 static bool
 unit_wants_catalogs(struct mirror *mirror, const struct dissected *dissected)
@@ -494,9 +466,9 @@ take_now(struct mirror *mirror, struct unit *unit)
         mirror_lose(mirror, is_dissected ? "a unit could not be followed" : "no memory for a unit");
     bool failed = is_dissected && has_failed(&dissected);
     if (is_dissected) {
-        if (unit->is_copy)
-            take_copy(mirror, &dissected);
-        for (size_t i = 0; i < dissected.count && !unit->is_copy; i++)
+        // What a COPY brought or took is not captured, but for its end; where in the unit it wrote is not looked at.
+        mirror->has_written = mirror->has_written || unit->is_copy;
+        for (size_t i = 0; i < dissected.count; i++)
             take_step(mirror, unit, &dissected.steps[i]);
         dissected_fini(&dissected);
         take_reports(mirror, unit);

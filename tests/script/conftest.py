@@ -14,9 +14,9 @@ def close_clients():
         Client.opened.pop().connection.close()
 
 
-@pytest.fixture
-def play():
-    """play(old={…}, new={…}, entry={…}, **sections): the running proxy, old and new; it must end well."""
+@contextlib.contextmanager
+def playing():
+    """begin(old={…}, new={…}, entry={…}, **sections): the running proxy, old and new; it must end well."""
     with contextlib.ExitStack() as stack:
         def begin(old=None, new=None, entry=None, **sections):
             servers = [stack.enter_context(Server(**(script or {}))) for script in (old, new)]
@@ -29,6 +29,13 @@ def play():
             stack.callback(close_clients)
             proxy.start()
             return proxy, *servers
+        yield begin
+
+
+@pytest.fixture
+def play():
+    """The same, for one test."""
+    with playing() as begin:
         yield begin
 
 

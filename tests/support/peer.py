@@ -17,6 +17,7 @@ import struct
 import threading
 
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
+VERSION_3_0, VERSION_3_2 = 3 << 16, 3 << 16 | 2
 LIMIT = 30  # seconds that a client waits for an answer
 
 
@@ -40,8 +41,8 @@ def query(sql):
     return message("Q", text(sql))
 
 
-def startup(**parameters):
-    body = struct.pack("!i", 196608) + b"".join(text(k) + text(v) for k, v in parameters.items()) + b"\0"
+def startup(version=VERSION_3_0, **parameters):
+    body = struct.pack("!i", version) + b"".join(text(k) + text(v) for k, v in parameters.items()) + b"\0"
     return struct.pack("!i", len(body) + 4) + body
 
 
@@ -66,6 +67,26 @@ def error(sqlstate, what, severity="ERROR"):
     fields = b"".join(key.encode() + text(value) for key, value in
                       (("S", severity), ("V", severity), ("C", sqlstate), ("M", what)))
     return message("E", fields + b"\0")
+
+
+def negotiation(version, *options):
+    """NegotiateProtocolVersion."""
+    return message("v", struct.pack("!ii", version, len(options)) + b"".join(map(text, options)))
+
+
+def backend_key(pid, key):
+    return message("K", struct.pack("!i", pid) + key)
+
+
+def split(said):
+    """The whole messages in these bytes, each with its header."""
+    parts = []
+    while said:
+        length = 1 + struct.unpack("!i", said[1:5])[0]
+        assert len(said) >= length, said
+        parts.append(said[:length])
+        said = said[length:]
+    return parts
 
 
 def parameter(name, value):
@@ -118,7 +139,7 @@ class Session(Wire):
 
     def __init__(self, connection, peer):
         super().__init__(connection)
-        self.peer, self.startup = peer, {}
+        self.peer, self.startup, self.version, self.packet = peer, {}, 0, b""
 
     def read_startup(self):
         """The parameters; refuses TLS and GSS encryption on the way."""
@@ -131,18 +152,20 @@ class Session(Wire):
                 self.peer.take_cancel(self, body)
                 raise EOFError
             else:
+                self.version, self.packet = code, body
                 words = body.split(b"\0")
                 self.startup = {k.decode(): v.decode() for k, v in zip(words[0:-2:2], words[1:-2:2])}
                 return self.startup
 
-    def admit(self, pid=4711, key=42):
+    def admit(self, pid=4711, key=struct.pack("!i", 42), front=b""):
+        """`key`: of any length. `front`: what is said before the admission."""
         if not self.startup:
             self.read_startup()
-        self.send(authentication(0), parameter("server_version", "15.0"),
+        self.send(front, authentication(0), parameter("server_version", "15.0"),
                   parameter("client_encoding", "UTF8"), parameter("server_encoding", "UTF8"),
                   parameter("standard_conforming_strings", "on"), parameter("DateStyle", "ISO, MDY"),
                   parameter("integer_datetimes", "on"), parameter("TimeZone", "UTC"),
-                  message("K", struct.pack("!ii", pid, key)), ready())
+                  backend_key(pid, key), ready())
 
 
 class Client(Wire):
@@ -170,10 +193,11 @@ class Client(Wire):
     def until_ready(self):
         """All bytes up to ReadyForQuery, that one included."""
         said = b""
-        while not said.endswith(ready()) and not said.endswith(ready("T")):
+        while True:
             kind, body = self.receive()
             said += message(kind, body)
-        return said
+            if kind == "Z":
+                return said
 
     def ask(self, sql):
         self.send(query(sql))
@@ -196,6 +220,18 @@ class Client(Wire):
 
     def __exit__(self, *_):
         self.connection.close()
+
+
+class UnixClient(Client):
+    """Over the proxy's Unix socket."""
+
+    def __init__(self, path):  # pylint: disable=super-init-not-called
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(LIMIT)
+        connection.connect(str(path))
+        Wire.__init__(self, connection)
+        self.opened.append(self)
+        self.key = b""
 
 
 class Peer:

@@ -125,9 +125,13 @@ class Server(Peer):
     def answers_own(self, session):
         session.admit()
         while True:
-            request = Request(session)
-            self.own_reads += request.is_read
-            (self.own_answer if request.is_read else answer)(session, request)
+            self.answers_one(session)
+
+    def answers_one(self, session):
+        """The next request on one of the proxy's own sessions."""
+        request = Request(session)
+        self.own_reads += request.is_read
+        (self.own_answer if request.is_read else answer)(session, request)
 
     def take_cancel(self, session, body):
         """The test closes the session that it takes from `cancels`."""
