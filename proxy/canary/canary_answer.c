@@ -1,21 +1,26 @@
 // The read's reply is the second of the job's three. Its description decides whether it can be presented
 // at all, its rows are put as old's where that differs, and its ReadyForQuery says what old's would.
+//
+// New is not trusted: what reaches the client is in order and well-formed, but for the insides of rows so large
+// that they pass in pieces.
 #include "proxy/canary/canary_answer.h"
 #include "protocol/message.h"
 #include "protocol/reply.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGE_LIMIT = 1 << 30 };
+enum { MESSAGE_LIMIT = 1 << 30, LARGE_ROW = 64 * 1024 };
 
 void
 canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns, bool is_simple,
                    bool has_describe, size_t max_record)
 {
-    *answer = (struct canary_answer){.is_simple = is_simple,
-                                     .has_describe = has_describe,
-                                     .max_record = max_record,
-                                     .old_columns = *old_columns};
+    *answer =
+        (struct canary_answer){.is_simple = is_simple,
+                               .has_describe = has_describe,
+                               .stage = is_simple ? CANARY_AWAITS_COLUMNS : CANARY_AWAITS_PARSED,
+                               .max_record = max_record,
+                               .old_columns = *old_columns};
     *old_columns = NULL;
     frame_init(&answer->frame);
     writer_init(&answer->message);
@@ -40,6 +45,18 @@ fail(struct canary_answer *answer, enum canary_progress why)
     if (answer->progress == CANARY_COMING) {
         answer->progress = why;
     }
+}
+
+// True: this is what has to come now.
+static bool
+move(struct canary_answer *answer, enum canary_stage from, enum canary_stage to)
+{
+    if (answer->stage != from) {
+        fail(answer, CANARY_BROKEN);
+        return false;
+    }
+    answer->stage = to;
+    return true;
 }
 
 // Old's description, in the formats that new answers in.
@@ -83,7 +100,7 @@ take_description(struct canary_answer *answer, const struct message *message)
 {
     struct reply_column *columns;
     size_t count;
-    if (answer->columns ||
+    if (!move(answer, CANARY_AWAITS_COLUMNS, CANARY_IN_ROWS) ||
         !reply_read_row_description(message->body, message->length, &columns, &count)) {
         fail(answer, CANARY_BROKEN);
         return;
@@ -117,11 +134,35 @@ pass(struct canary_answer *answer, const struct message *message)
     record(answer, message->raw, message->raw_length);
 }
 
+static bool
+row_is_sound(const struct message *message, size_t columns)
+{
+    struct reply_row row;
+    const uint8_t *value;
+    size_t length;
+    if (!reply_row_begin(&row, message->body, message->length) || row.left != columns) {
+        return false;
+    }
+    for (size_t i = 0; i < columns; i++) {
+        if (!reply_row_next(&row, &value, &length)) {
+            return false;
+        }
+    }
+    return reply_row_is_done(&row);
+}
+
 static void
 take_row(struct canary_answer *answer, const struct message *message)
 {
+    if (!move(answer, CANARY_IN_ROWS, CANARY_IN_ROWS)) {
+        return;
+    }
     if (!answer->converts) {
-        pass(answer, message);
+        if (row_is_sound(message, answer->old_columns->count)) {
+            pass(answer, message);
+        } else {
+            fail(answer, CANARY_BROKEN);
+        }
         return;
     }
     record(answer, message->raw, message->raw_length);
@@ -135,16 +176,17 @@ static void
 take_error(struct canary_answer *answer, const struct message *message)
 {
     struct reply_error error;
-    if (reply_read_error(message->body, message->length, &error) && error.sqlstate &&
-        strlen(error.sqlstate) == 5) {
+    bool is_sound = reply_read_error(message->body, message->length, &error);
+    if (is_sound && error.sqlstate && strlen(error.sqlstate) == 5) {
         memcpy(answer->sqlstate, error.sqlstate, sizeof(answer->sqlstate));
     }
     bool ends_session =
         answer->sqlstate[0] != '\0' && error.severity &&
         (strcmp(error.severity, "FATAL") == 0 || strcmp(error.severity, "PANIC") == 0);
-    if (answer->is_released && ends_session) {
+    if (answer->is_released && (ends_session || !is_sound)) {
         fail(answer, CANARY_BROKEN); // new's end is not the client's
     } else if (answer->is_released) {
+        answer->stage = CANARY_HAS_ENDED;
         pass(answer, message);
     } else {
         fail(answer, CANARY_FAILED);
@@ -155,7 +197,7 @@ take_error(struct canary_answer *answer, const struct message *message)
 static void
 take_ready(struct canary_answer *answer)
 {
-    if (answer->unit++ != 1) {
+    if (answer->unit++ != 1 || !move(answer, CANARY_HAS_ENDED, CANARY_HAS_ENDED)) {
         return;
     }
     struct writer ready;
@@ -170,17 +212,44 @@ take_ready(struct canary_answer *answer)
     fail(answer, CANARY_COMPLETE);
 }
 
+static void
+take_bound(struct canary_answer *answer, const struct message *message)
+{
+    if (message->length == 0 && move(answer, CANARY_AWAITS_BOUND, CANARY_AWAITS_COLUMNS)) {
+        pass(answer, message);
+    } else {
+        fail(answer, CANARY_BROKEN);
+    }
+}
+
+static void
+take_end(struct canary_answer *answer, const struct message *message)
+{
+    const char *tag;
+    if (reply_read_command_tag(message->body, message->length, &tag) &&
+        move(answer, CANARY_IN_ROWS, CANARY_HAS_ENDED)) {
+        pass(answer, message);
+    } else {
+        fail(answer, CANARY_BROKEN);
+    }
+}
+
 // A message of the read itself.
 static void
 take_read(struct canary_answer *answer, const struct message *message)
 {
+    struct reply_error notice;
     switch (message->type) {
     case MESSAGE_SERVER_PARSE_COMPLETE: // ours, or in the prefix's answer from old
+        move(answer, CANARY_AWAITS_PARSED, CANARY_AWAITS_BOUND);
+        break;
     case MESSAGE_SERVER_PARAMETER_STATUS:
     case MESSAGE_SERVER_NOTIFICATION_RESPONSE:
         break;
     case MESSAGE_SERVER_NOTICE_RESPONSE:
-        writer_bytes(&answer->out, message->raw, message->raw_length);
+        if (reply_read_error(message->body, message->length, &notice)) {
+            writer_bytes(&answer->out, message->raw, message->raw_length);
+        }
         break;
     case MESSAGE_SERVER_ROW_DESCRIPTION:
         take_description(answer, message);
@@ -190,8 +259,10 @@ take_read(struct canary_answer *answer, const struct message *message)
         take_row(answer, message);
         break;
     case MESSAGE_SERVER_BIND_COMPLETE:
+        take_bound(answer, message);
+        break;
     case MESSAGE_SERVER_COMMAND_COMPLETE:
-        pass(answer, message);
+        take_end(answer, message);
         break;
     default: // NoData, EmptyQueryResponse, COPY: no rows where old has columns
         fail(answer, CANARY_UNFIT);
@@ -211,7 +282,7 @@ take_message(struct canary_answer *answer, const struct message *message)
     }
 }
 
-// Rows of a released answer pass in pieces: they may be of any size.
+// Large rows of a released answer pass in pieces: they may be of any size.
 static void
 pass_piece(struct canary_answer *answer, const struct frame_piece *piece)
 {
@@ -232,8 +303,9 @@ take_piece(struct canary_answer *answer, const struct frame_piece *piece)
     struct writer *message = &answer->message;
     if (piece->first) {
         writer_clear(message);
-        answer->is_passing =
-            answer->is_released && answer->unit == 1 && piece->type == MESSAGE_SERVER_DATA_ROW;
+        answer->is_passing = answer->is_released && answer->stage == CANARY_IN_ROWS &&
+                             answer->unit == 1 && piece->type == MESSAGE_SERVER_DATA_ROW &&
+                             piece->body_total > LARGE_ROW;
         writer_u8(message, (uint8_t)piece->type);
         writer_u32(message, piece->body_total + 4);
     }

@@ -18,6 +18,16 @@ enum canary_progress {
     CANARY_BROKEN,   // no memory, or no protocol
 };
 
+// What new has to say next. A Query's answer begins with the description, else with ParseComplete: the
+// job always parses and describes.
+enum canary_stage {
+    CANARY_AWAITS_PARSED,
+    CANARY_AWAITS_BOUND,
+    CANARY_AWAITS_COLUMNS,
+    CANARY_IN_ROWS,
+    CANARY_HAS_ENDED,
+};
+
 struct canary_answer {
     struct frame frame;
     struct writer message;             // the message that is under way
@@ -26,10 +36,11 @@ struct canary_answer {
     struct shape_columns *old_columns; // a reference
     bool is_simple, has_describe;
     unsigned unit;                 // of the job: 0 BEGIN, 1 the read, 2 ROLLBACK
+    enum canary_stage stage;       // of the read
     struct canary_column *columns; // what is done to values; owned, NULL: not described yet
     bool converts;                 // to some of them
-    bool is_released; // no way back: errors go to the client, values are not checked any more
-    bool is_passing;  // the message under way passes in pieces
+    bool is_released;              // no way back: errors go to the client
+    bool is_passing; // the row under way is a large one of a released answer, and passes in pieces
     bool is_record_cut;
     size_t max_record;
     enum canary_progress progress;

@@ -195,13 +195,13 @@ static void
 consider(struct canary *canary)
 {
     const struct canary_answer *answer = &canary->answer;
-    bool is_over =
-        answer->out.length > canary->hold || answer->message.length > canary->hold + STREAM_CHUNK;
+    bool is_over_large = answer->message.length > canary->hold + STREAM_CHUNK;
+    bool is_over = answer->out.length > canary->hold || is_over_large;
     if (canary->phase == CANARY_RELEASED) {
         flush(canary);
         if (answer->progress == CANARY_COMPLETE) {
             session_canary_finish(canary, UNIT_ROUTE_NEW);
-        } else if (answer->progress != CANARY_COMING) {
+        } else if (answer->progress != CANARY_COMING || is_over_large) {
             break_off(canary);
         }
     } else if (answer->progress == CANARY_FAILED || answer->progress == CANARY_BROKEN) {
