@@ -2,7 +2,8 @@
 # All tests: builds what it needs, runs every stage, and ends with a line "N passed, N failed".
 #
 #   tests/run.sh                     everything but the large sizes, in about ten minutes on two cores
-#   tests/run.sh --only STAGE[,…]    unit | script | system | tsan | quickstart | format
+#   tests/run.sh --only STAGE[,…]    unit | script | system | fuzz | tsan | quickstart | format
+#   tests/run.sh --fuzz SECONDS      the fuzzers look for more, so long each, instead of replaying their corpora
 #   tests/run.sh --long              the large sizes as well
 #   tests/run.sh --suites            PostgreSQL's own suites instead (tests/suites.sh); half an hour and more
 #
@@ -11,19 +12,20 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
-only=all long=()
+only=all long=() fuzz=0
 while (($#)); do
     case $1 in
     --only) only=${2:?a stage}; shift ;;
     --long) long=(--long) ;;
     --suites) only=suites ;;
+    --fuzz) fuzz=${2:?seconds}; shift ;;
     --help | -h) sed -n '2,/^set/{/^# \{0,1\}/s///p}' "$0"; exit 0 ;;
     *) echo "run.sh: unknown option $1 (try --help)" >&2; exit 2 ;;
     esac
     shift
 done
 for stage in ${only//,/ }; do
-    [[ $stage =~ ^(all|unit|script|system|tsan|quickstart|format|suites)$ ]] ||
+    [[ $stage =~ ^(all|unit|script|system|fuzz|tsan|quickstart|format|suites)$ ]] ||
         { echo "run.sh: no stage is called $stage (try --help)" >&2; exit 2; }
 done
 
@@ -89,6 +91,8 @@ fi
     stage script 'scripted peers' pytests "$PWD/build/debug/pgrehearse" tests/script
 ! wanted system ||
     stage system 'real clusters' pytests "$PWD/build/debug/pgrehearse" "${long[@]}" tests/system
+
+! wanted fuzz || stage fuzz 'fuzzers over their corpora' tests/fuzz/run.sh "$fuzz"
 
 if wanted tsan; then
     stage tsan 'builds with TSan' build tsan build/tsan pgrehearse &&

@@ -1,8 +1,9 @@
-// Framing: in one piece, in pieces of the size that the first byte says, and as a capture, the same
-// bytes give the same messages.
+// Framing: in one piece, in pieces of any size (the first byte is the seed), and as a capture, the same bytes give
+// the same messages; and every byte is either in a message or in the header that is still to come.
 #include "protocol/capture.h"
 #include "protocol/frame.h"
 
+#include "split.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct outcome {
     uint64_t sum; // of types, lengths and bodies in order
     size_t messages;
+    size_t bytes; // headers that are whole, and bodies
     enum frame_status status;
 };
 
@@ -21,16 +23,18 @@ add(struct outcome *outcome, uint64_t value)
 }
 
 static struct outcome
-run(const uint8_t *data, size_t size, size_t part)
+run(const uint8_t *data, size_t size, uint32_t *seed)
 {
     struct outcome outcome = {.status = FRAME_MORE};
     struct frame frame;
     frame_init(&frame);
-    for (size_t from = 0; from < size && outcome.status == FRAME_MORE; from += part) {
+    for (size_t from = 0, part; from < size && outcome.status == FRAME_MORE; from += part) {
         const uint8_t *at = data + from;
-        const uint8_t *end = at + (size - from < part ? size - from : part);
+        part = seed != NULL ? split_next(seed, size - from) : size;
+        const uint8_t *end = at + part;
         struct frame_piece piece;
         while ((outcome.status = frame_next(&frame, &at, end, &piece)) == FRAME_PIECE) {
+            outcome.bytes += piece.body_length + (piece.first ? 5 : 0);
             if (piece.first) {
                 add(&outcome, (uint8_t)piece.type);
                 add(&outcome, piece.body_total);
@@ -39,22 +43,32 @@ run(const uint8_t *data, size_t size, size_t part)
                 add(&outcome, piece.body[i]);
             }
             outcome.messages += piece.last;
+            if (piece.last != frame_is_between_messages(&frame)) {
+                abort();
+            }
         }
+        if (outcome.status == FRAME_MORE && at != end) {
+            abort();
+        }
+    }
+    if (outcome.status == FRAME_MORE &&
+        outcome.bytes + (frame.is_inside ? 0 : frame.seen) != size) {
+        abort();
     }
     return outcome;
 }
 
 static size_t
-count_captured(const uint8_t *data, size_t size, size_t part)
+count_captured(const uint8_t *data, size_t size, uint32_t seed)
 {
     struct capture capture;
     struct capture_cursor cursor;
     struct message message;
     size_t count = 0;
     capture_init(&capture);
-    for (size_t from = 0; from < size; from += part) {
-        size_t length = size - from < part ? size - from : part;
-        struct chunk *chunk = chunk_new(part);
+    for (size_t from = 0, length; from < size; from += length) {
+        length = split_next(&seed, size - from);
+        struct chunk *chunk = chunk_new(length);
         memcpy(chunk->bytes, data + from, length);
         chunk->length = length;
         if (!capture_append(&capture, chunk, 0, length)) {
@@ -77,12 +91,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    size_t part = (size_t)data[0] + 1;
-    struct outcome whole = run(data + 1, size - 1, size);
-    struct outcome parts = run(data + 1, size - 1, part);
+    uint32_t seed = data[0];
+    struct outcome whole = run(data + 1, size - 1, NULL);
+    struct outcome parts = run(data + 1, size - 1, &seed);
     if (whole.sum != parts.sum || whole.messages != parts.messages ||
         whole.status != parts.status ||
-        whole.messages != count_captured(data + 1, size - 1, part)) {
+        whole.messages != count_captured(data + 1, size - 1, data[0])) {
         abort();
     }
     return 0;

@@ -77,7 +77,7 @@ AT_THE_START = {
     "nothing": (packet(8, VERSION), LAYOUT),
     "no string ends": (packet(12, VERSION, more=b"user"), LAYOUT),
     "rubbish behind the terminator": (packet(19, VERSION, more=b"user\0a\0\0more"), LAYOUT),
-    "a zero behind the terminator": (packet(16, VERSION, more=b"user\0a\0\0\0"), LAYOUT),
+    "a zero behind the terminator": (packet(17, VERSION, more=b"user\0a\0\0\0"), LAYOUT),
     "a second SSLRequest": (packet(8, SSL_REQUEST) * 2, ("FATAL", "08P01", None)),
     "a second GSSENCRequest": (packet(8, GSS_REQUEST) * 2, ("FATAL", "08P01", None)),
     "an SSLRequest that is too long": (packet(12, SSL_REQUEST, 0), OTHER),
@@ -507,7 +507,6 @@ JUNK = {
     "ReadyForQuery without a body": message("Z"),
     "ReadyForQuery with two bytes": message("Z", b"II"),
     "an answer that nobody asked for": ready() + rows(ITEMS) + ready(),
-    "COPY data where no COPY is": copy_data(b"1\n"),
 }
 
 
@@ -525,8 +524,7 @@ def test_the_client_gets_olds_own_bytes_whatever_they_are(beside, junk, moment, 
         session.send(part)
     assert client.read(len(junk)) == junk
     client.send(b"more")  # from here on it is bytes both ways
-    if junk[:1] != b"Z" or moment == "at rest" or len(junk) != 6:
-        assert session.read(4) == b"more"
+    assert session.read(4) == b"more"
     session.connection.shutdown(socket.SHUT_RDWR)
     assert client.rest() == b""
 
@@ -685,12 +683,9 @@ def comparing():
         yield proxy, old, new
 
 
-def says(body, is_bytewise=False):
+def says(body):
     """An answer to a read, in the transaction that it is put in."""
-    def speak(session, _):
-        for part in pieces(body + ready("T"), is_bytewise):
-            session.send(part)
-    return speak
+    return lambda session, _: session.send(body, ready("T"))
 
 
 def breaks_with(junk):
@@ -701,7 +696,7 @@ def breaks_with(junk):
 
 
 NEW_JUNK = {**{name: says(body) for name, body in SERVER_BODIES.items()},
-            **{name: breaks_with(junk) for name, junk in JUNK.items() if "asked for" not in name and "where no COPY" not in name},
+            **{name: breaks_with(junk) for name, junk in JUNK.items() if "asked for" not in name},
             "2 GiB": breaks_with(sized("D", 0x7fffffff, b"x" * 1000)),
             "a key in the answer": says(backend_key(1, b"abcd") + rows(ITEMS)),
             "an admission in the answer": says(authentication(0) + rows(ITEMS))}
@@ -727,16 +722,12 @@ def test_a_malformed_answer_of_new_is_unseen_by_the_client(comparing, name):
     wait_until(is_well_again, what=proxy.said)
 
 
-HARMLESS = { # what new may say of itself, and the client never hears or hears in order
-    "NoticeResponse without a terminator", "ParameterStatus without a value", "ParameterStatus without a body",
-    "NotificationResponse without a body"}
 OLD = rows(ITEMS) + ready()
 NEW_ROWS = [("1", "from new")]
 
 
-@pytest.mark.parametrize("is_bytewise", [False, True], ids=["whole", "a byte at a time"])
 @pytest.mark.parametrize("name", SERVER_BODIES)
-def test_a_malformed_answer_of_new_to_a_canary_read_is_replaced_by_olds(comparing, name, is_bytewise):
+def test_a_malformed_answer_of_new_to_a_canary_read_is_replaced_by_olds(comparing, name):
     proxy, _, new = comparing
     proxy.console("SET shadow_percent = 0")
     proxy.console("SET canary_percent = 100")
@@ -744,7 +735,7 @@ def test_a_malformed_answer_of_new_to_a_canary_read_is_replaced_by_olds(comparin
         new.own_answer = says(rows(NEW_ROWS))
         with Client(proxy.port).login() as client:
             wait_until(lambda: client.ask(READ) == rows(NEW_ROWS) + ready(), what=proxy.said)
-            new.own_answer = says(SERVER_BODIES[name], is_bytewise)
+            new.own_answer = says(SERVER_BODIES[name])
             assert client.ask(READ) == OLD, "new's was let through"
             new.own_answer = says(rows(NEW_ROWS))
             wait_until(lambda: client.ask(READ) == rows(NEW_ROWS) + ready(), what=proxy.said)
@@ -776,9 +767,9 @@ def test_junk_in_a_canary_answer_that_was_released_ends_it_in_40001(comparing, m
             client.send(query(READ))
             said = client.until_ready()
             head = row_description(*COLUMNS) + row * 40
-            assert said.startswith(head)
-            told = split(said[len(head):])
-            assert fields_of(told[0])["C"] == "40001" and told[1:] == [ready()]
+            *passed, told, last = split(said)
+            assert head.startswith(b"".join(passed)) and len(passed) > 8  # over canary.hold
+            assert fields_of(told)["C"] == "40001" and last == ready()
             new.own_answer = says(rows(NEW_ROWS))
             wait_until(lambda: client.ask(READ) == rows(NEW_ROWS) + ready(), what=proxy.said)
     finally:
