@@ -213,10 +213,9 @@ send_mechanisms(struct session *session, const uint8_t *body, size_t length)
     }
 }
 
+// Old waits for the client's next message, of whatever type: what was sent ahead of the login, too.
 static void
-    // Old waits for the client's next message, of whatever type: what was sent ahead of the login, too.
-    static void
-    expect_answer(struct session *session, uint32_t code)
+expect_answer(struct session *session, uint32_t code)
 {
     session->answer_is_due = code != AUTHENTICATION_OK && code != AUTHENTICATION_SASL_FINAL;
     if (session->answer_is_due && session->held.chunk) {
