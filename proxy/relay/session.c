@@ -377,9 +377,9 @@ on_old_end(void *context, enum stream_end why)
     }
     bool is_expected = session->client_has_terminated || session->client_has_ended ||
                        session->last_from_old == 'E';
-    bool can_say =
-        session->phase == SESSION_LOGIN ||
-        (session->phase == SESSION_RELAY && frame_is_between_messages(&session->old_frame));
+    bool can_say = session->phase == SESSION_LOGIN ||
+                   (session->phase == SESSION_RELAY &&
+                    !session->old_frame.is_inside); // half a header was kept back
     if (can_say && session->refusal[0] != '\0') {
         session_refuse_junk(session);
         return;
