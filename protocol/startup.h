@@ -7,9 +7,9 @@
 enum { STARTUP_MAX_LENGTH = 10000 }; // as PostgreSQL's MAX_STARTUP_PACKET_LENGTH
 
 enum startup_kind {
-    STARTUP_MORE,    // not enough bytes yet
-    STARTUP_JUNK,    // not a packet that PostgreSQL would take; `major` is filled in, and not 3
-                     // nor 1234, when the version is what is wrong
+    STARTUP_MORE,       // not enough bytes yet
+    STARTUP_JUNK,       // not a packet that PostgreSQL would take; `major` is filled in, and not 3
+                        // nor 1234, when the version is what is wrong
     STARTUP_BAD_LENGTH, // too short for any packet, or over STARTUP_MAX_LENGTH
     STARTUP_SSL_REQUEST,
     STARTUP_GSSENC_REQUEST,
