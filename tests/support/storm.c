@@ -36,11 +36,12 @@ read_token(PGconn *conn, unsigned *seed)
     snprintf(token, sizeof token, "%p-%u", (void *)conn, *seed);
     snprintf(id, sizeof id, "%u", 1 + random_below(1000, seed));
     const char *values[] = {token, id};
-    PGresult *result = PQexecParams(conn, "SELECT $1::text, id FROM items WHERE id = $2::int", 2, NULL,
-                                    values, NULL, NULL, 0);
+    PGresult *result = PQexecParams(conn, "SELECT $1::text, id FROM items WHERE id = $2::int", 2,
+                                    NULL, values, NULL, NULL, 0);
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1)
         complain("a read failed", PQerrorMessage(conn));
-    else if (strcmp(PQgetvalue(result, 0, 0), token) != 0 || strcmp(PQgetvalue(result, 0, 1), id) != 0)
+    else if (strcmp(PQgetvalue(result, 0, 0), token) != 0 ||
+             strcmp(PQgetvalue(result, 0, 1), id) != 0)
         complain("another's result", PQgetvalue(result, 0, 0));
     PQclear(result);
     atomic_fetch_add(&reads, 1);
@@ -152,6 +153,7 @@ main(int argc, char **argv)
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
     printf("reads=%ld cancels=%ld resent=%ld left_behind=%ld wrong=%ld\n", atomic_load(&reads),
-           atomic_load(&cancels), atomic_load(&resent), atomic_load(&left_behind), atomic_load(&wrong));
+           atomic_load(&cancels), atomic_load(&resent), atomic_load(&left_behind),
+           atomic_load(&wrong));
     return atomic_load(&wrong) != 0;
 }
