@@ -136,6 +136,15 @@ database_catalogs_unref(struct database_catalogs **catalogs)
 }
 
 void
+database_want_catalogs(struct database *database, uint64_t epoch)
+{
+    uint64_t wanted = atomic_load(&database->catalogs_wanted);
+    while (wanted < epoch &&
+           !atomic_compare_exchange_weak(&database->catalogs_wanted, &wanted, epoch))
+        ;
+}
+
+void
 database_set_catalogs(struct database *database, struct catalog *old_catalog,
                       struct catalog *new_catalog)
 {

@@ -74,6 +74,9 @@ void database_catalogs_unref(struct database_catalogs **catalogs);
 void database_set_catalogs(struct database *database, struct catalog *old_catalog,
                            struct catalog *new_catalog); // takes both references
 
+// Nothing is analysed any more by catalogs of an older epoch. Any thread.
+void database_want_catalogs(struct database *database, uint64_t epoch);
+
 // All databases of the process.
 struct databases;
 struct databases *databases_new(const struct configuration *configuration, char *error,

@@ -301,12 +301,27 @@ catalog_reader_stop(struct catalog_reader **reader)
     free(gone);
 }
 
+// Under the lock.
+static uint64_t
+next_epoch(const struct catalog_reader *reader)
+{
+    return atomic_load(&reader->database->catalogs_epoch) + (reader->is_reading ? 2 : 1);
+}
+
+uint64_t
+catalog_reader_distrust(struct catalog_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    uint64_t epoch = next_epoch(reader);
+    pthread_mutex_unlock(&reader->lock);
+    return epoch;
+}
+
 uint64_t
 catalog_reader_request(struct catalog_reader *reader)
 {
     pthread_mutex_lock(&reader->lock);
-    uint64_t epoch = atomic_load(&reader->database->catalogs_epoch);
-    epoch += reader->is_reading ? 2 : 1;
+    uint64_t epoch = next_epoch(reader);
     reader->promised = epoch;
     reader->is_requested = true;
     pthread_cond_signal(&reader->changed);

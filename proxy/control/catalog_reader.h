@@ -11,6 +11,9 @@ struct catalog_reader *catalog_reader_start(struct database *database); // NULL:
 void catalog_reader_stop(struct catalog_reader **reader);               // joins
 // Any thread. Gives the epoch of the first reading that begins after this call.
 uint64_t catalog_reader_request(struct catalog_reader *reader);
+// What was read is not to be relied on from now on, and no reading is asked for yet. Gives the epoch of the first reading
+// that may begin after this call. Any thread.
+uint64_t catalog_reader_distrust(struct catalog_reader *reader);
 // Breaks off a reading that has taken too long; to be called now and then by another thread.
 void catalog_reader_watch(struct catalog_reader *reader);
 

@@ -1,7 +1,8 @@
 // One control thread a database: two links, one lag probe, and those who wait for a position. It polls
 // fast while somebody waits (5 ms, doubling up to lag.poll) and once a second otherwise; whatever it
 // learns goes into the database's atomics for everybody to read. Waiters come in through a list and an
-// eventfd, and are answered outside the lock. Known compromise: while a side does not answer, the thread
+// eventfd, and are answered outside the lock. A database of the '*' entry that has no client has no connection either:
+// DROP DATABASE and CREATE DATABASE … TEMPLATE would find it in use. Known compromise: while a side does not answer, the thread
 // stands still for up to two seconds, and waiters of this database are answered that much later.
 #include "proxy/control/control.h"
 #include "proxy/control/catalog_reader.h"
@@ -15,7 +16,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static const uint64_t millisecond = 1000000, pace_least = 5000000, pace_idle = 1000000000;
+static const uint64_t millisecond = 1000000, pace_least = 5000000, pace_idle = 1000000000,
+                      rest_after = 500000000;
 static const char *const side_names[] = {"old", "new"};
 
 struct waiter {
@@ -45,6 +47,9 @@ struct control {
     uint64_t replayed; // while state is LAG_STATE_KNOWN
     struct waiter *waiters;
     uint64_t polled_at, pace; // ns
+    uint64_t in_use_at;       // ns: when a client or a waiter was last seen
+    bool is_resting;          // nobody uses the database: both links are closed
+    atomic_bool is_called;    // reads wait for catalogs
 };
 
 enum position_source { POSITION_NONE, POSITION_INSERTED, POSITION_REPLAYED };
@@ -254,6 +259,55 @@ dismiss(struct waiter *waiter)
     }
 }
 
+// --- rest -------------------------------------------------------------------------------------
+
+static bool
+is_in_use(const struct control *control)
+{
+    bool is_named = strcmp(control->settings->entry->name, "*") != 0;
+
+    return is_named || control->waiters || atomic_load(&control->database->clients) > 0;
+}
+
+static void
+begin_rest(struct control *control)
+{
+    struct database *database = control->database;
+
+    control->is_resting = true;
+    for (int side = 0; side < 2; side++)
+        side_link_close(&control->links[side]);
+    control->state = LAG_STATE_SILENT;
+    atomic_store(&database->replayed, 0);
+    atomic_store(&database->lag_us, -1);
+    // What the catalogs will say when somebody comes again is not known now.
+    database_want_catalogs(database, catalog_reader_distrust(control->reader));
+}
+
+static void
+end_rest(struct control *control)
+{
+    control->is_resting = false;
+    control->polled_at = 0;
+    database_want_catalogs(control->database, catalog_reader_request(control->reader));
+}
+
+// Is there nothing to look at?
+static bool
+rests(struct control *control)
+{
+    uint64_t now = uv_hrtime();
+
+    if (atomic_exchange(&control->is_called, false) || is_in_use(control)) {
+        control->in_use_at = now;
+        if (control->is_resting)
+            end_rest(control);
+    } else if (!control->is_resting && now - control->in_use_at >= rest_after) {
+        begin_rest(control);
+    }
+    return control->is_resting;
+}
+
 // --- the thread -------------------------------------------------------------------------------
 
 // How long until something is due, in ms for poll().
@@ -262,6 +316,9 @@ time_left(const struct control *control)
 {
     uint64_t now = uv_hrtime(), due = control->polled_at + control->pace;
 
+    // A client that comes, or the last one that leaves, does not wake the thread.
+    if (control->is_resting || !is_in_use(control))
+        due = now + rest_after / 2;
     for (const struct waiter *waiter = control->waiters; waiter; waiter = waiter->next) {
         if (waiter->deadline < due)
             due = waiter->deadline;
@@ -302,6 +359,7 @@ run(void *context)
 {
     struct control *control = context;
 
+    control->in_use_at = uv_hrtime();
     do {
         follow_settings(control);
 
@@ -310,7 +368,8 @@ run(void *context)
         answer_waiters(control); // what is known already may do
         if (has_arrivals)
             set_pace(control, true);
-        if (uv_hrtime() >= control->polled_at + control->pace || control->polled_at == 0) {
+        if (!rests(control) &&
+            (uv_hrtime() >= control->polled_at + control->pace || control->polled_at == 0)) {
             poll_sides(control);
             answer_waiters(control);
             set_pace(control, has_arrivals);
@@ -385,6 +444,13 @@ control_stop(struct control **control)
     eventfd_write(gone->stop_fd, 1);
     pthread_join(gone->thread, NULL);
     control_free(gone);
+}
+
+void
+control_call(struct control *control)
+{
+    if (!atomic_exchange(&control->is_called, true))
+        control_wake(control);
 }
 
 uint64_t

@@ -19,8 +19,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static const uint64_t second = 1000000000, memory_lasts = 5 * second, idle_limit = 60 * second,
-                      complaint_pause = 10 * second;
+static const uint64_t second = 1000000000, memory_lasts = 5 * second, complaint_pause = 10 * second;
 
 enum { MEMORY = 1024, ERROR_SIZE = 512 };
 
@@ -82,11 +81,14 @@ forget(struct remembered *remembered)
     remembered->user = NULL;
 }
 
+// `until`: what is too old by then.
 static void
-forget_all(struct desk *desk)
+forget_all(struct desk *desk, uint64_t until)
 {
     for (size_t i = 0; i < MEMORY; i++) {
-        forget(&desk->memory[i]);
+        if (desk->memory[i].until <= until) {
+            forget(&desk->memory[i]);
+        }
     }
 }
 
@@ -229,7 +231,7 @@ follow_settings(struct desk *desk)
     }
     side_link_close(&desk->link);
     desk->link.retry_at = 0;
-    forget_all(desk);
+    forget_all(desk, UINT64_MAX);
     desk->settings = database_settings(desk->database);
     desk->settings_epoch = epoch;
 }
@@ -271,7 +273,7 @@ next_ask(struct desk *desk)
     struct credentials *credentials = desk->credentials;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(idle_limit / second);
+    until.tv_sec += 1;
     pthread_mutex_lock(&credentials->lock);
     int is_late = 0;
     while (desk->first == NULL && !credentials->is_stopping && is_late == 0) {
@@ -305,9 +307,9 @@ run(void *context)
         if (ask != NULL) {
             serve(desk, ask);
             ask_free(ask);
-        } else {
+        } else { // nobody has asked for a second: the connection is in nobody's way
             side_link_close(&desk->link);
-            forget_all(desk);
+            forget_all(desk, uv_hrtime());
         }
     }
     return NULL;
@@ -323,7 +325,7 @@ desk_free(struct desk *desk)
         ask_free(ask);
     }
     side_link_close(&desk->link);
-    forget_all(desk);
+    forget_all(desk, UINT64_MAX);
     if (desk->settings != NULL) {
         database_settings_unref(&desk->settings);
     }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_BUSY_MS = 20, TICK_IDLE_MS = 1000 };
+enum { TICK_BUSY_MS = 20, TICK_IDLE_MS = 250 };
 
 static const uint64_t first_delay = 100000000u;     // ns
 static const uint64_t longest_delay = 2000000000u;  // ns

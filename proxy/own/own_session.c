@@ -19,7 +19,8 @@
 #include <string.h>
 
 static const uint64_t connect_nanoseconds = 5000000000u; // where the target does not say
-static const uint64_t idle_nanoseconds = 60000000000u;
+// When the last client has left a database, ours leave it, too, so that nothing of ours is in the way of DROP DATABASE.
+static const uint64_t idle_nanoseconds = 60000000000u, deserted_nanoseconds = 500000000u;
 
 static const char *const side_names[] = {[SIDE_OLD] = "old", [SIDE_NEW] = "new"};
 
@@ -425,6 +426,13 @@ own_session_run(struct own_session *session, struct own_job *job)
     stream_write_copy(session->stream, job->messages, job->messages_length);
 }
 
+static uint64_t
+idle_limit(const struct own_session *session)
+{
+    const struct database *database = session->group->place->database;
+    return atomic_load(&database->clients) > 0 ? idle_nanoseconds : deserted_nanoseconds;
+}
+
 void
 own_session_tick(struct own_session *session, uint64_t now)
 {
@@ -436,7 +444,7 @@ own_session_tick(struct own_session *session, uint64_t now)
                                  : "no complete answer in time");
         own_session_has_broken(session, is_login ? OWN_UNAVAILABLE : OWN_TIMEOUT);
     } else if (session->phase == OWN_IDLE &&
-               (now - session->idle_since >= idle_nanoseconds ||
+               (now - session->idle_since >= idle_limit(session) ||
                 session->settings_epoch != session->group->place->settings_epoch)) {
         own_session_close(session, false);
     }

@@ -499,6 +499,11 @@ session_login_from_client(struct session *session, struct chunk *chunk, size_t o
 {
     const uint8_t *from = chunk->bytes + offset, *end = from + length;
     bool is_ours = session_auth_is_ours(session), was_asking = session_auth_is_asking(session);
+    if (session->held
+            .chunk) { // it was read before the pause took hold, and stands behind what waits
+        session_hold(session, chunk, from, end);
+        return;
+    }
     const uint8_t *stop = take_passwords(session, from, end);
     if (!stop) {
         return;

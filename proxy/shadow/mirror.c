@@ -366,6 +366,7 @@ park(struct mirror *mirror, uint64_t epoch)
     if (mirror->is_parked)
         return;
     mirror->is_parked = true;
+    control_call(mirror->at->database->control);
     mirror->references++;
     mirror->next_parked = mirror->shadow->parked;
     mirror->shadow->parked = mirror;
@@ -437,10 +438,7 @@ end_unit(struct mirror *mirror, const struct unit *unit, bool failed)
         mirror->has_written = false;
         if (mirror->has_ddl && database->control) {
             uint64_t epoch = control_request_catalogs(database->control);
-            uint64_t wanted = atomic_load(&database->catalogs_wanted);
-            while (wanted < epoch &&
-                   !atomic_compare_exchange_weak(&database->catalogs_wanted, &wanted, epoch))
-                ;
+            database_want_catalogs(database, epoch);
         }
         mirror->has_ddl = false;
     }
