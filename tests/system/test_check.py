@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from clusters import free_port
+from clusters import Pair, free_port
 from proxy import binary, wait_until
 
 SECRETS = "".join(f'"{user}" "a secret"\n' for user in ("scram_user", "md5_user", "password_user", "tls_user"))
@@ -51,6 +51,16 @@ class Found:
 
     def details(self, kind):
         return [finding["detail"] for finding in self.findings if finding["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Clusters of its own: what other tests leave behind would be found."""
+    made = Pair()
+    for side in (made.old, made.new):
+        side.psql("DROP ROLE plain_user; DROP ROLE cert_user")
+    yield made
+    made.remove()
 
 
 @pytest.fixture
