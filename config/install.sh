@@ -13,7 +13,7 @@ build=(
     libsqlite3-dev libmicrohttpd-dev libjansson-dev libsystemd-dev
     postgresql-15 postgresql-client-15 python3 python3-psycopg
 )
-tests=(libcriterion-dev python3-pytest clang-14 clang-format-14 libclang-rt-14-dev openssl curl)
+tests=(libcriterion-dev python3-pytest python3-pytest-xdist clang-14 clang-format-14 libclang-rt-14-dev openssl curl)
 bench=(pgbouncer haproxy)
 driver=pg@8.13.1 # Node's PostgreSQL driver, into build/node
 

@@ -3,7 +3,7 @@
 #
 #   tests/run.sh                     everything but the large sizes, in about ten minutes on two cores
 #   tests/run.sh --only STAGE[,…]    unit | script | system | fuzz | tsan | quickstart | format
-#   tests/run.sh --fuzz SECONDS      the fuzzers look for more, so long each, instead of replaying their corpora
+#   tests/run.sh --fuzz SECONDS      the fuzzers alone, so long each (tests/fuzz/run.sh)
 #   tests/run.sh --long              the large sizes as well
 #   tests/run.sh --suites            PostgreSQL's own suites instead (tests/suites.sh); half an hour and more
 #
@@ -18,7 +18,7 @@ while (($#)); do
     --only) only=${2:?a stage}; shift ;;
     --long) long=(--long) ;;
     --suites) only=suites ;;
-    --fuzz) fuzz=${2:?seconds}; shift ;;
+    --fuzz) only=fuzz fuzz=${2:?seconds}; shift ;;
     --help | -h) sed -n '2,/^set/{/^# \{0,1\}/s///p}' "$0"; exit 0 ;;
     *) echo "run.sh: unknown option $1 (try --help)" >&2; exit 2 ;;
     esac
@@ -73,7 +73,7 @@ build() { # PRESET FOLDER TARGET …
 unit() { (cd "$1" && ctest -j "$cores" --output-on-failure); }
 
 pytests() { # BINARY WHAT …
-    PGREHEARSE=$1 /usr/bin/python3 -m pytest -c tests/pytest.ini "${@:2}"
+    PGREHEARSE=$1 /usr/bin/python3 -m pytest -c tests/pytest.ini -n $((cores + 1)) --dist loadfile "${@:2}"
 }
 
 formatted() {
@@ -92,8 +92,6 @@ fi
 ! wanted system ||
     stage system 'real clusters' pytests "$PWD/build/debug/pgrehearse" "${long[@]}" tests/system
 
-! wanted fuzz || stage fuzz 'fuzzers over their corpora' tests/fuzz/run.sh "$fuzz"
-
 if wanted tsan; then
     stage tsan 'builds with TSan' build tsan build/tsan pgrehearse &&
         stage races 'TSan is silent under load, faults and the canary' pytests "$PWD/build/tsan/pgrehearse" \
@@ -104,6 +102,9 @@ if wanted quickstart; then
         PGREHEARSE=build/pgrehearse stage quickstart 'finds just the three planted faults' config/quickstart.sh --once
 fi
 
+if [[ ,$only, = *,fuzz,* ]]; then
+    stage fuzz 'fuzzers find nothing' tests/fuzz/run.sh "$fuzz"
+fi
 if [[ ,$only, = *,suites,* ]]; then
     stage suites "PostgreSQL's suites, direct and through the proxy" tests/suites.sh
     sed -n '/^suite /,$p' "$logs/suites.log"

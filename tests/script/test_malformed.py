@@ -674,10 +674,14 @@ def comparing():
         proxy, old, new = begin(entry={"shadow": {"timeout": "300ms", "recheck": {"rounds": 1, "settle": "1ms"}},
                                        "canary": {"quarantine": False, "patience": "10s"}})
 
+        asked = 0
+
         def is_compared():
+            nonlocal asked
+            asked += 1
             with Client(proxy.port) as client:
                 client.login().ask(READ)
-            return proxy.settled("app")["match"] > 0
+            return proxy.settled("app", asked)["match"] > 0
         wait_until(is_compared, what=proxy.said)
         yield proxy, old, new
 
@@ -715,9 +719,14 @@ def test_a_malformed_answer_of_new_is_unseen_by_the_client(comparing, name):
     assert after["served_old"] == before["served_old"] + 2 and after["unanswered"] == before["unanswered"]
     assert proxy.memory() - memory < 48
 
+    asked = 0
+
     def is_well_again():
+        nonlocal asked
+        asked += 1  # each is counted before the next test looks
         with Client(proxy.port).login() as client:
-            return client.ask(READ) == rows(ITEMS) + ready() and proxy.settled("app")["match"] > after["match"]
+            is_answered = client.ask(READ) == rows(ITEMS) + ready()
+        return is_answered and proxy.settled("app", after["reads"] + asked)["match"] > after["match"]
     wait_until(is_well_again, what=proxy.said)
 
 

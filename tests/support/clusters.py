@@ -50,6 +50,11 @@ given = collections.deque(maxlen=20)  # ports that may not be in use yet
 def free_port():
     """A port that nobody listens on now, below the range for outgoing connections."""
     low, high = map(int, os.environ.get("PGREHEARSE_PORTS", "15000-31999").split("-"))
+    # Where tests run side by side, each process has a share of them.
+    process, count = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    share = (high - low) // int(count)
+    low += share * int(process.removeprefix("gw"))
+    high = low + share - 1
     while True:
         port = random.randint(low, high)
         if port in given:
