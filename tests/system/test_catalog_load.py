@@ -171,7 +171,9 @@ def run(dsn, statement):
 def test_what_hides_a_side_effect_is_refused(database):
     for statement, verdict in zip(lines(HARMFUL), analyse(database, lines(HARMFUL)), strict=True):
         run(database, statement)
-        assert verdict in ("volatile_function harmful", "locking_clause harmful"), statement
+        # What a session keeps for itself is no write; it is not mirrored either.
+        effect = "harmless" if "set_config" in statement or "pg_advisory" in statement else "harmful"
+        assert verdict in (f"volatile_function {effect}", f"locking_clause {effect}"), statement
 
 
 def test_plain_reads_are_not(database):

@@ -335,9 +335,17 @@ class Counted:
 
     def __init__(self, proxy, dbname):
         self.proxy, self.dbname, self.sessions = proxy, dbname, 0
+        asked = 0
+
+        def is_compared():
+            nonlocal asked
+            asked += 1
+            first.pgconn.exec_(MADE.encode())
+            self.status = proxy.settled(dbname, asked)
+            return self.status["match"] > 0
         with proxy.connect(dbname) as first:
-            wait_until(lambda: (first.pgconn.exec_(MADE.encode()), proxy.settled(dbname)["match"] > 0)[1])
-        self.status, self.reasons = proxy.settled(dbname), proxy.skipped(dbname)
+            wait_until(is_compared, what=proxy.said)
+        self.reasons = proxy.skipped(dbname)
 
     def expect(self, connection, matches=0, **reasons):
         """So many reads of the session matched, and so many were skipped for each reason; nothing else became of any."""
