@@ -48,7 +48,7 @@ struct control {
     struct waiter *waiters;
     uint64_t polled_at, pace; // ns
     uint64_t in_use_at;       // ns: when a client or a waiter was last seen
-    bool is_resting;          // nobody uses the database: both links are closed
+    atomic_bool is_resting;   // nobody uses the database: both links are closed
     atomic_bool is_called;    // reads wait for catalogs
 };
 
@@ -449,7 +449,7 @@ control_stop(struct control **control)
 void
 control_call(struct control *control)
 {
-    if (!atomic_exchange(&control->is_called, true))
+    if (!atomic_exchange(&control->is_called, true) && atomic_load(&control->is_resting))
         control_wake(control);
 }
 

@@ -16,7 +16,7 @@ void control_stop(struct control **control);
 // At most every 100 ms; requests in between are joined. Gives the epoch that will hold all that was
 // committed before this call: not one that is being read already.
 uint64_t control_request_catalogs(struct control *control);
-// Reads wait for the catalogs of a database that rests since it had no client. Any thread.
+// Reads still wait for catalogs: a database that has no client any more is not left alone yet. Any thread.
 void control_call(struct control *control);
 // One poll serves all waiters. `done` is called on the control thread when new has replayed `position`
 // (LSN), or after lag.max_wait: it is to hand over to its own loop (uv_async_send) at once.

@@ -363,10 +363,10 @@ park(struct mirror *mirror, uint64_t epoch)
 {
     mirror->waits_for_epoch = epoch;
     mirror->waits_until = uv_hrtime() + CATALOGS_PATIENCE_NS;
+    control_call(mirror->at->database->control);
     if (mirror->is_parked)
         return;
     mirror->is_parked = true;
-    control_call(mirror->at->database->control);
     mirror->references++;
     mirror->next_parked = mirror->shadow->parked;
     mirror->shadow->parked = mirror;
@@ -501,8 +501,10 @@ mirror_unpark(struct mirror *mirror, bool by_force)
 {
     uint64_t epoch = atomic_load(&mirror->at->database->catalogs_epoch);
     assert(mirror->is_parked);
-    if (!by_force && epoch < mirror->waits_for_epoch && uv_hrtime() < mirror->waits_until)
+    if (!by_force && epoch < mirror->waits_for_epoch && uv_hrtime() < mirror->waits_until) {
+        control_call(mirror->at->database->control); // its session may have gone meanwhile
         return;
+    }
     struct mirror **link = &mirror->shadow->parked;
     while (*link != mirror)
         link = &(*link)->next_parked;

@@ -45,10 +45,9 @@ def mirrors(play):
     def begin(**what):
         proxy, old, new = play(**what)
 
-        def is_compared():
+        def ask():
             with Client(proxy.port) as client:
                 client.login().ask(READ)
-            return proxy.settled("app")["match"] > 0
-        wait_until(is_compared, what=proxy.said)
+        proxy.warmed("app", ask)
         return proxy, old, new
     return begin

@@ -170,6 +170,19 @@ class Proxy:
         assert books_balance(row), row
         return {key: int(value) if re.fullmatch(r"\d+", str(value)) else value for key, value in row.items()}
 
+    def warmed(self, dbname, ask, limit=LIMIT):
+        """Calls ask(), which is one read, until one matches: the catalogs have been read. The STATUS when all of them are
+        counted; nothing else may read meanwhile."""
+        asked = 0
+
+        def is_compared():
+            nonlocal asked
+            asked += 1
+            ask()
+            status = self.settled(dbname, asked, limit)
+            return status["match"] > 0 and status
+        return wait_until(is_compared, limit, what=self.said)
+
     def skipped(self, dbname):
         """Reads by reason."""
         reasons = {}

@@ -312,8 +312,7 @@ def test_reads_match_under_the_state_of_their_session(start, pair, state, group,
     with pair.old.connect(state) as plain:
         plain.execute("SELECT 1")
         with proxy.connect(state) as first:  # the catalogs have been read when this one is compared
-            wait_until(lambda: (run(first, MADE, "simple"), proxy.settled(state)["match"] > 0)[1])
-        status = proxy.settled(state)
+            status = proxy.warmed(state, lambda: run(first, MADE, "simple"))
         for number, (name, steps) in enumerate(GROUPS[group].items(), 1):
             with proxy.connect(state) as connection:
                 compared, error = play(connection, plain, steps, protocol)
@@ -335,16 +334,8 @@ class Counted:
 
     def __init__(self, proxy, dbname):
         self.proxy, self.dbname, self.sessions = proxy, dbname, 0
-        asked = 0
-
-        def is_compared():
-            nonlocal asked
-            asked += 1
-            first.pgconn.exec_(MADE.encode())
-            self.status = proxy.settled(dbname, asked)
-            return self.status["match"] > 0
         with proxy.connect(dbname) as first:
-            wait_until(is_compared, what=proxy.said)
+            self.status = proxy.warmed(dbname, lambda: first.pgconn.exec_(MADE.encode()))
         self.reasons = proxy.skipped(dbname)
 
     def expect(self, connection, matches=0, **reasons):
