@@ -31,6 +31,7 @@ struct canary {
     uint64_t deadline;        // of canary.patience
     size_t hold;
     bool is_job_paused;
+    bool is_refused; // new does not let this user in
     // Old's answer to the prefix.
     struct writer old_message, prefix_reply;
     size_t prefix_said; // bytes of prefix_reply that the client has got

@@ -76,11 +76,13 @@ session_canary_finish(struct canary *canary, enum unit_route route)
 }
 
 static void
-note_failure(struct database *database, enum fallback_reason reason, const char *sqlstate)
+note_failure(const struct canary *canary, enum fallback_reason reason)
 {
+    struct database *database = canary->session->database;
     books_fell_back(&database->books, reason);
-    // Data errors and unfit answers are the statement's, not new's.
-    if (reason == FALLBACK_UNFIT || strncmp(sqlstate, "22", 2) == 0) {
+    // Data errors and unfit answers are the statement's, a refused login is the user's, not new's.
+    if (reason == FALLBACK_UNFIT || canary->is_refused ||
+        strncmp(canary->answer.sqlstate, "22", 2) == 0) {
         return;
     }
     if (atomic_fetch_add(&database->canary_failures, 1) + 1 >= CANARY_FAILURES) {
@@ -128,7 +130,7 @@ session_canary_fall_back(struct canary *canary, enum fallback_reason reason)
     log_event(LOG_DEBUG_LEVEL, "canary_fell_back", "session=%llu reason=%s sqlstate=%s",
               (unsigned long long)session->id, fallback_reason_name(reason),
               canary->answer.sqlstate);
-    note_failure(session->database, reason, canary->answer.sqlstate);
+    note_failure(canary, reason);
     if (canary->phase == CANARY_ASKING_OLD) {
         from += settle_prefix(canary);
     }

@@ -175,6 +175,7 @@ on_job_done(struct own_job *job)
 {
     struct canary *canary = job->context;
     enum fallback_reason reason = reason_of(job);
+    canary->is_refused = job->outcome == OWN_LOGIN;
     own_job_free(&canary->job);
     if (!canary->session) {
         session_canary_free(&canary);

@@ -55,6 +55,7 @@ own_trouble_say(struct own_trouble *trouble, const char *sqlstate, const char *t
 {
     snprintf(trouble->sqlstate, sizeof trouble->sqlstate, "%s", sqlstate);
     snprintf(trouble->text, sizeof trouble->text, "%s", text);
+    trouble->hint = NULL;
 }
 
 void

@@ -152,6 +152,24 @@ refuse(struct own_session *session, enum own_outcome *outcome, enum own_outcome 
     return OWN_LOGIN_FAILED;
 }
 
+static const char no_secret_hint[] =
+    "give it in auth.file or auth.query (plain, or the very verifier that both sides have), in the "
+    "connection string or its passfile, or set identity: set_role";
+static const char no_method_hint[] =
+    "have pg_hba.conf there ask the proxy's address for scram-sha-256, md5 or password";
+static const char no_proof_hint[] =
+    "compare what auth.file or auth.query has with pg_authid there, and the host with the "
+    "connection string";
+
+static enum own_login_result
+refuse_login(struct own_session *session, enum own_outcome *outcome, const char *text,
+             const char *hint)
+{
+    refuse(session, outcome, OWN_LOGIN, text);
+    session->trouble.hint = hint;
+    return OWN_LOGIN_FAILED;
+}
+
 static enum own_login_result
 take_authentication(struct own_session *session, const uint8_t *body, size_t length,
                     enum own_outcome *outcome)
@@ -183,15 +201,16 @@ take_authentication(struct own_session *session, const uint8_t *body, size_t len
     case LOGIN_NO_SECRET:
         snprintf(text, sizeof text,
                  "the server asks for a password of user \"%s\", and none is known", session->user);
-        return refuse(session, outcome, OWN_LOGIN, text);
+        return refuse_login(session, outcome, text, no_secret_hint);
     case LOGIN_UNSUPPORTED:
-        return refuse(session, outcome, OWN_LOGIN,
-                      "the server asks for an authentication method that is not supported");
+        return refuse_login(session, outcome,
+                            "the server asks for an authentication method that is not supported",
+                            no_method_hint);
     case LOGIN_JUNK:
         break;
     }
-    return refuse(session, outcome, OWN_LOGIN,
-                  "the server failed to prove that it is the right one");
+    return refuse_login(session, outcome, "the server failed to prove that it is the right one",
+                        no_proof_hint);
 }
 
 // Nothing of it is this user's fault: try again later. Everything else is a refusal, 08P01 too: PgBouncer
@@ -224,6 +243,7 @@ take_error(struct own_session *session, const uint8_t *body, size_t length,
         return OWN_LOGIN_OTHER_WAY;
     }
     own_trouble_say(&session->trouble, sqlstate, text);
+    session->trouble.hint = own_admission_hint(sqlstate, false);
     *outcome = is_passing(sqlstate) ? OWN_UNAVAILABLE : OWN_LOGIN;
     // A pooler that does not take `options` says so in words: 08P01, "unsupported startup parameter".
     if (session->has_options && strstr(text, "startup parameter") != NULL) {

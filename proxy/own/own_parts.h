@@ -1,6 +1,6 @@
 // The inside of a pool of own sessions, for the files that make it up: own_pool.c (who gets which
 // session, limits, failures), own_group.c (queues), own_session.c (one session's life and its jobs),
-// own_reply.c (what servers send), own_login.c (logging in),
+// own_reply.c (what servers send), own_login.c (logging in), own_admission.c (who was let in),
 // own_state.c (bringing a session to the wanted state), own_cancel.c (cancel requests), own_job.c.
 #ifndef PROXY_OWN_OWN_PARTS_H
 #define PROXY_OWN_OWN_PARTS_H
@@ -18,6 +18,7 @@ enum { OWN_TEXT_SIZE = 256, OWN_BODY_LIMIT = 64 * 1024 };
 struct own_trouble {
     char sqlstate[6];
     char text[OWN_TEXT_SIZE];
+    const char *hint; // what to configure; NULL: nothing
 };
 
 // One side of one database, as this pool knows it.
@@ -43,6 +44,7 @@ struct own_group {
     char *user;
     struct secret *secret;        // as last shown or yielded; NULL: never; a reference
     uint64_t login_refused_until; // ns; 0: not refused
+    uint64_t refused_epoch;       // of the settings that it was refused by
     struct own_trouble refusal;
     struct own_job *first, *last; // waiting, FIFO
     unsigned waiting;
@@ -72,6 +74,7 @@ struct own_session {
     bool is_authenticated;
     bool was_asked;      // an Authentication message has come
     bool went_other_way; // the server has refused the first channel (sslmode=allow, prefer)
+    bool is_admitted;    // with set_role, to the role as well: it counts in own_admitted
     bool has_options;    // they went into the startup packet
 
     // What the server sends.
@@ -111,6 +114,8 @@ struct own_pool {
     bool is_stopping;
     void (*closed)(void *context);
     void *closed_context;
+    void (*refused)(void *context, const struct own_refusal *refusal); // NULL: nobody asked
+    void *refused_context;
 };
 
 // own_pool.c: what a session tells.
@@ -170,6 +175,13 @@ char *own_state_role_sql(const struct own_session *session);
 bool own_state_differs(const struct own_session *session, const struct state_snapshot *snapshot);
 // " -c statement_timeout=… …" for the startup packet; the target's own options come first.
 char *own_state_options(const struct own_session *session);
+
+// own_admission.c: who was let in and who was not, for STATUS and the event log.
+void own_admission_is_given(struct own_session *session);
+void own_admission_is_refused(struct own_session *session); // the trouble says why
+void own_admission_ends(struct own_session *session);       // it closes
+// What to configure after such an ErrorResponse to a login, or to a SET ROLE.
+const char *own_admission_hint(const char *sqlstate, bool is_role);
 
 // own_cancel.c: asks the server on a connection of its own, and forgets about it.
 void own_cancel_send(struct own_session *session);

@@ -97,6 +97,13 @@ side_may_be_tried(const struct own_place *place, uint64_t now)
     return place->failures == 0 || (now >= place->next_try && place->connecting == 0);
 }
 
+// Other settings are a new chance.
+static bool
+is_refused(const struct own_group *group, uint64_t now)
+{
+    return now < group->login_refused_until && group->refused_epoch == group->place->settings_epoch;
+}
+
 // Opens as many sessions as jobs wait and limits allow.
 static void
 grow(struct own_group *group, uint64_t now)
@@ -107,7 +114,7 @@ grow(struct own_group *group, uint64_t now)
     unsigned coming =
         own_group_count(group, OWN_CONNECTING) + own_group_count(group, OWN_LOGGING_IN);
     while (coming < group->waiting && group->session_count < limits->connections &&
-           side_may_be_tried(place, now) && now >= group->login_refused_until) {
+           side_may_be_tried(place, now) && !is_refused(group, now)) {
         if (atomic_fetch_add(total, 1) >= limits->max_connections) {
             atomic_fetch_sub(total, 1);
             make_room(group);
@@ -166,7 +173,7 @@ dispatch(struct own_group *group)
     uint64_t now = uv_hrtime();
     grow(group, now);
     bool has_working = own_group_count(group, OWN_IDLE) + own_group_count(group, OWN_BUSY) > 0;
-    if (!has_working && now < group->login_refused_until) {
+    if (!has_working && is_refused(group, now)) {
         own_group_fail_all(group, OWN_LOGIN, &group->refusal);
     } else if (!has_working && place->failures > 0) {
         own_group_fail_all(group, OWN_UNAVAILABLE,
@@ -256,7 +263,9 @@ own_pool_has_failed(struct own_session *session, enum own_outcome outcome)
     }
     if (outcome == OWN_LOGIN) {
         group->login_refused_until = now + refusal_lasts;
+        group->refused_epoch = session->settings_epoch;
         group->refusal = session->trouble;
+        own_admission_is_refused(session);
         place->failures = 0; // it answers
         return;
     }
@@ -333,6 +342,15 @@ own_pool_new(uv_loop_t *loop)
         pool->open_timers = 2;
     }
     return pool;
+}
+
+void
+own_pool_on_refusal(struct own_pool *pool,
+                    void (*refused)(void *context, const struct own_refusal *refusal),
+                    void *context)
+{
+    pool->refused = refused;
+    pool->refused_context = context;
 }
 
 void

@@ -41,8 +41,11 @@ take_error(struct own_session *session, bool was_looked_into)
     bool ends_session = error.severity != NULL && (strcmp(error.severity, "FATAL") == 0 ||
                                                    strcmp(error.severity, "PANIC") == 0);
     if (is_first || ends_session) {
-        own_trouble_say(&session->trouble, error.sqlstate != NULL ? error.sqlstate : "",
-                        error.message != NULL ? error.message : "");
+        const char *sqlstate = error.sqlstate != NULL ? error.sqlstate : "";
+        own_trouble_say(&session->trouble, sqlstate, error.message != NULL ? error.message : "");
+        if (session->role_has_failed) {
+            session->trouble.hint = own_admission_hint(sqlstate, true);
+        }
     }
 }
 

@@ -99,6 +99,7 @@ own_session_close(struct own_session *session, bool cancels)
         return;
     }
     bool is_idle = session->phase == OWN_IDLE;
+    own_admission_ends(session);
     move(session, OWN_CLOSING);
     if (cancels) {
         own_cancel_send(session);
@@ -186,6 +187,11 @@ finish_job(struct own_session *session)
     enum own_outcome outcome = OWN_DONE;
     if (session->state_has_failed) {
         outcome = session->role_has_failed ? OWN_LOGIN : OWN_STATE;
+    }
+    if (outcome == OWN_LOGIN) {
+        own_admission_is_refused(session);
+    } else {
+        own_admission_is_given(session);
     }
     struct own_trouble trouble = session->trouble;
     bool is_usable = session->status == 'I' && !session->is_spent;
@@ -369,6 +375,9 @@ own_session_is_logged_in(struct own_session *session)
     move(session, OWN_IDLE);
     session->is_fresh = true;
     session->idle_since = uv_hrtime();
+    if (session->settings->entry->identity != IDENTITY_SET_ROLE) { // its role is still to be had
+        own_admission_is_given(session);
+    }
     own_pool_is_ready(session);
 }
 

@@ -68,11 +68,25 @@ struct own_job {
 struct own_job *own_job_new(void);
 void own_job_free(struct own_job **job);
 
+// A login that was refused, or could not be tried. Borrowed for the call.
+struct own_refusal {
+    const struct database *database;
+    enum side side;
+    const char *user;  // the client's
+    const char *login; // whom the session logs in as: another one with set_role and service
+    const char *sqlstate, *text;
+    const char *hint; // what to configure; never NULL
+};
+
 // Limits, from the database's settings: shadow.connections per user and side of one pool;
 // shadow.max_connections per side over all loops of the process, through database->own_sessions.
 // While a side is known to be down, jobs end with OWN_UNAVAILABLE at once; they never wait for a probe.
 // `done` is called from the loop, never from within these.
 struct own_pool *own_pool_new(uv_loop_t *loop);
+// `refused` is called for every login that is refused, on the loop, from within anything.
+void own_pool_on_refusal(struct own_pool *pool,
+                         void (*refused)(void *context, const struct own_refusal *refusal),
+                         void *context);
 void own_pool_run(struct own_pool *pool, struct own_job *job);
 // Gives the job up: `done` is not called; its session is cancelled and closed. Frees the job.
 void own_pool_abandon(struct own_pool *pool, struct own_job **job);

@@ -9,6 +9,7 @@
 #include "proxy/relay/session.h"
 #include "proxy/relay/session_auth.h"
 #include "proxy/relay/workers.h"
+#include "proxy/report/reporter.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,9 @@ worker_pool(struct worker *worker)
 {
     if (!worker->pool && !worker->is_pool_stopping) {
         worker->pool = own_pool_new(&worker->loop);
+        if (worker->pool) {
+            own_pool_on_refusal(worker->pool, reporter_refusal, worker->instance);
+        }
     }
     return worker->pool;
 }

@@ -27,6 +27,8 @@ struct picture {
     char lag_trouble[256];
     uint64_t clients, old_sessions;
     unsigned own_sessions[2];
+    // Refused logins of our own since the last that was let in; 0 while any session is.
+    unsigned refused_logins[2];
 };
 
 enum picture_depth { PICTURE_BOOKS, PICTURE_FIGURES, PICTURE_EVIDENCE };

@@ -28,6 +28,8 @@ take_live(struct picture *picture, struct database *database)
     for (int side = 0; side < 2; side++) {
         picture->is_up[side] = atomic_load(&database->sides_up[side]);
         picture->own_sessions[side] = atomic_load(&database->own_sessions[side]);
+        if (atomic_load(&database->own_admitted[side]) == 0)
+            picture->refused_logins[side] = atomic_load(&database->own_refused[side]);
     }
     if (database->control != NULL)
         control_lag_trouble(database->control, picture->lag_trouble);

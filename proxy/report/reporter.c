@@ -355,6 +355,7 @@ reporter_free(struct reporter **reporter)
 {
     store_close(&(*reporter)->store);
     audit_free(&(*reporter)->audit);
+    refusals_fini(&(*reporter)->refusals);
     pthread_cond_destroy(&(*reporter)->wake);
     pthread_mutex_destroy(&(*reporter)->lock);
     free((*reporter)->watches);
@@ -381,6 +382,7 @@ reporter_start(struct instance *instance, char *error, size_t error_size)
     atomic_store(&reporter->store_works, true);
     reporter->instance = instance;
     reporter->audit = audit_new();
+    refusals_init(&reporter->refusals);
 
     const struct configuration *configuration = instance_configuration(instance);
 

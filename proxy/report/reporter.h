@@ -18,6 +18,10 @@ void reporter_stop(struct reporter **reporter);
 void reporter_event(struct reporter *reporter, const struct database *database, const char *kind,
                     const char *actor, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+// A refused login of our own goes into the audit log, kind "login", for each user and side of a database once a
+// minute at most. The context is the instance. Copies; any thread, without waiting for the store.
+struct own_refusal;
+void reporter_refusal(void *instance, const struct own_refusal *refusal);
 // A confirmed mismatch: gives it the store's next id, adds it to the database's figures
 // (figures_mismatch_add), and quarantines its fingerprint where canary.quarantine says so. Copies; any
 // thread. The counts of books and figures are the caller's.

@@ -3,6 +3,7 @@
 #define PROXY_REPORT_REPORTER_STATE_H
 
 #include "proxy/report/audit.h"
+#include "proxy/report/refusals.h"
 #include "proxy/report/reporter.h"
 
 struct task {
@@ -34,6 +35,7 @@ struct reporter {
     uint64_t reserved_mismatches;       // ids before it are ours, durably
     struct watch *watches;
     size_t watch_count;
+    struct refusals refusals; // logins of our own, as far as they were told
     unsigned ticks;
     bool is_last; // the flush under way: the thread stops
 };

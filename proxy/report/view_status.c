@@ -1,6 +1,7 @@
 // SHOW STATUS: one row a database.
 #include "proxy/report/store.h"
 #include "proxy/report/view.h"
+#include <stdio.h>
 
 static const struct answer_column status_columns[] = {
     {"database", ANSWER_TEXT},
@@ -62,6 +63,26 @@ fill_books(struct answer *answer, const struct books_page *books)
     answer_integer(answer, books->other);
 }
 
+// What is wrong, in words: the lag probe's trouble, and a side that lets none of our sessions in.
+static void
+fill_trouble(struct answer *answer, const struct picture *picture)
+{
+    static const char *const sides[] = {"old", "new"};
+    char text[1024];
+    size_t length = (size_t)snprintf(text, sizeof text, "%s", picture->lag_trouble);
+
+    for (int side = 0; side < 2; side++) {
+        if (picture->refused_logins[side] == 0)
+            continue;
+        length +=
+            (size_t)snprintf(text + length, sizeof text - length,
+                             "%sno login on %s succeeds (%u refused): see SHOW EVENTS, kind "
+                             "login",
+                             length > 0 ? "; " : "", sides[side], picture->refused_logins[side]);
+    }
+    answer_text(answer, text);
+}
+
 // What only the running proxy knows.
 static void
 fill_live(struct answer *answer, const struct pictures *pictures, const struct picture *picture)
@@ -73,7 +94,7 @@ fill_live(struct answer *answer, const struct pictures *pictures, const struct p
     answer_boolean(answer, picture->is_up[SIDE_OLD]);
     answer_boolean(answer, picture->is_up[SIDE_NEW]);
     answer_text(answer, picture->lag_probe);
-    answer_text(answer, picture->lag_trouble);
+    fill_trouble(answer, picture);
 }
 
 static void

@@ -10,7 +10,6 @@
 #include "compare/rounds.h"
 #include "protocol/message.h"
 #include "proxy/log.h"
-#include "proxy/report/reporter.h"
 #include "proxy/shadow/evidence.h"
 #include "proxy/shadow/judge.h"
 #include <assert.h>
@@ -448,23 +447,6 @@ read_outcome(const struct own_job *job, enum skip_reason *skip, enum drop_reason
     }
 }
 
-// Says so once a minute at most for each user and side: the event log tells what to configure.
-static void
-report_login_failure(struct read *read, const struct own_job *job)
-{
-    static _Thread_local uint64_t last;
-    uint64_t now = uv_hrtime();
-    if (last && now - last < UINT64_C(60000000000))
-        return;
-    last = now;
-    const char *side = job->side == SIDE_NEW ? "new" : "old";
-    reporter_event(read->mirror->shadow->instance->reporter, read->mirror->at->database, "login",
-                   "proxy",
-                   "no way into %s as user \"%s\": %s; give a secret in auth.file or in the "
-                   "connection string, or set identity",
-                   side, read->mirror->facts->user, job->error);
-}
-
 static void
 learn_columns(struct read *read)
 {
@@ -522,8 +504,6 @@ read_mirrored(struct own_job *job)
     read_outcome(job, &skip, &drop);
     read->mirrored_ns = job->outcome == OWN_DONE ? job->ended - job->sent : 0;
     bool has_answer = job->outcome == OWN_DONE && read_result_of(job, &read->results[other]);
-    if (skip == SKIP_LOGIN)
-        report_login_failure(read, job);
     own_job_free(&job);
 
     struct result *mirrored = &read->results[other];

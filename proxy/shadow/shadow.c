@@ -11,6 +11,7 @@
 #include "proxy/shadow/shadow.h"
 #include "proxy/background.h"
 #include "proxy/log.h"
+#include "proxy/report/reporter.h"
 #include "proxy/shadow/judge.h"
 #include "proxy/shadow/mirror.h"
 #include "proxy/shadow/read.h"
@@ -311,6 +312,8 @@ shadow_start(struct shadow *shadow, struct instance *instance, unsigned index, u
     shadow->mailbox = shadow_mailbox_new(&shadow->wake);
     shadow->feed = feed_new(FEED_DEPTH, &shadow->wake);
     shadow->pool = own_pool_new(&shadow->loop);
+    if (shadow->pool)
+        own_pool_on_refusal(shadow->pool, reporter_refusal, shadow->instance);
     uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = ANALYSIS_STACK};
     return shadow->verdicts && shadow->mailbox && shadow->feed && shadow->pool &&
            uv_thread_create_ex(&shadow->thread, &options, run, shadow) == 0;
