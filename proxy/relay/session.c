@@ -9,6 +9,7 @@
 #include "proxy/canary/session_canary.h"
 #include "proxy/log.h"
 #include "proxy/relay/cancel_errand.h"
+#include "proxy/relay/session_auth.h"
 #include "proxy/transport/secret.h"
 #include <assert.h>
 #include <errno.h>
@@ -368,13 +369,9 @@ on_old_drained(void *context)
 }
 
 // Old closed without a word that the client could have read: say so, where a message may stand.
-static void
-on_old_end(void *context, enum stream_end why)
+void
+session_end_with_old(struct session *session)
 {
-    struct session *session = context;
-    if (session_is_closing(session)) {
-        return;
-    }
     bool is_expected = session->client_has_terminated || session->client_has_ended ||
                        session->last_from_old == 'E';
     bool can_say = session->phase == SESSION_LOGIN ||
@@ -392,11 +389,26 @@ on_old_end(void *context, enum stream_end why)
                    &(struct reply_error_text){
                        .severity = "FATAL",
                        .sqlstate = "08006",
-                       .message = why == STREAM_END_PEER
+                       .message = session->old_end == STREAM_END_PEER
                                       ? "the server closed the connection unexpectedly"
                                       : "the connection to the server was lost",
                        .hint = "The old server has ended this session, or cannot be reached; its "
                                "log says more."});
+}
+
+// What old said before it went, of a user who may not exist, waits until the client has proven to be the one.
+static void
+on_old_end(void *context, enum stream_end why)
+{
+    struct session *session = context;
+    if (session_is_closing(session)) {
+        return;
+    }
+    session->old_has_ended = true;
+    session->old_end = why;
+    if (session->phase != SESSION_LOGIN || !session_auth_holds_old(session)) {
+        session_end_with_old(session);
+    }
 }
 
 static void

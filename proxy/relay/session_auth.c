@@ -297,6 +297,13 @@ session_auth_lets_old_speak(struct session *session)
     return !session_is_closing(session) && is_admitted(auth);
 }
 
+bool
+session_auth_holds_old(const struct session *session)
+{
+    const struct session_auth *auth = session->auth;
+    return auth && auth->phase != LOOKING_ON && auth->old_has_spoken && !is_admitted(auth);
+}
+
 void
 session_auth_from_client(struct session *session, const struct frame_piece *piece)
 {

@@ -27,6 +27,8 @@ bool session_auth_is_ours(const struct session *session);
 // Old has said something that shows that the client may be asked. False: it and all that follows must
 // wait until session_login_go_on.
 bool session_auth_lets_old_speak(struct session *session);
+// Is there something of old's that waits for the client to be admitted?
+bool session_auth_holds_old(const struct session *session);
 // May the client be read from? Not before there is something to ask.
 bool session_auth_hears_client(const struct session *session);
 bool session_auth_is_asking(const struct session *session); // an answer of the client is awaited

@@ -444,6 +444,9 @@ session_login_go_on(struct session *session)
         memmove(session->login_bytes, session->login_bytes + at, session->login_length - at);
         session->login_length -= at;
     }
+    if (session->old_has_ended && !session_auth_holds_old(session)) {
+        session_end_with_old(session);
+    }
 }
 
 void

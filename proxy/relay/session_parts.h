@@ -82,6 +82,8 @@ struct session {
     bool client_has_ended;      // its orderly end was seen; old's answers still go out
     uint64_t ended_at;          // uv_hrtime of that
     bool client_has_terminated; // Terminate has passed
+    bool old_has_ended;
+    enum stream_end old_end; // how
     char refusal[64];       // FATAL 08P01 at the end of the answers that are outstanding; "": none
     uint64_t stalled_since; // the ended client takes nothing more since then; 0: it does
 
@@ -166,7 +168,8 @@ void session_client_resume(struct session *session, enum pause_reason reason);
 void session_old_pause(struct session *session, enum pause_reason reason);
 void session_old_resume(struct session *session, enum pause_reason reason);
 void session_to_client(struct session *session, const void *bytes, size_t length); // copies
-void session_to_old(struct session *session, const void *bytes, size_t length);    // copies
+void session_end_with_old(struct session *session); // with its reason, where that is not told yet
+void session_to_old(struct session *session, const void *bytes, size_t length); // copies
 extern const struct stream_callbacks session_client_callbacks, session_old_callbacks;
 void session_release_stream(struct session *session); // the client's stream is another's now
 
