@@ -66,8 +66,14 @@ userlist_find(const char *path, const char *user, char **secret, char *error, si
         number++;
         ok = look_at(line, user, secret);
     }
-    if (!ok)
+    if (!ok) {
         snprintf(error, error_size, "%s:%u: expected \"user\" \"secret\"", path, number);
+        if (*secret != NULL) { // it stood on a line before
+            explicit_bzero(*secret, strlen(*secret));
+            free(*secret);
+            *secret = NULL;
+        }
+    }
     if (line != NULL)
         explicit_bzero(line, capacity);
     free(line);
