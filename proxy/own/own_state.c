@@ -124,6 +124,15 @@ put_role(FILE *out, const char *user)
     return is_fine;
 }
 
+// The client's SET ROLE NONE, or its like, goes back to whom the client is, not to whom we logged in as.
+static void
+put_role_again(FILE *out, const char *user)
+{
+    fputs("SELECT pg_catalog.set_config('role', ", out);
+    put_literal(out, user);
+    fputs(", false) WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.=) 'none';\n", out);
+}
+
 // ---- the target's options ----
 
 // The next word, as the backend takes them apart: blanks separate, a backslash escapes.
@@ -267,6 +276,9 @@ own_state_sql(const struct own_session *session, const struct state_snapshot *sn
     }
     if (!is_empty(snapshot)) {
         fprintf(out, "%s;\n", snapshot->replay);
+    }
+    if (entry_of(session)->identity == IDENTITY_SET_ROLE) {
+        put_role_again(out, session->group->user);
     }
     bool is_fine = put_pinned(out, options_of(session));
     struct timeout timeouts[TIMEOUT_COUNT];

@@ -20,11 +20,12 @@ def notes(pair):
     name = pair.database(ROWS)
     for side in (pair.old, pair.new):
         side.psql("DROP ROLE IF EXISTS ferry; CREATE ROLE ferry LOGIN NOINHERIT; GRANT app TO ferry;"
-                  "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
+                  "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN;"
+                  "DROP ROLE IF EXISTS bypasser; CREATE ROLE bypasser LOGIN BYPASSRLS; GRANT app TO bypasser")
     yield name
     pair.forget(name)
     for side in (pair.old, pair.new):
-        side.psql("DROP ROLE IF EXISTS ferry; DROP ROLE IF EXISTS reader")
+        side.psql("DROP ROLE IF EXISTS ferry; DROP ROLE IF EXISTS reader; DROP ROLE IF EXISTS bypasser")
 
 
 def test_set_role_sees_what_the_client_sees(start, pair, notes):
@@ -37,7 +38,8 @@ def test_set_role_sees_what_the_client_sees(start, pair, notes):
     assert int(status["match"]) == 2 and books_balance(status), status
 
 
-@pytest.mark.parametrize("user, words", [("postgres", "superuser"), ("reader", "permission denied")])
+@pytest.mark.parametrize("user, words", [("postgres", "is no superuser"), ("bypasser", "has no BYPASSRLS"),
+                                         ("reader", "permission denied to set role \"app\"; GRANT the user's role")])
 def test_a_role_that_is_not_to_be_taken_is_login_and_the_client_is_served(start, pair, notes, user, words):
     proxy = start(notes, {"identity": "set_role", "new": pair.new.dsn(notes, user=user)})
     with proxy.connect(notes) as client:
@@ -45,4 +47,48 @@ def test_a_role_that_is_not_to_be_taken_is_login_and_the_client_is_served(start,
     status = proxy.settled(notes, 1)
     assert int(status["skipped"]) == 1 and books_balance(status), status
     assert "login" in str(proxy.skipped(notes))
-    wait_until(lambda: words in str(proxy.console("SHOW EVENTS")))
+    (event,) = wait_until(lambda: [event["detail"] for event in proxy.console("SHOW EVENTS") if event["kind"] == "login"])
+    assert event.startswith(f'new lets user "app" (as "{user}") not in: ') and words in event, event
+    assert "no login on new succeeds" in proxy.status(notes)["trouble"]
+
+
+def test_what_the_client_resets_does_not_reset_its_role(start, pair, notes):
+    proxy = start(notes, {"identity": "set_role", "new": pair.new.dsn(notes, user="ferry")})
+    resets = ["RESET ALL", "DISCARD ALL", "RESET ROLE", "RESET SESSION AUTHORIZATION", "SET ROLE NONE",
+              "SELECT set_config('role', 'none', false)", "SET SESSION AUTHORIZATION DEFAULT", "SET ROLE pg_monitor"]
+    with proxy.connect(notes) as client:
+        reads = 0
+        for reset in resets:
+            client.execute(reset)
+            reads += 1 + reset.startswith("SELECT")
+            rows = client.execute("SELECT id, owner FROM notes ORDER BY id", prepare=False).fetchall()
+            assert len(rows) == (0 if "pg_" in reset else 50)
+            status = proxy.settled(notes, reads)
+            assert status["match"] == status["compared"] == reads - status["skipped"], (reset, status)
+    assert proxy.skipped(notes) == {"volatile_function": 1}
+
+
+def test_the_users_own_settings_hold_with_set_role(start, pair, notes):
+    for side in (pair.old, pair.new):
+        side.psql(f"ALTER ROLE app SET extra_float_digits = 0; ALTER ROLE app IN DATABASE {notes} SET extra_float_digits = -5")
+        side.psql("SET ROLE app; CREATE TABLE weights AS SELECT i AS id, i / 7.0::float8 AS weight FROM generate_series(1, 9) i", notes)
+    proxy = start(notes, {"identity": "set_role", "new": pair.new.dsn(notes, user="ferry")})
+    try:
+        with proxy.connect(notes) as client:
+            assert client.execute("SELECT weight FROM weights WHERE id = 1").fetchone() == (0.1428571429,)
+        status = proxy.settled(notes, 1)
+        assert int(status["match"]) == 1, (status, proxy.skipped(notes))
+    finally:
+        for side in (pair.old, pair.new):
+            side.psql(f"ALTER ROLE app RESET ALL; ALTER ROLE app IN DATABASE {notes} RESET ALL")
+
+
+def test_service_stays_the_connection_strings_user_and_serves_no_canary(start, pair, notes):
+    proxy = start(notes, {"identity": "service", "new": pair.new.dsn(notes, user="reader")})
+    proxy.console("SET canary_percent = 100")
+    with proxy.connect(notes) as client:
+        for _ in range(5):
+            assert client.execute("SELECT DISTINCT owner FROM notes").fetchall() == [("app",)]
+    status = proxy.settled(notes, 5)
+    assert int(status["mismatch"]) == 5 and int(status["served_new"]) == 0, status
+    assert all(row["table"] == "public.notes" and row["column"] == "owner" for row in proxy.console("SHOW MISMATCHES"))
