@@ -1,6 +1,7 @@
 """Logins take turns, and have a deadline: a storm of clients does not become one of backends."""
 
 import queue
+import threading
 
 from peer import Client, authentication, ready, startup
 from scripted import ITEMS, READ, rows
@@ -72,3 +73,33 @@ def test_a_login_that_does_not_end_is_ended_and_so_is_the_waiting_for_one(play):
     said = [first.rest(), second.rest()]
     assert any(b"57014" in one and b"canceling authentication due to timeout" in one for one in said)
     assert all(b"57014" in one or b"53300" in one or one.startswith(b"R") for one in said), said
+
+
+class Counting:
+    """Counts who is in startup at once; nobody is admitted before `room` are."""
+
+    def __init__(self, room):
+        self.room, self.now, self.most = room, 0, 0
+        self.lock, self.is_full = threading.Lock(), threading.Event()
+
+    def __call__(self, session):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            if self.now >= self.room:
+                self.is_full.set()
+        assert self.is_full.wait(30), f"only {self.most} log in at once"
+        with self.lock:
+            self.now -= 1
+        session.peer.answers(session)
+
+
+def test_a_storm_of_clients_is_never_one_of_backends_and_all_are_served(play):
+    counting = Counting(room=20)
+    proxy, _, _ = play(old={"client": counting}, listen={"workers": 2},
+                       auth={"type": "passthrough", "unchallenged": "allow", "max_in_progress": 20})
+    clients = [begin(proxy, f"client {i}") for i in range(150)]
+    for client in clients:
+        client.until_ready()
+        assert client.ask(READ) == rows(ITEMS) + ready()
+    assert counting.most == 20

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from clusters import ROOT
+from peer import Client, data_row, message, query, startup
 from proxy import binary, wait_until
 
 BATCHES = 4
@@ -40,3 +41,15 @@ def test_clients_that_come_cancel_and_go_meet_nobody_elses_results_and_leave_not
     # After the first batch pools and caches are warm. A leak of 100 bytes a session would show in the long run.
     allowed = sessions / BATCHES * (BATCHES - 1) * 100 / 2**20 + 16
     assert memory[-1] - memory[0] < allowed, memory
+
+
+def test_clients_that_all_come_at_once_are_all_served(start, shop):
+    proxy = start(shop, listen={"workers": 2}, auth={"type": "passthrough", "unchallenged": "allow", "max_in_progress": 20})
+    clients = [Client(proxy.port) for _ in range(500)]
+    said = startup(user="app", database=shop) + query("SELECT name FROM items WHERE id = 7") + message("X")
+    for client in clients:
+        client.send(said)  # all that it has to say: whoever is admitted goes by itself, and makes room on old
+    for client in clients:
+        assert data_row("item 7") in client.rest()
+        client.connection.close()
+    proxy.settled(shop, 500)
