@@ -101,6 +101,7 @@ leave_old(struct session *session)
     session->old = NULL;
     session->old_pauses = 0;
     session->last_from_old = '\0';
+    session->old_has_ended = false;
     session->login_length = 0;
     session->was_challenged = false;
     atomic_fetch_sub(&session->database->old_sessions, 1);

@@ -320,20 +320,22 @@ def test_our_modes_reach_old_and_new_as_libpqs_do(start, pair, world, shop, sslm
 
 @pytest.mark.parametrize("user,sslmode,is_secure", [("tls_user", "allow", True), ("plain_user", "prefer", False),
                                                     ("tls_user", "prefer", True), ("plain_user", "allow", False)])
-def test_the_other_way_is_tried_when_pg_hba_refuses_the_first(start, pair, world, tmp_path, shop, user, sslmode, is_secure):
+@pytest.mark.parametrize("kind", ["passthrough", "scram-sha-256"])
+def test_the_other_way_is_tried_when_pg_hba_refuses_the_first(
+        start, pair, world, tmp_path, shop, user, sslmode, is_secure, kind):
     entry = {side.name: side.dsn(shop, user="app", sslmode=sslmode) for side in (pair.old, pair.new)}
     for side in (pair.old, pair.new):
         side.psql("GRANT SELECT ON items TO PUBLIC", shop)
     secrets = tmp_path / "userlist.txt"  # for our own sessions
     secrets.write_text(f'"{user}" "a secret"\n')
     secrets.chmod(0o600)
-    proxy = start(shop, entry, auth={"file": str(secrets)})
+    proxy = start(shop, entry, auth={"type": kind, "file": str(secrets)})
     with proxy.connect(shop, user=user, password="a secret") as connection:
         assert channel(connection)[0] == is_secure
         assert connection.execute("SELECT count(*) FROM items").fetchone() == (1000,)
         pid = connection.info.backend_pid
         assert connection.execute("SELECT pg_backend_pid()").fetchone() == (pid,)
-    assert proxy.settled(shop, 1)["match"] == 1, proxy.said()  # and so did our own session on new
+    wait_until(lambda: proxy.settled(shop)["match"] == 1, what=proxy.said)  # and so did our own session on new
 
 
 @pytest.mark.parametrize("user,sslmode", [("tls_user", "disable"), ("plain_user", "require")])
