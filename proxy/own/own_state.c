@@ -130,7 +130,8 @@ put_role_again(FILE *out, const char *user)
 {
     fputs("SELECT pg_catalog.set_config('role', ", out);
     put_literal(out, user);
-    fputs(", false) WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.=) 'none';\n", out);
+    fputs(", false) WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.=) 'none';\n",
+          out);
 }
 
 // ---- the target's options ----

@@ -84,8 +84,8 @@ struct session {
     bool client_has_terminated; // Terminate has passed
     bool old_has_ended;
     enum stream_end old_end; // how
-    char refusal[64];       // FATAL 08P01 at the end of the answers that are outstanding; "": none
-    uint64_t stalled_since; // the ended client takes nothing more since then; 0: it does
+    char refusal[64];        // FATAL 08P01 at the end of the answers that are outstanding; "": none
+    uint64_t stalled_since;  // the ended client takes nothing more since then; 0: it does
 
     // Startup. The packet's bytes stay for the life of the session: `startup` borrows from them.
     uint8_t *packet;
