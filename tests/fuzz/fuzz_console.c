@@ -102,7 +102,7 @@ check(const struct writer *said, size_t most_ready)
 {
     struct frame frame;
     struct frame_piece piece;
-    const uint8_t *at = said->bytes, *end = at + said->length;
+    const uint8_t *at = said->bytes, *end = said->length > 0 ? at + said->length : at;
     size_t ready = 0;
     frame_init(&frame);
     while (at < end) {

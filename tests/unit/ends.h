@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_ENDS_H
 #define TESTS_UNIT_ENDS_H
 
+#include "moment.h"
 #include "proxy/transport/stream.h"
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -119,12 +120,6 @@ stop_and_close(void)
         chunk_unref(&right.kept);
     }
 }
-
-#define WAIT_FOR(condition)                                                                        \
-    for (int turn = 0; !(condition); turn++) {                                                     \
-        cr_assert_lt(turn, 100000, #condition);                                                    \
-        uv_run(&loop, UV_RUN_ONCE);                                                                \
-    }
 
 static inline char *
 pattern(size_t length)

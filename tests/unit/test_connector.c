@@ -1,5 +1,6 @@
 // The connector against listeners of the test's own: refusals, several hosts, sslmode's choices.
 #include "certificates.h"
+#include "moment.h"
 #include "proxy/transport/connector.h"
 #include "proxy/transport/tls.h"
 #include "proxy/transport/tls_openssl.h"
@@ -121,12 +122,6 @@ ours_closed(void *context)
 }
 
 static const struct stream_callbacks our_callbacks = {.on_closed = ours_closed};
-
-#define WAIT_FOR(condition)                                                                        \
-    for (int turn = 0; !(condition); turn++) {                                                     \
-        cr_assert_lt(turn, 100000, #condition);                                                    \
-        uv_run(&loop, UV_RUN_ONCE);                                                                \
-    }
 
 static struct outcome outcome;
 

@@ -1,5 +1,6 @@
 // Own sessions against a server of the test's own, on the same loop: logins, state, limits, time-outs,
 // junk, and a side that is down.
+#include "moment.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "protocol/startup.h"
@@ -384,12 +385,6 @@ run_as(struct case_of_job *at, const char *user, const char *password, const cha
     at->job->identity.secret = NULL; // the pool has its own reference
     secret_unref(&secret);
 }
-
-#define WAIT_FOR(condition)                                                                        \
-    for (int turn = 0; !(condition); turn++) {                                                     \
-        cr_assert_lt(turn, 100000, #condition);                                                    \
-        uv_run(&loop, UV_RUN_ONCE);                                                                \
-    }
 
 static enum own_outcome
 finish(struct case_of_job *at)
@@ -814,9 +809,10 @@ Test(own_session, bytes_can_be_had_as_they_come)
     struct own_job *job = at.job;
     for (int turn = 0; !at.is_done; turn++) {
         cr_assert_lt(turn, 100000);
-        uv_run(&loop, UV_RUN_ONCE);
+        uv_run(&loop, UV_RUN_NOWAIT);
         if (!at.is_done) {
             own_job_resume(job);
+            moment_wait(&loop);
         }
     }
     cr_expect_eq(streamed, 5 + 20000 + 6, "the job's bytes, without the state's");
