@@ -5,6 +5,7 @@
 
 #include "config/configuration.h"
 #include "proxy/database.h"
+#include "proxy/relay/bucket.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -28,6 +29,9 @@ struct instance {
     struct credentials *credentials;   // users' secrets, where auth.file or auth.query has them
     atomic_uint client_connections;    // against listen.max_client_connections
     atomic_uint_fast64_t next_session; // ids, from 1
+    struct bucket unknown_cancels;     // tokens of cancels whose key the registry does not know
+    struct bucket cancel_warnings;     // and of log lines about those that were lost
+    atomic_uint waiting_cancels;       // for a token
     atomic_bool is_stopping;
     uint8_t mock_seed[32]; // random; salts for users who do not exist come from it
 };

@@ -73,6 +73,7 @@ end_if_idle(struct worker *worker)
     uv_close((uv_handle_t *)&worker->flush, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     uv_close((uv_handle_t *)&worker->patience, NULL);
+    uv_close((uv_handle_t *)&worker->cancel_turn, NULL);
 }
 
 void
@@ -84,13 +85,19 @@ worker_released(struct worker *worker)
 }
 
 static void
-abort_cancels(struct worker *worker)
+each_cancel(struct worker *worker, void (*act)(struct cancel *cancel))
 {
     struct cancel *next;
     for (struct cancel *at = worker->cancels; at; at = next) {
         next = cancel_next(at);
-        cancel_abort(at);
+        act(at);
     }
+}
+
+static void
+abort_cancels(struct worker *worker)
+{
+    each_cancel(worker, cancel_abort);
     struct cancel_errand *next_errand;
     for (struct cancel_errand *at = worker->errands; at; at = next_errand) {
         next_errand = cancel_errand_next(at);
@@ -106,6 +113,7 @@ stop(struct worker *worker, enum mail_kind how)
     listener_close(&worker->listener);
     if (how == MAIL_SHUT_DOWN) {
         each_session(worker, session_shut_down);
+        each_cancel(worker, cancel_shut_down);
     } else if (how == MAIL_ABORT) {
         each_session(worker, session_abort);
     }
@@ -391,11 +399,13 @@ worker_init(struct worker *worker, struct workers *workers, unsigned index)
     uv_timer_init(&worker->loop, &worker->flush);
     uv_timer_init(&worker->loop, &worker->tick);
     uv_timer_init(&worker->loop, &worker->patience);
+    uv_timer_init(&worker->loop, &worker->cancel_turn);
     worker->mailbox.data = worker;
     worker->turn_end.data = worker;
     worker->flush.data = worker;
     worker->tick.data = worker;
     worker->patience.data = worker;
+    worker->cancel_turn.data = worker;
     uv_check_start(&worker->turn_end, on_turn_end);
     uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
     return true;

@@ -59,6 +59,8 @@ struct worker {
     struct session *first_waiting, *last_waiting; // for their turn to log in
     unsigned logins;                              // that have their turn
     struct cancel *cancels;
+    struct cancel *first_waiting_cancel, *last_waiting_cancel; // for a token
+    uv_timer_t cancel_turn;                                    // runs while one waits
     struct cancel_errand *errands;
     uint64_t last_cancel;  // ids of cancels
     struct own_pool *pool; // for reads on new; NULL until the first
