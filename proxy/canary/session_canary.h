@@ -8,10 +8,15 @@
 #include "proxy/own/own_session.h"
 #include "proxy/relay/session_parts.h"
 
-// COLLECTING ──► RELEASED ──► done
-// COLLECTING ──► ASKING_OLD ──► RELEASED   (the unit has Parse or Close: old must agree)
-// COLLECTING | ASKING_OLD ──► old serves it
-enum canary_phase { CANARY_COLLECTING, CANARY_ASKING_OLD, CANARY_RELEASED };
+// COLLECTING ──► [IN_MESSAGE ──►] RELEASED ──► done
+// COLLECTING ──► [IN_MESSAGE ──►] ASKING_OLD ──► RELEASED   (the unit has Parse or Close: old must agree)
+// COLLECTING | IN_MESSAGE | ASKING_OLD ──► old serves it
+enum canary_phase {
+    CANARY_COLLECTING,
+    CANARY_IN_MESSAGE, // of old's, which the client has a part of: its end is awaited
+    CANARY_ASKING_OLD,
+    CANARY_RELEASED,
+};
 
 enum { CANARY_FAILURES = 5 }; // in a row: new is then tried once a second
 
@@ -32,10 +37,13 @@ struct canary {
     size_t hold;
     bool is_job_paused;
     bool is_refused; // new does not let this user in
+    bool is_cancelled; // and the client is to hear it once old's message has ended
     // Old's answer to the prefix.
     struct writer old_message, prefix_reply;
     size_t prefix_said; // bytes of prefix_reply that the client has got
-    bool old_has_refused;
+    bool old_has_refused, is_refusal_cut;
+    bool old_is_passing;  // its message under way is a large one, and passes in pieces
+    struct held old_rest; // what came behind its agreement waits until new's rows have passed
 };
 
 // Serves the unit in these bytes by new, if it can be: takes the bytes. False: they are old's.
@@ -52,7 +60,9 @@ void session_canary_fall_back(struct canary *canary, enum fallback_reason reason
 void session_canary_finish(struct canary *canary, enum unit_route route);
 void session_canary_say_prefix(struct canary *canary); // old's answer to it, to the client
 void session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset,
-                             size_t length);          // while it is ASKING_OLD
+                             size_t length); // while it is ASKING_OLD
+void
+session_canary_old_spoke(struct session *session); // old's bytes were passed on: IN_MESSAGE may end
 void session_canary_drained(struct session *session); // the client takes bytes again
 bool session_canary_cancel(struct session *session);  // false: nothing of it runs on new
 void session_canary_fini(struct session *session);    // the session ends first

@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROBE_NS = 1000 * 1000 * 1000 };
+enum {
+    PROBE_NS = 1000 * 1000 * 1000,
+    OLD_LIMIT =
+        1024 *
+        1024, // bytes of old's that are kept: its message under way, and its answer to the prefix
+};
 
 // The session goes on; what is left of the job is waited for.
 static void
@@ -71,7 +76,13 @@ session_canary_finish(struct canary *canary, enum unit_route route)
         }
         session_unit_settle(session, unit);
     }
+    struct held rest = canary->old_rest;
+    canary->old_rest.chunk = NULL;
     detach(canary);
+    if (rest.chunk) {
+        session_old_callbacks.on_bytes(session, rest.chunk, rest.offset, rest.length);
+        chunk_unref(&rest.chunk);
+    }
     go_on(session);
 }
 
@@ -154,20 +165,22 @@ answer_refusal(struct canary *canary)
             !capture_copy(&unit->request, canary->unit.bytes, canary->unit.length);
         unit->is_reply_cut =
             !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length);
+        if (canary->is_refusal_cut) {
+            unit->dropped = DROP_MEMORY;
+        }
         session_unit_settle(session, unit);
     }
     detach(canary);
     go_on(session);
 }
 
+// Old has nothing against new's answer, or was only in the midst of a message.
 static void
-prefix_is_answered(struct canary *canary)
+release_or_fall_back(struct canary *canary)
 {
     struct session *session = canary->session;
-    if (canary->old_has_refused) {
-        answer_refusal(canary);
-    } else if (canary->answer.progress == CANARY_COMPLETE ||
-               (canary->answer.progress == CANARY_COMING && canary->job)) {
+    if (canary->answer.progress == CANARY_COMPLETE ||
+        (canary->answer.progress == CANARY_COMING && canary->job)) {
         session_canary_release(canary); // frees it when the answer was complete
         session_canary_drained(session);
     } else {
@@ -175,7 +188,26 @@ prefix_is_answered(struct canary *canary)
     }
 }
 
-// False: the canary is over.
+static void
+prefix_is_answered(struct canary *canary)
+{
+    if (canary->old_has_refused) {
+        answer_refusal(canary);
+    } else {
+        release_or_fall_back(canary);
+    }
+}
+
+static void
+refuse_old(struct session *session)
+{
+    session_refuse(session,
+                   &(struct reply_error_text){.severity = "FATAL",
+                                              .sqlstate = "08P01",
+                                              .message = "the server sent what is no protocol"});
+}
+
+// False: the canary is over, or the session.
 static bool
 take_message(struct canary *canary)
 {
@@ -199,6 +231,10 @@ take_message(struct canary *canary)
         prefix_is_answered(canary);
         return false;
     default:
+        if (message->length > OLD_LIMIT - canary->prefix_reply.length) {
+            refuse_old(session);
+            return false;
+        }
         canary->old_has_refused = canary->old_has_refused || type == MESSAGE_SERVER_ERROR_RESPONSE;
         writer_bytes(&canary->prefix_reply, message->bytes, message->length);
         if (canary->old_has_refused) { // at once: it may be old's last word
@@ -206,6 +242,75 @@ take_message(struct canary *canary)
         }
         return true;
     }
+}
+
+// Another error stands for it in the record, so that the shadow can follow; the client hears old's.
+static void
+note_large_refusal(struct canary *canary)
+{
+    session_canary_say_prefix(canary);
+    reply_write_error(&canary->prefix_reply, MESSAGE_SERVER_ERROR_RESPONSE,
+                      &(struct reply_error_text){.severity = "ERROR",
+                                                 .sqlstate = "XX000",
+                                                 .message = "the error was too large to be kept"});
+    canary->prefix_said = canary->prefix_reply.length;
+    canary->old_has_refused = canary->is_refusal_cut = true;
+}
+
+// A message that old may say at any time, and that is too large to be kept, passes as it comes. False: it is none.
+static bool
+begin_passing(struct canary *canary, const struct frame_piece *piece)
+{
+    struct session *session = canary->session;
+    switch (piece->type) {
+    case MESSAGE_SERVER_ERROR_RESPONSE:
+        note_large_refusal(canary);
+        break;
+    case MESSAGE_SERVER_PARAMETER_STATUS:
+        session_unit_stray(session, NULL, 0);
+        break;
+    case MESSAGE_SERVER_NOTICE_RESPONSE:
+    case MESSAGE_SERVER_NOTIFICATION_RESPONSE:
+        break;
+    default:
+        return false;
+    }
+    session->last_from_old = piece->type;
+    canary->old_is_passing = true;
+    session_to_client(session, canary->old_message.bytes, canary->old_message.length);
+    return true;
+}
+
+static bool
+begin_message(struct canary *canary, const struct frame_piece *piece)
+{
+    struct writer *message = &canary->old_message;
+    writer_clear(message);
+    writer_u8(message, (uint8_t)piece->type);
+    writer_u32(message, piece->body_total + 4);
+    canary->old_is_passing = false;
+    return message->failed || piece->body_total <= OLD_LIMIT || begin_passing(canary, piece);
+}
+
+// False: the canary is over, or the session.
+static bool
+take_piece(struct canary *canary, const struct frame_piece *piece)
+{
+    struct session *session = canary->session;
+    if (piece->first && !begin_message(canary, piece)) {
+        refuse_old(session);
+        return false;
+    }
+    if (canary->old_is_passing) {
+        session_to_client(session, piece->body, piece->body_length);
+        return true;
+    }
+    writer_bytes(&canary->old_message, piece->body, piece->body_length);
+    if (canary->old_message.failed) {
+        session_close(session, "out of memory");
+        return false;
+    }
+    return !piece->last || take_message(canary);
 }
 
 void
@@ -217,32 +322,55 @@ session_canary_from_old(struct session *session, struct chunk *chunk, size_t off
     enum frame_status status;
     while (goes_on && (status = frame_next(&session->old_frame, &at, end, &piece)) != FRAME_MORE) {
         if (status == FRAME_JUNK) {
-            session_refuse(session, &(struct reply_error_text){
-                                        .severity = "FATAL",
-                                        .sqlstate = "08P01",
-                                        .message = "the server sent what is no protocol"});
+            refuse_old(session);
             return;
         }
-        struct canary *canary = session->canary;
-        if (piece.first) {
-            writer_clear(&canary->old_message);
-            writer_u8(&canary->old_message, (uint8_t)piece.type);
-            writer_u32(&canary->old_message, piece.body_total + 4);
-        }
-        if (canary->old_message.length == 0) { // its beginning was passed on before
-            session_to_client(session, piece.body, piece.body_length);
-            continue;
-        }
-        writer_bytes(&canary->old_message, piece.body, piece.body_length);
-        if (canary->old_message.failed) {
-            session_close(session, "out of memory");
-            return;
-        }
-        goes_on = !piece.last || take_message(canary);
+        goes_on = take_piece(session->canary, &piece);
     }
-    if (!goes_on && at < end && !session_is_closing(session)) {
-        session_old_callbacks.on_bytes(session, chunk, (size_t)(at - chunk->bytes),
-                                       (size_t)(end - at));
+    if (goes_on || at == end || session_is_closing(session)) {
+        return;
+    }
+    size_t rest = (size_t)(at - chunk->bytes);
+    if (session->canary && session->canary->phase == CANARY_RELEASED) {
+        session->canary->old_rest = (struct held){chunk_ref(chunk), rest, (size_t)(end - at)};
+    } else {
+        session_old_callbacks.on_bytes(session, chunk, rest, (size_t)(end - at));
+    }
+}
+
+static void
+answer_cancel(struct canary *canary)
+{
+    struct session *session = canary->session;
+    struct writer error;
+    writer_init(&error);
+    reply_write_error(
+        &error, MESSAGE_SERVER_ERROR_RESPONSE,
+        &(struct reply_error_text){.severity = "ERROR",
+                                   .sqlstate = "57014",
+                                   .message = "canceling statement due to user request"});
+    reply_write_ready(&error, 'I');
+    struct canary_answer *answer = &canary->answer;
+    capture_fini(&answer->record);
+    answer->is_record_cut =
+        error.failed || !capture_copy(&answer->record, error.bytes, error.length);
+    session_to_client(session, error.bytes, error.failed ? 0 : error.length);
+    writer_fini(&error);
+    session_canary_finish(canary, UNIT_ROUTE_NEW);
+}
+
+void
+session_canary_old_spoke(struct session *session)
+{
+    struct canary *canary = session->canary;
+    if (!canary || canary->phase != CANARY_IN_MESSAGE || session->old_frame.is_inside ||
+        session_is_closing(session)) {
+        return;
+    }
+    if (canary->is_cancelled) {
+        answer_cancel(canary);
+    } else {
+        release_or_fall_back(canary);
     }
 }
 
@@ -262,21 +390,13 @@ session_canary_cancel(struct session *session)
     if (canary->job) {
         own_pool_abandon(session->worker->pool, &canary->job);
     }
-    struct writer error;
-    writer_init(&error);
-    reply_write_error(
-        &error, MESSAGE_SERVER_ERROR_RESPONSE,
-        &(struct reply_error_text){.severity = "ERROR",
-                                   .sqlstate = "57014",
-                                   .message = "canceling statement due to user request"});
-    reply_write_ready(&error, 'I');
-    struct canary_answer *answer = &canary->answer;
-    capture_fini(&answer->record);
-    answer->is_record_cut =
-        error.failed || !capture_copy(&answer->record, error.bytes, error.length);
-    session_to_client(session, error.bytes, error.failed ? 0 : error.length);
-    writer_fini(&error);
-    session_canary_finish(canary, UNIT_ROUTE_NEW);
+    if (session->old_frame.is_inside) {
+        session_canary_stop_waiting(canary);
+        canary->is_cancelled = true;
+        canary->phase = CANARY_IN_MESSAGE;
+    } else {
+        answer_cancel(canary);
+    }
     return true;
 }
 

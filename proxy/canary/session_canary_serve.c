@@ -3,7 +3,7 @@
 // front. Until then old can take over at any moment, and the client sees nothing of it.
 //
 // The client is not read from meanwhile, so nothing can overtake the read; what old says on its own (a
-// notification) passes before the release, and waits behind it while rows are streaming.
+// notification) passes before the release, which waits for its end, and waits behind it while rows are streaming.
 #include "proxy/canary/session_canary.h"
 #include "proxy/log.h"
 #include <assert.h>
@@ -118,7 +118,11 @@ void
 session_canary_release(struct canary *canary)
 {
     session_canary_stop_waiting(canary);
-    if (canary->unit.prefix_length > 0 && canary->phase == CANARY_COLLECTING) {
+    if (canary->session->old_frame.is_inside) {
+        canary->phase = CANARY_IN_MESSAGE;
+        return;
+    }
+    if (canary->unit.prefix_length > 0 && canary->phase != CANARY_ASKING_OLD) {
         static const uint8_t sync[] = {MESSAGE_CLIENT_SYNC, 0, 0, 0, 4};
         canary->phase = CANARY_ASKING_OLD;
         session_to_old(canary->session, canary->unit.bytes, canary->unit.prefix_length);
@@ -216,6 +220,12 @@ consider(struct canary *canary)
 }
 
 static bool
+waits_for_old(const struct canary *canary)
+{
+    return canary->phase == CANARY_ASKING_OLD || canary->phase == CANARY_IN_MESSAGE;
+}
+
+static bool
 on_job_bytes(struct own_job *job, struct chunk *chunk, size_t offset, size_t length)
 {
     struct canary *canary = job->context;
@@ -226,11 +236,11 @@ on_job_bytes(struct own_job *job, struct chunk *chunk, size_t offset, size_t len
         canary->answered = uv_hrtime();
     }
     canary_answer_take(&canary->answer, chunk->bytes + offset, length);
-    if (canary->phase != CANARY_ASKING_OLD) {
+    if (!waits_for_old(canary)) {
         consider(canary);
     }
     // Served or fallen back by now, perhaps: then nobody minds what else comes.
-    if (canary->session && canary->phase == CANARY_ASKING_OLD) {
+    if (canary->session && waits_for_old(canary)) {
         canary->is_job_paused = canary->answer.progress == CANARY_COMING;
     }
     return !canary->session || !canary->is_job_paused;
@@ -259,6 +269,7 @@ session_canary_free(struct canary **canary)
     writer_fini(&gone->old_message);
     writer_fini(&gone->prefix_reply);
     chunk_unref(&gone->chunk);
+    chunk_unref(&gone->old_rest.chunk);
     free(gone->user);
     free(gone);
 }

@@ -350,6 +350,7 @@ on_old_bytes(void *context, struct chunk *chunk, size_t offset, size_t length)
             session_canary_from_old(session, chunk, offset, length);
         } else {
             session_relay_from_old(session, chunk, offset, length);
+            session_canary_old_spoke(session);
         }
         break;
     case SESSION_OPAQUE:

@@ -227,7 +227,7 @@ void session_unit_join(struct session *session, unsigned units, bool reopens);
 void session_unit_end(struct session *session, uint64_t now);
 // The end of a unit that is in no list: books what is noted of it, and hands it over.
 void session_unit_settle(struct session *session, struct unit *unit);
-// ParameterStatus that came between units: a unit without a request.
+// ParameterStatus that came between units: a unit without a request. `bytes` NULL: it was too large to be kept.
 void session_unit_stray(struct session *session, const uint8_t *bytes, size_t length);
 void session_units_lose(struct session *session); // those that will not be answered
 void session_renew_settings(struct session *session);
