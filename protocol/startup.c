@@ -117,6 +117,13 @@ startup_read(struct startup *startup, const uint8_t *bytes, size_t length)
     }
 }
 
+bool
+startup_is_request(const struct startup *startup)
+{
+    return startup->major == SPECIAL && startup->minor >= CODE_CANCEL &&
+           startup->minor <= CODE_GSSENC;
+}
+
 void
 startup_fini(struct startup *startup)
 {

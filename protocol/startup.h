@@ -42,6 +42,8 @@ void startup_read(struct startup *startup, const uint8_t *bytes, size_t length);
 void startup_fini(struct startup *startup);
 // The value that counts, which is the last one of that name; or NULL.
 const char *startup_parameter(const struct startup *startup, const char *name);
+// One of the requests that are no session, though perhaps a malformed one.
+bool startup_is_request(const struct startup *startup);
 bool startup_is_replication(const struct startup *startup);
 
 // Packets to a server. `database` and `user` replace what the client sent (NULL: they stay); further

@@ -302,23 +302,37 @@ begin_session(struct session *session)
     enter_database(session);
 }
 
+// As servers before 18 say it, in the format that protocol 2 and 1 had: a line of text, without fields.
 static void
-refuse_junk(struct session *session)
+refuse_version(struct session *session)
 {
-    if (session->startup.major != 0 && session->startup.major != 3 &&
-        session->startup.major != 1234) {
-        char message[128];
-        snprintf(message, sizeof(message),
-                 "unsupported frontend protocol %u.%u: server supports 3.0 and later",
-                 session->startup.major, session->startup.minor);
+    unsigned major = session->startup.major, minor = session->startup.minor;
+    char message[128], line[160];
+    snprintf(message, sizeof(message),
+             "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0", major, minor);
+    if (major >= 3 || (major == 0 && minor == 0)) {
         refuse(session, "0A000", message, NULL);
         return;
     }
-    refuse(session, "08P01",
-           session->startup.major == 3
-               ? "invalid startup packet layout: expected terminator as last byte"
-               : "invalid startup packet",
-           NULL);
+    int length = snprintf(line, sizeof(line), "EFATAL:  %s\n", message);
+    session_to_client(session, line, (size_t)length + 1);
+    log_event(LOG_INFO_LEVEL, "client_refused",
+              "session=%llu address=%s sqlstate=0A000 message=\"%s\"",
+              (unsigned long long)session->id, session->address, message);
+    session_close(session, message);
+}
+
+static void
+refuse_junk(struct session *session)
+{
+    if (session->startup.major == 3) {
+        refuse(session, "08P01", "invalid startup packet layout: expected terminator as last byte",
+               NULL);
+    } else if (startup_is_request(&session->startup)) {
+        refuse(session, "08P01", "invalid startup packet", NULL);
+    } else {
+        refuse_version(session);
+    }
 }
 
 // What the packet at the front is decides; true: there may be another one behind it.

@@ -49,6 +49,7 @@ LENGTH = ("FATAL", "08P01", "invalid length of startup packet")
 LAYOUT = ("FATAL", "08P01", "invalid startup packet layout: expected terminator as last byte")
 OTHER = ("FATAL", "08P01", "invalid startup packet")
 UNSUPPORTED = ("FATAL", "0A000", None)
+OLD_STYLE = b"EFATAL:  unsupported frontend protocol %d.%d: server supports 3.0 to 3.0\n\0"
 
 
 def padded(size):
@@ -81,13 +82,13 @@ AT_THE_START = {
     "a second SSLRequest": (packet(8, SSL_REQUEST) * 2, ("FATAL", "08P01", None)),
     "a second GSSENCRequest": (packet(8, GSS_REQUEST) * 2, ("FATAL", "08P01", None)),
     "an SSLRequest that is too long": (packet(12, SSL_REQUEST, 0), OTHER),
-    "a special code that is unknown": (packet(8, 80877105), OTHER),
+    "a special code that is unknown": (packet(8, 80877105),
+                                       ("FATAL", "0A000", "unsupported frontend protocol 1234.5681: server supports 3.0 to 3.0")),
     "a cancel without a key": (packet(8, CANCEL_REQUEST), OTHER),
     "a cancel with half a key": (packet(14, CANCEL_REQUEST, 1, more=b"ab"), OTHER),
     "a cancel with a key of 257": (packet(12 + 257, CANCEL_REQUEST, 1, more=b"k" * 257), OTHER),
-    "protocol 2": (packet(8, 2 << 16), UNSUPPORTED),
     "protocol 4": (packet(8, 4 << 16), UNSUPPORTED),
-    "protocol 0": (packet(8, 0), ("FATAL", None, None)),
+    "protocol 0": (packet(8, 0), UNSUPPORTED),
     "no user": (startup(database="app"), ("FATAL", "28000", "no PostgreSQL user name specified in startup packet")),
     "an empty user": (startup(user="", database="app"), ("FATAL", "28000", "no PostgreSQL user name specified in startup packet")),
     "an unknown database": (startup(user="app", database="nowhere"), ("FATAL", "3D000", 'database "nowhere" does not exist')),
@@ -139,6 +140,14 @@ def test_a_first_packet_is_refused(beside, name, is_bytewise):
         assert said[:1] == b"N"
         said = said[1:]
     assert [got for got, want in zip(refusal(said), wanted) if want not in (None, got)] == []
+
+
+@pytest.mark.parametrize("behind", [b"", b"\0" * 288], ids=["short", "as long as it was"])
+@pytest.mark.parametrize("version", [(2, 0), (2, 3), (1, 0), (0, 1)], ids=str)
+def test_an_older_protocol_is_refused_in_its_own_format(beside, version, behind):
+    client = Client(beside[0].port)
+    client.send(struct.pack("!ihh", 8 + len(behind), *version) + behind)
+    assert client.rest() == OLD_STYLE % version
 
 
 def test_a_first_packet_at_the_limit_is_taken(beside):

@@ -103,7 +103,8 @@ class Cluster:
         self.folder, self.name, self.port = pathlib.Path(folder), name, free_port()
         self.home = self.folder / name
         self.log = self.home / "log"
-        run_script("start", folder, name, f"port={self.port}", "listen_addresses=127.0.0.1")
+        run_script("start", folder, name, f"port={self.port}", "listen_addresses=127.0.0.1",
+                   "max_prepared_transactions=5")
         hba = self.home / "data" / "pg_hba.conf"
         hba.write_text(ACCESS)
         self.psql("SELECT pg_reload_conf()")

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from conftest import SHOP
-from peer import message, startup, text
+from peer import Client, message, startup, text
 from proxy import Proxy, wait_until
 from twice import Both, bind, close, codes, describe, execute, flush, kinds, parse, sync
 
@@ -100,6 +100,62 @@ def test_a_bad_startup_packet_ends_the_connection_with_the_same_code(both, packe
     assert heard[0] == heard[1]
 
 
+@pytest.mark.parametrize("version", [0x20000, 0x20003, 0x10000, 1])
+def test_a_startup_packet_of_an_older_protocol_is_refused_byte_by_byte_alike(both, version):
+    heard = []
+    for port in both.ports:
+        with Client(port) as client:
+            client.send(struct.pack("!ii", 296, version) + b"\0" * 288)
+            heard.append(client.rest())
+    assert heard[0] == heard[1] and heard[0].startswith(b"EFATAL:  unsupported")
+
+
+# PostgreSQL closes without a word (its log has "invalid message length"); a client of ours is told why.
+@pytest.mark.parametrize("length", [0, 3, 0x80000000, 0xffffffff])
+def test_a_message_without_a_length_ends_the_session_where_old_would_end_it(both, length):
+    heard = []
+    for port in both.ports:
+        with Client(port) as client:
+            client.login("app", both.database)
+            client.send(b"Q" + struct.pack("!I", length) + b"SELECT 1\0")
+            heard.append(client.rest())
+    assert heard[0] == b"" and b"SFATAL\0VFATAL\0C08P01\0Minvalid message length\0" in heard[1]
+
+
+def test_two_phase_commit_leaves_what_it_left_directly(both):
+    def script(client):
+        client.ask("BEGIN", "INSERT INTO scratch VALUES (7)", "PREPARE TRANSACTION 'kept'", "SELECT count(*) FROM scratch",
+                   "SELECT gid, owner, database = current_database() FROM pg_prepared_xacts", "COMMIT PREPARED 'kept'",
+                   "SELECT count(*) FROM scratch", "BEGIN; INSERT INTO scratch VALUES (8)",
+                   "PREPARE TRANSACTION 'undone'", "ROLLBACK PREPARED 'undone'", "DELETE FROM scratch")
+        client.say(parse("BEGIN"), bind(), execute(), parse("INSERT INTO scratch VALUES (9)"), bind(), execute(),
+                   parse("PREPARE TRANSACTION 'extended'"), bind(), execute(), sync(), message("Q", text("COMMIT PREPARED 'extended'")),
+                   times=2)
+        client.ask("TRUNCATE scratch")
+    heard = both(script)
+    assert codes(heard) == [] and kinds(heard).count("Z") == 15
+
+
+def test_a_bad_row_early_in_a_large_copy_is_told_while_the_client_still_sends(both, served):
+    proxy, _ = served
+    chunk = message("d", b"1\n" * 500_000)
+    memory = []
+
+    def script(client):
+        client.say(message("Q", text("COPY scratch FROM STDIN")), until="G")
+        client.send(message("d", b"1\nno number\n"))
+        memory.append(proxy.memory())
+        for i in range(100):
+            client.send(chunk)
+            if i == 50:
+                client.until("E")  # and more is sent behind it
+        memory.append(proxy.memory())
+        client.say(message("c"))
+        client.ask("SELECT count(*) FROM scratch")
+    assert codes(both(script)) == ["22P02"]
+    assert memory[3] - memory[2] < 50, memory  # MiB, of 100 that were sent
+
+
 @pytest.mark.parametrize("parameters, setting, value", [
     ({"my.setting": "a 'quoted' \\ value"}, "my.setting", "a 'quoted' \\ value"),
     ({"options": "-c work_mem=7MB -c geqo=off"}, "work_mem", "7MB"),
@@ -145,7 +201,7 @@ SIMPLE = {
                 "DROP TABLE IF EXISTS not_there", "SET client_min_messages = debug1; SELECT 1; RESET client_min_messages"],
     "raised": ["DO $$ BEGIN RAISE EXCEPTION 'all of it' USING DETAIL = 'd', HINT = 'h', ERRCODE = 'ABC12', COLUMN = 'c', "
                "CONSTRAINT = 'n', DATATYPE = 't', TABLE = 'r', SCHEMA = 's'; END $$"],
-    "two-phase": ["BEGIN", "PREPARE TRANSACTION 'nothing'", "SELECT 1", "COMMIT PREPARED 'not there'"],
+    "two-phase": ["BEGIN", "PREPARE TRANSACTION 'nothing'", "SELECT 1", "COMMIT PREPARED 'not there'", "ROLLBACK PREPARED 'nothing'"],
     "listen": ["LISTEN here", "NOTIFY here, 'to myself'", "BEGIN; NOTIFY here, 'later'", "SELECT 1", "COMMIT", "UNLISTEN *",
                "NOTIFY here", "SELECT pg_notify('', '')"],
     "large objects": ["SELECT lo_create(424242)", "SELECT lo_put(424242, 0, '\\x00ff00')", "SELECT lo_get(424242)",

@@ -1,5 +1,6 @@
 """Through the proxy everything is as it is directly."""
 
+import getpass
 import hashlib
 import os
 import subprocess
@@ -179,6 +180,46 @@ def test_old_and_new_over_unix_sockets(start, pair, shop):
     with proxy.connect(shop) as connection:
         assert connection.execute("SELECT count(*) FROM items").fetchone() == (1000,)
     assert proxy.settled(shop, 1)["match"] == 1
+
+
+def test_what_old_does_is_the_same_over_its_unix_socket(start, pair, shop):
+    entry = {side.name: f"host={side.home} port={side.port} user=app dbname={shop}" for side in (pair.old, pair.new)}
+    proxy = start(shop, entry)
+    with psycopg.connect(host=str(proxy.home), port=proxy.port, dbname=shop, user="app", autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            connection.execute("SELECT 1/0")
+        with connection.cursor().copy("COPY items TO STDOUT") as copy:
+            assert len(b"".join(copy).splitlines()) == 1000
+        timer = threading.Timer(0.3, connection.cancel)
+        timer.start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT pg_sleep(60)")
+        timer.join()
+        assert connection.execute("SELECT inet_server_addr()").fetchone() == (None,)
+
+
+# Old sees the proxy's user, whoever the client is: what peer admits is unchallenged.
+def test_a_peer_authenticated_user_of_old_is_let_in_only_where_that_is_allowed(start, pair, shop):
+    hba = pair.old.home / "data" / "pg_hba.conf"
+    before = hba.read_text()
+    user = getpass.getuser()
+    pair.old.psql("CREATE ROLE peered LOGIN")
+    (pair.old.home / "data" / "pg_ident.conf").write_text(f"map {user} peered\n")
+    hba.write_text("local all peered peer map=map\n" + before)
+    pair.old.psql("SELECT pg_reload_conf()")
+    try:
+        entry = {"old": f"host={pair.old.home} port={pair.old.port} dbname={shop}"}
+        direct = f"host={pair.old.home} port={pair.old.port} dbname={shop} user=peered"
+        wait_until(lambda: "peer map=map" in hba.read_text() and
+                   run("psql", "-XAtc", "SELECT current_user", dsn=direct, check=False).stdout == "peered\n")
+        assert run("psql", "-XAtc", "SELECT current_user", dsn=start(shop, entry).dsn(shop, user="peered")).stdout == "peered\n"
+        refusing = start(shop, entry, auth={"unchallenged": "refuse"})
+        with pytest.raises(psycopg.OperationalError, match="unchallenged"):
+            refusing.connect(shop, user="peered")
+    finally:
+        hba.write_text(before)
+        pair.old.psql("SELECT pg_reload_conf()")
+        pair.old.psql("DROP ROLE peered")
 
 
 @pytest.mark.parametrize("user", ["scram_user", "md5_user", "password_user"])
