@@ -373,8 +373,9 @@ on_old_drained(void *context)
 void
 session_end_with_old(struct session *session)
 {
+    // A notice is the last word of a server that stops at once, or whose other processes crashed.
     bool is_expected = session->client_has_terminated || session->client_has_ended ||
-                       session->last_from_old == 'E';
+                       session->last_from_old == 'E' || session->last_from_old == 'N';
     bool can_say = session->phase == SESSION_LOGIN ||
                    (session->phase == SESSION_RELAY &&
                     !session->old_frame.is_inside); // half a header was kept back
