@@ -36,7 +36,7 @@ struct canary {
     uint64_t deadline;        // of canary.patience
     size_t hold;
     bool is_job_paused;
-    bool is_refused; // new does not let this user in
+    bool is_refused;   // new does not let this user in
     bool is_cancelled; // and the client is to hear it once old's message has ended
     // Old's answer to the prefix.
     struct writer old_message, prefix_reply;
