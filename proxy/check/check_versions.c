@@ -1,6 +1,25 @@
-// The servers themselves: their versions, and whether they have room for our own sessions.
+// The servers themselves: whether they are two, their versions, and whether they have room for our own sessions.
 #include "proxy/check/ask.h"
 #include <stdlib.h>
+#include <string.h>
+
+// A copy of a cluster has its system identifier, but not the moment at which it was started.
+static void
+compare_identities(struct check *check)
+{
+    PGresult *results[2];
+
+    if (!ask_both(check,
+                  "SELECT pg_postmaster_start_time() || ' ' || current_database() || ' ' ||"
+                  " current_setting('pgrehearse.search_path')",
+                  "which database it is", results))
+        return;
+    if (strcmp(PQgetvalue(results[SIDE_OLD], 0, 0), PQgetvalue(results[SIDE_NEW], 0, 0)) == 0)
+        findings_add(&check->findings, FINDING_same_side, "old and new",
+                     "are one database with one search_path");
+    for (int side = 0; side < 2; side++)
+        PQclear(results[side]);
+}
 
 static void
 compare_versions(struct check *check)
@@ -37,6 +56,7 @@ compare_room(struct check *check, enum side side)
 void
 check_versions(struct check *check)
 {
+    compare_identities(check);
     compare_versions(check);
     for (int side = 0; side < 2; side++)
         compare_room(check, (enum side)side);

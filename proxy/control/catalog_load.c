@@ -2,6 +2,9 @@
 // Names are qualified and the search_path of the transaction is empty but for pg_catalog, so that what
 // the server prints (views, bodies, expressions) is qualified as well.
 //
+// Printing a view locks the relations in it until the transaction ends, or the savepoint is rolled back: each view is
+// printed by itself and its locks are given back at once, so that a client's LOCK … NOWAIT meets one as rarely as can be.
+//
 // Left out: TOAST, and temporary objects, which belong to sessions. Known compromise: all of a side is
 // read again when something changes; 10,000 relations are some megabytes and well below a second.
 #include "proxy/control/catalog_load.h"
@@ -16,6 +19,13 @@ struct loader {
     struct catalog_build *build;
     const PGresult *rows; // of the query under way
     int row;
+    struct view *views; // users', by OID; owned
+    size_t view_count;
+};
+
+struct view {
+    uint32_t oid;
+    char *definition; // owned
 };
 
 typedef bool taker(struct loader *loader);
@@ -71,6 +81,43 @@ take_path(struct loader *loader)
 }
 
 static bool
+take_view(struct loader *loader)
+{
+    if (loader->views == NULL) {
+        loader->views = calloc((size_t)PQntuples(loader->rows), sizeof(*loader->views));
+    }
+    if (loader->views != NULL)
+        loader->views[loader->view_count++].oid = number(loader, 0);
+    return loader->views != NULL;
+}
+
+static int
+view_order(const void *a, const void *b)
+{
+    const struct view *one = a, *other = b;
+    return (one->oid > other->oid) - (one->oid < other->oid);
+}
+
+static const char *
+definition_of(const struct loader *loader, uint32_t oid)
+{
+    const struct view key = {.oid = oid};
+    const struct view *found =
+        loader->view_count == 0
+            ? NULL
+            : bsearch(&key, loader->views, loader->view_count, sizeof(key), view_order);
+    return found != NULL ? found->definition : NULL;
+}
+
+static void
+views_free(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->view_count; i++)
+        free(loader->views[i].definition);
+    free(loader->views);
+}
+
+static bool
 take_relation(struct loader *loader)
 {
     struct catalog_relation relation = {.oid = number(loader, 0),
@@ -79,7 +126,7 @@ take_relation(struct loader *loader)
                                         .kind = letter(loader, 3),
                                         .has_row_security = truth(loader, 4),
                                         .is_foreign = truth(loader, 5),
-                                        .definition = text(loader, 6)};
+                                        .definition = definition_of(loader, number(loader, 0))};
     return catalog_build_relation(loader->build, &relation);
 }
 
@@ -201,12 +248,11 @@ static const struct query {
     taker *take;
     const char *sql;
 } queries[] = {
-    {"relations", 0, 0, 7, 6, take_relation,
+    {"relations", 0, 0, 6, 6, take_relation,
      "WITH RECURSIVE up(relation) AS (SELECT oid FROM pg_class WHERE relkind = 'f' UNION "
      "SELECT i.inhparent FROM pg_inherits i JOIN up ON i.inhrelid = up.relation) "
      "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity, "
-     "c.oid IN (SELECT relation FROM up), "
-     "CASE WHEN c.relkind = 'v' AND c.oid >= 16384 THEN pg_get_viewdef(c.oid) END "
+     "c.oid IN (SELECT relation FROM up) "
      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
      "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND" NOT_TEMPORARY},
     {"columns", 0, 0, 5, 5, take_column,
@@ -243,6 +289,7 @@ static const struct query {
     {"functions", 140000, 0, 13, 8, take_function,
      FUNCTION_COLUMNS("CASE WHEN p.oid >= 16384 THEN pg_get_function_sqlbody(p.oid) END")},
     {"functions", 0, 140000, 13, 8, take_function, FUNCTION_COLUMNS("NULL")},
+    {"functions", 0, 0, 0, 0, NULL, "ROLLBACK TO SAVEPOINT locks"},
     {"operators", 0, 0, 7, 2, take_operator,
      "SELECT n.nspname, o.oprname, o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid, o.oprleft, "
      "o.oprright FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace "
@@ -331,6 +378,45 @@ run(struct loader *loader, const struct query *query, char *error, size_t error_
     return outcome;
 }
 
+enum { VIEWS_A_TIME = 100, VIEW_SQL = 96 };
+
+// Takes the answers to one Query of print_views.
+static bool
+take_definitions(struct loader *loader, struct view *view)
+{
+    bool is_fine = true;
+    PGresult *result;
+    while ((result = PQgetResult(loader->connection)) != NULL) {
+        if (PQresultStatus(result) == PGRES_TUPLES_OK && is_fine) {
+            bool is_printed = PQntuples(result) == 1 && !PQgetisnull(result, 0, 0);
+            view->definition = is_printed ? strdup(PQgetvalue(result, 0, 0)) : NULL;
+            is_fine = view->definition != NULL;
+            view++;
+        } else if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+            is_fine = false;
+        }
+        PQclear(result);
+    }
+    return is_fine;
+}
+
+// Each by itself, many in one Query; in the transaction, behind a savepoint.
+static enum catalog_load_outcome
+print_views(struct loader *loader, char *error, size_t error_size)
+{
+    char sql[VIEWS_A_TIME * VIEW_SQL];
+    for (size_t i = 0; i < loader->view_count; i += VIEWS_A_TIME) {
+        size_t length = 0;
+        for (size_t j = i; j < loader->view_count && j < i + VIEWS_A_TIME; j++)
+            length += (size_t)snprintf(sql + length, VIEW_SQL,
+                                       "SELECT pg_get_viewdef(%u);ROLLBACK TO SAVEPOINT locks;",
+                                       loader->views[j].oid);
+        if (!PQsendQuery(loader->connection, sql) || !take_definitions(loader, &loader->views[i]))
+            return fail(loader, "views", error, error_size);
+    }
+    return CATALOG_LOADED;
+}
+
 static enum catalog_load_outcome
 run_all(struct loader *loader, char *error, size_t error_size)
 {
@@ -340,12 +426,17 @@ run_all(struct loader *loader, char *error, size_t error_size)
         {"catalogs", 0, 0, 0, 0, NULL, "SET LOCAL search_path TO pg_catalog"},
         // Below deadlock_timeout: in a deadlock with a client's DDL it is never the client that gives way.
         {"catalogs", 0, 0, 0, 0, NULL, "SET LOCAL lock_timeout TO 500"},
+        {"views", 0, 0, 1, 1, take_view,
+         "SELECT c.oid FROM pg_class c WHERE c.relkind = 'v' AND c.oid >= 16384 ORDER BY c.oid"},
+        {"catalogs", 0, 0, 0, 0, NULL, "SAVEPOINT locks"},
     };
     static const struct query after = {"catalogs", 0, 0, 0, 0, NULL, "ROLLBACK"};
     int version = PQserverVersion(loader->connection);
     enum catalog_load_outcome status = CATALOG_LOADED;
     for (size_t i = 0; i < sizeof(before) / sizeof(before[0]) && status == CATALOG_LOADED; i++)
         status = run(loader, &before[i], error, error_size);
+    if (status == CATALOG_LOADED)
+        status = print_views(loader, error, error_size);
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
         const struct query *query = &queries[i];
         if (status == CATALOG_LOADED && version >= query->minimum_version &&
@@ -363,11 +454,13 @@ catalog_load(PGconn *connection, struct catalog **catalog, char *error, size_t e
     struct loader loader = {.connection = connection, .build = catalog_build_new()};
     *catalog = NULL;
     if (loader.build != NULL && run_all(&loader, error, error_size) != CATALOG_LOADED) {
+        views_free(&loader);
         catalog_build_free(&loader.build);
         return CATALOG_NOT_LOADED;
     }
     if (loader.build != NULL)
         *catalog = catalog_build_finish(&loader.build);
+    views_free(&loader);
     (void)snprintf(error, error_size, "%s", *catalog == NULL ? "out of memory" : "");
     return *catalog == NULL ? CATALOG_NOT_LOADED : CATALOG_LOADED;
 }

@@ -12,7 +12,9 @@
 // opens others (session_facts_secret).
 #include "proxy/relay/session_auth.h"
 #include "protocol/challenge.h"
+#include "protocol/password.h"
 #include "protocol/scram_witness.h"
+#include "proxy/log.h"
 #include "proxy/relay/session_parts.h"
 #include "proxy/relay/session_secret.h"
 #include <stdio.h>
@@ -104,6 +106,13 @@ ask_client(struct session *session)
         refuse(session, "58000", "the user's secret cannot be looked up",
                "The proxy's log says why: see auth.file and auth.query.");
         return;
+    }
+    if (settings_of(session)->type == AUTH_SCRAM_SHA_256 && password_is_md5(auth->secret.kept)) {
+        log_event(
+            LOG_WARNING_LEVEL, "secret_unusable",
+            "session=%llu hint=\"the user's secret is kept as an MD5 hash, by which nobody "
+            "can log in with auth.type scram-sha-256: keep a verifier, or set auth.type md5\"",
+            (unsigned long long)session->id);
     }
     struct writer writer;
     writer_init(&writer);

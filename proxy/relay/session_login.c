@@ -453,6 +453,10 @@ session_login_go_on(struct session *session)
 void
 session_login_from_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
 {
+    if (session->login_length + length > 2 * LOGIN_LIMIT) { // it says so much unasked
+        refuse_unreachable(session, "What answers there does not speak PostgreSQL's protocol.");
+        return;
+    }
     if (!keep(session, chunk->bytes + offset, length)) {
         session_close(session, "out of memory");
         return;

@@ -65,8 +65,9 @@ refuse(struct session *session, enum login_status status)
         .severity = "FATAL",
         .sqlstate = "28000",
         .message = "the proxy has no password for this user on the old server",
-        .hint = "Give the user's secret in auth.file or auth.query (plain, or the very SCRAM "
-                "verifier that old has), or have old trust the proxy's address.",
+        .hint = "Give the user's plain secret in auth.file or auth.query (with auth.type "
+                "scram-sha-256 the verifier that old has does as well), or have old trust the "
+                "proxy's address.",
     };
     static const struct reply_error_text no_way = {
         .severity = "FATAL",

@@ -5,12 +5,14 @@
 // not durable. Operators' settings are committed with synchronous = FULL, figures with NORMAL.
 #include "proxy/report/store_file.h"
 #include <assert.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SCHEMA_VERSION = 1, APPLICATION_ID = 0x70677268 /* "pgrh" */, BUSY_TIMEOUT_MS = 2000 };
 
@@ -263,6 +265,12 @@ struct store *
 store_open(const char *location, char *error, size_t error_size)
 {
     const char *path = path_of(location, error, error_size);
+    // What differs may be customers' data: nobody else reads it. SQLite gives its other files the same mode.
+    int fd = path == NULL ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        close(fd);
+
     struct store *store = path == NULL ? NULL
                                        : open_file(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                                                    error, error_size);

@@ -76,8 +76,8 @@ fill_trouble(struct answer *answer, const struct picture *picture)
             continue;
         length +=
             (size_t)snprintf(text + length, sizeof text - length,
-                             "%sno login on %s succeeds (%u refused): see SHOW EVENTS, kind "
-                             "login",
+                             "%slogins on %s refused since the last that was let in: %u (see SHOW "
+                             "EVENTS, kind login)",
                              length > 0 ? "; " : "", sides[side], picture->refused_logins[side]);
     }
     answer_text(answer, text);

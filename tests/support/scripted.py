@@ -21,7 +21,8 @@ COLUMNS = (("id", 23), ("name", 25))
 # The catalog, by how the queries begin.
 CATALOG = {
     "SHOW search_path": [["public"]],
-    "WITH RECURSIVE up": [["16400", "public", "items", "r", "f", "f", None]],
+    "SELECT c.oid FROM": [],
+    "WITH RECURSIVE up": [["16400", "public", "items", "r", "f", "f"]],
     "SELECT a.attrelid": [["16400", "1", "id", "23", "t"], ["16400", "2", "name", "25", "f"]],
     "SELECT i.indrelid": [["16400", "1"]],
     "SELECT polrelid": [],

@@ -186,3 +186,14 @@ def test_a_common_role_may_load_the_catalogs(pair, database):
     """The catalogs are readable by whoever may connect."""
     assert analyse(pair.old.dsn("analysis", user="app"), ["SELECT vol()", "TABLE orders"]) == [
         "volatile_function harmful", "- harmless"]
+
+
+def test_more_views_than_are_printed_at_a_time_are_known(database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE many (a int); " + "".join(
+            f"CREATE VIEW many_{i} AS SELECT a FROM many{' WHERE nextval(%s) > 0' % repr('seq') if i == 249 else ''};" for i in range(250)))
+        try:
+            assert analyse(database, ["SELECT a FROM many_7", "SELECT a FROM many_248", "SELECT a FROM many_249"]) == [
+                "- harmless", "- harmless", "volatile_function harmful"]
+        finally:
+            connection.execute("DROP TABLE many CASCADE")

@@ -559,6 +559,13 @@ def test_tls_on_one_side_alone_is_warned_of_and_channel_binding_needs_olds_certi
     assert not found.details("channel_binding"), found.findings
 
 
+def test_one_database_as_both_sides_is_an_error_and_two_schemas_of_it_are_not(check, pair, shop):
+    found = check({"new": pair.old.dsn(shop, user="app")})
+    assert found.code == 1 and ("same_side", "old and new") in found.kinds(), found.findings
+    found = check({"new": pair.old.dsn(shop, user="app") + " options='-c search_path=v2'"})
+    assert not found.details("same_side"), found.findings
+
+
 # ---- the command ----
 
 def test_a_side_out_of_reach_is_2_and_the_other_is_still_looked_at(check, pair, shop):

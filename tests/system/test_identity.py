@@ -49,7 +49,7 @@ def test_a_role_that_is_not_to_be_taken_is_login_and_the_client_is_served(start,
     assert "login" in str(proxy.skipped(notes))
     (event,) = wait_until(lambda: [event["detail"] for event in proxy.console("SHOW EVENTS") if event["kind"] == "login"])
     assert event.startswith(f'new lets user "app" (as "{user}") not in: ') and words in event, event
-    assert "no login on new succeeds" in proxy.status(notes)["trouble"]
+    assert "logins on new refused" in proxy.status(notes)["trouble"]
 
 
 def test_what_the_client_resets_does_not_reset_its_role(start, pair, notes):

@@ -49,8 +49,8 @@ def test_new_that_refuses_is_an_event_and_trouble_until_it_admits(pair, start, v
         reads(proxy, visitors, "visitor", 3)
         status = proxy.settled(visitors, 3)
         assert status["skipped"] == 3 and proxy.skipped(visitors) == {"login": 3}
-        assert "no login on new succeeds" in status["trouble"] and "SHOW EVENTS" in status["trouble"]
-        assert "no login on new succeeds" in proxy.http("/api/v1/status")[1]
+        assert "logins on new refused" in status["trouble"] and "SHOW EVENTS" in status["trouble"]
+        assert "logins on new refused" in proxy.http("/api/v1/status")[1]
         assert proxy.http("/readyz")[0] == 200
         (event,) = wait_until(lambda: told(proxy))
         assert event.startswith('new lets user "visitor" not in: 28000 pg_hba.conf rejects connection'), event
