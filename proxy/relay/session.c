@@ -171,6 +171,15 @@ session_refuse(struct session *session, const struct reply_error_text *error)
 }
 
 void
+session_refuse_fatal(struct session *session, const char *sqlstate, const char *message,
+                     const char *hint)
+{
+    session_refuse(
+        session, &(struct reply_error_text){
+                     .severity = "FATAL", .sqlstate = sqlstate, .message = message, .hint = hint});
+}
+
+void
 session_client_pause(struct session *session, enum pause_reason reason)
 {
     if (session->client_pauses == 0 && session->client) {

@@ -63,14 +63,6 @@ session_auth_secret(struct session *session)
     return auth ? session_secret_make(&auth->secret, auth->challenge) : NULL;
 }
 
-static void
-refuse(struct session *session, const char *sqlstate, const char *message, const char *hint)
-{
-    session_refuse(
-        session, &(struct reply_error_text){
-                     .severity = "FATAL", .sqlstate = sqlstate, .message = message, .hint = hint});
-}
-
 // ---- asking ----
 
 static void
@@ -103,8 +95,8 @@ ask_client(struct session *session)
 {
     struct session_auth *auth = session->auth;
     if (auth->secret.status == CREDENTIALS_UNAVAILABLE) {
-        refuse(session, "58000", "the user's secret cannot be looked up",
-               "The proxy's log says why: see auth.file and auth.query.");
+        session_refuse_fatal(session, "58000", "the user's secret cannot be looked up",
+                             "The proxy's log says why: see auth.file and auth.query.");
         return;
     }
     if (settings_of(session)->type == AUTH_SCRAM_SHA_256 && password_is_md5(auth->secret.kept)) {
@@ -150,8 +142,9 @@ static void
 refuse_junk(struct session *session)
 {
     bool is_sasl = session->auth->code >= AUTHENTICATION_SASL;
-    refuse(session, "08P01", is_sasl ? "malformed SCRAM message" : "invalid password packet size",
-           NULL);
+    session_refuse_fatal(session, "08P01",
+                         is_sasl ? "malformed SCRAM message" : "invalid password packet size",
+                         NULL);
 }
 
 static void
@@ -160,7 +153,7 @@ refuse_secret(struct session *session)
     char message[256];
     snprintf(message, sizeof(message), "password authentication failed for user \"%s\"",
              session->user);
-    refuse(session, "28P01", message, NULL);
+    session_refuse_fatal(session, "28P01", message, NULL);
 }
 
 static void
@@ -227,23 +220,6 @@ session_auth_saw(struct session *session, uint32_t code, const uint8_t *body, si
 
 // ---- what the session calls ----
 
-static bool
-has_certificate(struct session *session)
-{
-    char name[256], message[320];
-    if (!stream_peer_name(session->client, name, sizeof(name))) {
-        refuse(session, "28000", "connection requires a valid client certificate", NULL);
-        return false;
-    }
-    if (strcmp(name, session->user) != 0) {
-        snprintf(message, sizeof(message), "certificate authentication failed for user \"%s\"",
-                 session->user);
-        refuse(session, "28000", message, NULL);
-        return false;
-    }
-    return true;
-}
-
 bool
 session_auth_begin(struct session *session)
 {
@@ -264,7 +240,7 @@ session_auth_begin(struct session *session)
         auth->phase = WAITING;
         break;
     case AUTH_CERT:
-        if (!has_certificate(session)) {
+        if (!session_certificate_is_users(session)) {
             return false;
         }
         auth->phase = ADMITTED;
@@ -319,7 +295,7 @@ session_auth_from_client(struct session *session, const struct frame_piece *piec
     struct session_auth *auth = session->auth;
     bool is_ours = auth->phase == ASKING;
     if (auth->phase == ADMITTED) {
-        refuse(session, "08P01", "unexpected password response", NULL);
+        session_refuse_fatal(session, "08P01", "unexpected password response", NULL);
         return;
     }
     if (piece->first) {
@@ -327,7 +303,7 @@ session_auth_from_client(struct session *session, const struct frame_piece *piec
     }
     if (piece->body_total > MESSAGE_LIMIT) {
         if (is_ours) {
-            refuse(session, "08P01", "invalid message length", NULL);
+            session_refuse_fatal(session, "08P01", "invalid message length", NULL);
         }
         return;
     }
@@ -350,7 +326,7 @@ session_auth_refuse_message(struct session *session, char type)
     char message[96];
     snprintf(message, sizeof(message), "expected %s response, got message type %d",
              session->auth->code >= AUTHENTICATION_SASL ? "SASL" : "password", (unsigned char)type);
-    refuse(session, "08P01", message, NULL);
+    session_refuse_fatal(session, "08P01", message, NULL);
 }
 
 bool

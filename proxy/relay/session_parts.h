@@ -162,6 +162,8 @@ void session_close(struct session *session, const char *reason);
 void session_refuse_junk(struct session *session);
 // An ErrorResponse of our own, then the close.
 void session_refuse(struct session *session, const struct reply_error_text *error);
+void session_refuse_fatal(struct session *session, const char *sqlstate, const char *message,
+                          const char *hint); // `hint` may be NULL
 bool session_is_closing(const struct session *session);
 void session_client_pause(struct session *session, enum pause_reason reason);
 void session_client_resume(struct session *session, enum pause_reason reason);
@@ -175,6 +177,8 @@ void session_release_stream(struct session *session); // the client's stream is 
 
 void session_startup_bytes(struct session *session, const uint8_t *bytes, size_t length);
 void session_startup_secured(struct session *session);
+// Has the client shown a verified certificate of its user? False: it was refused in PostgreSQL's words.
+bool session_certificate_is_users(struct session *session);
 void session_startup_not_secured(struct session *session, enum stream_end why); // says why
 
 // Connects to old, now or when its turn to log in has come.

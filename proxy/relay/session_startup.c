@@ -14,14 +14,6 @@
 #include <string.h>
 
 static void
-refuse(struct session *session, const char *sqlstate, const char *message, const char *hint)
-{
-    session_refuse(
-        session, &(struct reply_error_text){
-                     .severity = "FATAL", .sqlstate = sqlstate, .message = message, .hint = hint});
-}
-
-static void
 take_packet(struct session *session, size_t length)
 {
     memmove(session->packet, session->packet + length, session->packet_length - length);
@@ -45,7 +37,7 @@ static void
 answer_ssl_request(struct session *session)
 {
     if (session->has_asked_tls || stream_is_tls(session->client)) {
-        refuse(session, "08P01", "a second SSLRequest on one connection", NULL);
+        session_refuse_fatal(session, "08P01", "a second SSLRequest on one connection", NULL);
         return;
     }
     session->has_asked_tls = true;
@@ -58,9 +50,10 @@ answer_ssl_request(struct session *session)
         return;
     }
     if (session->packet_length > 0) {
-        refuse(session, "08P01", "received unencrypted data after SSL request",
-               "This could be either a client-software bug or evidence of an attempted "
-               "man-in-the-middle attack.");
+        session_refuse_fatal(
+            session, "08P01", "received unencrypted data after SSL request",
+            "This could be either a client-software bug or evidence of an attempted "
+            "man-in-the-middle attack.");
         return;
     }
     session_to_client(session, "S", 1);
@@ -71,7 +64,7 @@ static void
 answer_gss_request(struct session *session)
 {
     if (session->has_asked_gss) {
-        refuse(session, "08P01", "a second GSSENCRequest on one connection", NULL);
+        session_refuse_fatal(session, "08P01", "a second GSSENCRequest on one connection", NULL);
         return;
     }
     session->has_asked_gss = true;
@@ -152,14 +145,28 @@ begin_console(struct session *session)
     session_release_stream(session);
 }
 
-// PostgreSQL cuts a user's name there: the one that old would see must be the certificate's.
-static bool
-is_certificates_user(const struct session *session)
+static const char certificate_hint[] =
+    "Give the client sslcert and sslkey, signed by an authority of listen.tls.ca.";
+
+// PostgreSQL cuts a user's name at NAME_LIMIT: the one that old would see must be the certificate's.
+bool
+session_certificate_is_users(struct session *session)
 {
     enum { NAME_LIMIT = 63 };
-    char name[256];
-    return stream_peer_name(session->client, name, sizeof(name)) &&
-           strlen(session->user) <= NAME_LIMIT && strcmp(name, session->user) == 0;
+    char name[256], message[320];
+    if (!stream_peer_is_verified(session->client)) {
+        session_refuse_fatal(session, "28000", "connection requires a valid client certificate",
+                             certificate_hint);
+        return false;
+    }
+    if (!stream_peer_name(session->client, name, sizeof(name)) ||
+        strlen(session->user) > NAME_LIMIT || strcmp(name, session->user) != 0) {
+        snprintf(message, sizeof(message), "certificate authentication failed for user \"%s\"",
+                 session->user);
+        session_refuse_fatal(session, "28000", message, NULL);
+        return false;
+    }
+    return true;
 }
 
 // What listen.tls.mode asks of a client, in PostgreSQL's words for pg_hba.conf's hostssl and clientcert. The Unix
@@ -170,24 +177,18 @@ refuse_channel(struct session *session)
     const struct configuration *configuration = instance_configuration(session->worker->instance);
     enum tls_mode mode = session->is_unix ? TLS_DISABLE : configuration->listen.tls.mode;
     configuration_unref(&configuration);
-    char message[256];
     if (mode >= TLS_REQUIRE && !stream_is_tls(session->client)) {
-        refuse(session, "28000", "TLS is required",
-               "Connect with sslmode=require, or set listen.tls.mode to allow or prefer.");
+        session_refuse_fatal(session, "28000", "TLS is required",
+                             "Connect with sslmode=require, or set listen.tls.mode to allow or "
+                             "prefer.");
         return true;
     }
-    if (mode >= TLS_VERIFY_CA && !stream_peer_is_verified(session->client)) {
-        refuse(session, "28000", "connection requires a valid client certificate",
-               "Give the client sslcert and sslkey, signed by an authority of listen.tls.ca.");
+    if (mode == TLS_VERIFY_CA && !stream_peer_is_verified(session->client)) {
+        session_refuse_fatal(session, "28000", "connection requires a valid client certificate",
+                             certificate_hint);
         return true;
     }
-    if (mode == TLS_VERIFY_FULL && !is_certificates_user(session)) {
-        snprintf(message, sizeof(message), "certificate authentication failed for user \"%s\"",
-                 session->user);
-        refuse(session, "28000", message, NULL);
-        return true;
-    }
-    return false;
+    return mode == TLS_VERIFY_FULL && !session_certificate_is_users(session);
 }
 
 static bool
@@ -206,9 +207,10 @@ refuse_unknown_database(struct session *session)
 {
     char message[256];
     snprintf(message, sizeof(message), "database \"%s\" does not exist", session->database_name);
-    refuse(session, "3D000", message,
-           "The proxy serves the names under `databases:` in its configuration; an entry named "
-           "\"*\" serves any name.");
+    session_refuse_fatal(
+        session, "3D000", message,
+        "The proxy serves the names under `databases:` in its configuration; an entry named "
+        "\"*\" serves any name.");
 }
 
 // A client need not wait for its login before it speaks: what came behind the packet is not lost.
@@ -253,12 +255,12 @@ enter_database(struct session *session)
 {
     struct instance *instance = session->worker->instance;
     if (is_over_limit(session)) {
-        refuse(session, "53300", "sorry, too many clients already",
-               "The proxy's listen.max_client_connections is reached.");
+        session_refuse_fatal(session, "53300", "sorry, too many clients already",
+                             "The proxy's listen.max_client_connections is reached.");
         return;
     }
     if (session->is_shutting_down || atomic_load(&instance->is_stopping)) {
-        refuse(session, "57P03", "the proxy is shutting down", NULL);
+        session_refuse_fatal(session, "57P03", "the proxy is shutting down", NULL);
         return;
     }
     session->database = find_database(session);
@@ -286,7 +288,8 @@ begin_session(struct session *session)
     session->user = startup_parameter(startup, "user");
     session->database_name = startup_parameter(startup, "database");
     if (!session->user || session->user[0] == '\0') {
-        refuse(session, "28000", "no PostgreSQL user name specified in startup packet", NULL);
+        session_refuse_fatal(session, "28000",
+                             "no PostgreSQL user name specified in startup packet", NULL);
         return;
     }
     if (!session->database_name || session->database_name[0] == '\0') {
@@ -311,7 +314,7 @@ refuse_version(struct session *session)
     snprintf(message, sizeof(message),
              "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0", major, minor);
     if (major >= 3 || (major == 0 && minor == 0)) {
-        refuse(session, "0A000", message, NULL);
+        session_refuse_fatal(session, "0A000", message, NULL);
         return;
     }
     int length = snprintf(line, sizeof(line), "EFATAL:  %s\n", message);
@@ -326,10 +329,11 @@ static void
 refuse_junk(struct session *session)
 {
     if (session->startup.major == 3) {
-        refuse(session, "08P01", "invalid startup packet layout: expected terminator as last byte",
-               NULL);
+        session_refuse_fatal(session, "08P01",
+                             "invalid startup packet layout: expected terminator as last byte",
+                             NULL);
     } else if (startup_is_request(&session->startup)) {
-        refuse(session, "08P01", "invalid startup packet", NULL);
+        session_refuse_fatal(session, "08P01", "invalid startup packet", NULL);
     } else {
         refuse_version(session);
     }
@@ -348,8 +352,8 @@ step(struct session *session)
         refuse_junk(session);
         return false;
     case STARTUP_BAD_LENGTH:
-        refuse(session, "08P01", "invalid length of startup packet",
-               "A PostgreSQL client is expected on this port.");
+        session_refuse_fatal(session, "08P01", "invalid length of startup packet",
+                             "A PostgreSQL client is expected on this port.");
         return false;
     case STARTUP_NO_MEMORY:
         session_close(session, "out of memory");
