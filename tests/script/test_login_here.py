@@ -193,24 +193,36 @@ def test_old_that_does_not_prove_to_know_the_secret_is_not_believed(asks, lies):
 
 # ---- certificates ----
 
+class Authority:
+    """Signs certificates of clients, by the CA of make_certificate."""
+
+    def __init__(self, folder):
+        self.folder, (self.ca, self.cert, self.key) = folder, make_certificate(folder)
+
+    def sign(self, name):
+        """(certificate, key) for the user of that name."""
+        cert, key, request = (self.folder / f"{name}.{end}" for end in ("crt", "key", "csr"))
+
+        def openssl(*args):
+            subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        openssl("x509", "-req", "-days", "30", "-in", request, "-CA", self.ca, "-CAkey", self.folder / "ca.key",
+                "-CAcreateserial", "-out", cert)
+        return cert, key
+
+
 @pytest.fixture
 def certified(play, tmp_path):
-    """(proxy with auth.type cert, the server's CA, the client's (certificate, key) for app)."""
-    ca, cert, key = make_certificate(tmp_path)
-    client = (tmp_path / "client.crt", tmp_path / "client.key")
-
-    def openssl(*args):
-        subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=app", "-keyout", client[1], "-out", tmp_path / "csr")
-    openssl("x509", "-req", "-days", "30", "-in", tmp_path / "csr", "-CA", ca, "-CAkey", tmp_path / "ca.key",
-            "-CAcreateserial", "-out", client[0])
-    tls = {"mode": "verify-ca", "cert": str(cert), "key": str(key), "ca": str(ca)}
+    """(proxy with auth.type cert, the authority)."""
+    authority = Authority(tmp_path)
+    tls = {"mode": "verify-ca", "cert": str(authority.cert), "key": str(authority.key), "ca": str(authority.ca)}
     proxy, _, _ = play(auth={"type": "cert"}, listen={"tls": tls})
-    return proxy, ca, client
+    return proxy, authority
 
 
 def test_a_certificate_admits_whom_it_names_and_nobody_else(certified):
-    proxy, ca, certificate = certified
+    proxy, authority = certified
+    ca, certificate = authority.ca, authority.sign("app")
     client = Login(proxy.port, "request", context_for(ca, certificate=certificate)).begin("app", None, "app")
     assert client.methods == [] and client.ask(READ) == rows(ITEMS) + ready()
     with pytest.raises(Refused) as other:
@@ -224,8 +236,19 @@ def test_a_certificate_admits_whom_it_names_and_nobody_else(certified):
     assert plain.value.sqlstate == "28000" and "TLS" in plain.value.message
 
 
+def test_a_name_that_old_would_cut_is_nobodys(certified):
+    """PostgreSQL cuts names at 63 bytes: old would see another user than the certificate's."""
+    proxy, authority = certified
+    name = "u" * 64
+    with pytest.raises(Refused) as refusal:
+        Login(proxy.port, "request", context_for(authority.ca, certificate=authority.sign(name))).begin(name, None, "app")
+    assert str(refusal.value) == f'28000: certificate authentication failed for user "{name}"'
+    name = "u" * 63
+    Login(proxy.port, "request", context_for(authority.ca, certificate=authority.sign(name))).begin(name, None, "app")
+
+
 def test_the_unix_socket_has_no_certificate(certified):
-    proxy, _, _ = certified
+    proxy, _ = certified
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(f"{proxy.home}/.s.PGSQL.{proxy.port}")
     with connection:
