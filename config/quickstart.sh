@@ -44,7 +44,7 @@ build_it() {
     [[ -z ${PGREHEARSE:-} ]] || return 0
     PGREHEARSE=build/pgrehearse
     [[ -x $PGREHEARSE ]] || step 'Building build/pgrehearse (a minute)'
-    { cmake --preset release && cmake --build build --target pgrehearse; } >"$dir/build.log" 2>&1 ||
+    { cmake -G Ninja -B build && cmake --build build --target pgrehearse; } >"$dir/build.log" 2>&1 ||
         { tail -30 "$dir/build.log" >&2; die 'it does not build'; }
 }
 

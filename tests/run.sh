@@ -66,8 +66,10 @@ count() { # LOG: how many tests passed and failed, as ctest or pytest said
          END { print good + 0, bad + 0 }' "$1"
 }
 
-build() { # PRESET FOLDER TARGET …
-    cmake --preset "$1" && shift && cmake --build "$1" -j "$cores" --target "${@:2}"
+build() { # FOLDER SANITIZERS TARGET …
+    local settings=()
+    [[ -z $2 ]] || settings=(-DCMAKE_BUILD_TYPE=Debug "-DSANITIZE=$2")
+    cmake -G Ninja -B "$1" "${settings[@]}" && cmake --build "$1" -j "$cores" --target "${@:3}"
 }
 
 unit() { (cd "$1" && ctest -j "$cores" --output-on-failure); }
@@ -84,7 +86,7 @@ stage install 'packages' config/install.sh --tests || exit 1
 ! wanted format || stage format 'clang-format has nothing to say' formatted
 
 if wanted unit || wanted script || wanted system; then
-    stage debug 'builds with ASan and UBSan' build debug build/debug all unit || exit 1
+    stage debug 'builds with ASan and UBSan' build build/debug address,undefined all unit || exit 1
 fi
 ! wanted unit || stage unit 'unit tests with ASan and UBSan' unit build/debug
 ! wanted script || [[ -z $(ls tests/script/test_*.py 2>/dev/null) ]] ||
@@ -93,12 +95,12 @@ fi
     stage system 'real clusters' pytests "$PWD/build/debug/pgrehearse" "${long[@]}" tests/system
 
 if wanted tsan; then
-    stage tsan 'builds with TSan' build tsan build/tsan pgrehearse &&
+    stage tsan 'builds with TSan' build build/tsan thread pgrehearse &&
         stage races 'TSan is silent under load, faults and the canary' pytests "$PWD/build/tsan/pgrehearse" \
             tests/system -k 'pgbench or planted or balance or comes_back or outlive or cohort or cancel'
 fi
 if wanted quickstart; then
-    stage release 'builds for release' build release build pgrehearse &&
+    stage release 'builds for release' build build '' pgrehearse &&
         PGREHEARSE=build/pgrehearse stage quickstart 'finds just the three planted faults' config/quickstart.sh --once
 fi
 

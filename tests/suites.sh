@@ -372,7 +372,7 @@ psql_dir=$cache/source/src/bin/psql
 as_postgres test -r "$psql_dir/psql" ||
     { say "suites.sh: the user postgres cannot read $cache: set SUITES_CACHE"; exit 2; }
 if [ -z "$binary" ] && [ -z "$given_port" ]; then
-    { cmake --preset release && cmake --build build --target pgrehearse; } >"$work/build.log" 2>&1 ||
+    { cmake -G Ninja -B build && cmake --build build --target pgrehearse; } >"$work/build.log" 2>&1 ||
         { tail -5 "$work/build.log" >&2; exit 2; }
     binary=$root/build/pgrehearse
 fi

@@ -9,7 +9,7 @@ import subprocess
 import psycopg
 import pytest
 
-from proxy import binary
+from proxy import binary, wait_until
 
 # Everything here that writes does it by vol(), which leaves a row in log.
 SCHEMA = r"""
@@ -197,3 +197,30 @@ def test_more_views_than_are_printed_at_a_time_are_known(database):
                 "- harmless", "- harmless", "volatile_function harmful"]
         finally:
             connection.execute("DROP TABLE many CASCADE")
+
+
+def test_a_view_that_was_printed_keeps_nothing_locked(database):
+    """A client's LOCK … NOWAIT meets no lock of a reading that goes on: here it waits for the relation of a later view."""
+    with psycopg.connect(database, autocommit=True) as client, psycopg.connect(database) as holder:
+        client.execute("CREATE TABLE earlier (a int); CREATE VIEW sees_earlier AS SELECT a FROM earlier;"
+                       "CREATE TABLE later (a int); CREATE VIEW sees_later AS SELECT a FROM later")
+        holder.execute("LOCK TABLE later IN ACCESS EXCLUSIVE MODE")
+
+        def is_waiting():
+            return client.execute("SELECT count(*) FROM pg_locks WHERE relation = 'later'::regclass AND NOT granted").fetchone()[0]
+
+        def is_locked_while_it_waits():
+            """None: it gave up, as it does in a deadlock, before that was seen."""
+            with subprocess.Popen([pathlib.Path(binary()).parent / "tests" / "analyse", database], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as reading:
+                while reading.poll() is None and not is_waiting():
+                    pass
+                count = client.execute("SELECT count(*) FROM pg_locks WHERE relation = 'earlier'::regclass").fetchone()[0]
+                was_seen = is_waiting()
+                reading.kill()
+            return [count] if was_seen else None
+        try:
+            assert wait_until(is_locked_while_it_waits) == [0]
+        finally:
+            holder.rollback()
+            client.execute("DROP TABLE earlier, later CASCADE")
