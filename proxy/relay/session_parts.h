@@ -4,6 +4,7 @@
 //   session_startup.c  the client's first packets, up to the choice of what serves it
 //   session_admission.c  logins take turns
 //   session_login.c    the old session, and the login through it
+//   session_login_messages.c  what old says meanwhile
 //   session_auth.c     who authenticates the client, and what is learnt of its secret
 //   session_old_login.c  the proxy logs in on old itself
 //   session_way.c      old is reached with TLS or without, as it will have the login
@@ -190,6 +191,7 @@ void session_login_from_client(struct session *session, struct chunk *chunk, siz
                                size_t length);
 void session_login_from_old(struct session *session, struct chunk *chunk, size_t offset,
                             size_t length);
+void session_login_message(struct session *session, const struct message *message); // of old's
 // What old has said so far, as far as it may be heard now.
 void session_login_go_on(struct session *session);
 void session_login_fini(struct session *session);
