@@ -4,6 +4,7 @@ goes on where the other side is the one to judge; beside it another session live
 The tables say (name: bytes); each test says who sends them, in which state, and what the other must see.
 """
 
+import contextlib
 import socket
 import struct
 
@@ -738,24 +739,32 @@ OLD = rows(ITEMS) + ready()
 NEW_ROWS = [("1", "from new")]
 
 
-@pytest.mark.parametrize("name", SERVER_BODIES)
-def test_a_malformed_answer_of_new_to_a_canary_read_is_replaced_by_olds(comparing, name):
-    proxy, _, new = comparing
+@contextlib.contextmanager
+def served_by_new(proxy, new):
+    """A client whose reads new serves, and still does when the test is through."""
     proxy.console("SET shadow_percent = 0")
     proxy.console("SET canary_percent = 100")
     try:
-        new.own_answer = says(rows(NEW_ROWS))
         with Client(proxy.port).login() as client:
-            wait_until(lambda: client.ask(READ) == rows(NEW_ROWS) + ready(), what=proxy.said)
-            new.own_answer = says(SERVER_BODIES[name])
-            assert client.ask(READ) == OLD, "new's was let through"
-            new.own_answer = says(rows(NEW_ROWS))
-            wait_until(lambda: client.ask(READ) == rows(NEW_ROWS) + ready(), what=proxy.said)
+            def is_served():
+                new.own_answer = says(rows(NEW_ROWS))
+                return client.ask(READ) == rows(NEW_ROWS) + ready()
+            wait_until(is_served, what=proxy.said)
+            yield client
+            wait_until(is_served, what=proxy.said)
     finally:
         proxy.console("SET canary_percent = 0")
         proxy.console("SET shadow_percent = 100")
         new.own_answer = answer
     proxy.settled("app")
+
+
+@pytest.mark.parametrize("name", SERVER_BODIES)
+def test_a_malformed_answer_of_new_to_a_canary_read_is_replaced_by_olds(comparing, name):
+    proxy, _, new = comparing
+    with served_by_new(proxy, new) as client:
+        new.own_answer = says(SERVER_BODIES[name])
+        assert client.ask(READ) == OLD, "new's was let through"
 
 
 @pytest.mark.parametrize("more", [data_row("1"), data_row("1", "x", "y"), message("D"), message("D", struct.pack("!hii", 2, 5, -1)),
@@ -764,31 +773,19 @@ def test_a_malformed_answer_of_new_to_a_canary_read_is_replaced_by_olds(comparin
                          ids=["too few", "too many", "empty", "too long", "tag", "error", "description", "length 3", "type", "fatal", "256 MiB"])
 def test_junk_in_a_canary_answer_that_was_released_ends_it_in_40001(comparing, more):
     proxy, _, new = comparing
-    proxy.console("SET shadow_percent = 0")
-    proxy.console("SET canary_percent = 100")
     row = data_row("1", "x" * 30_000)
-    try:
-        new.own_answer = says(rows(NEW_ROWS))
-        with Client(proxy.port).login() as client:
-            wait_until(lambda: client.ask(READ) == rows(NEW_ROWS) + ready(), what=proxy.said)
 
-            def speak(session, _):
-                session.send(row_description(*COLUMNS), row * 40, more)
-                session.read(1 << 20)
-            new.own_answer = speak
-            client.send(query(READ))
-            said = client.until_ready()
-            head = row_description(*COLUMNS) + row * 40
-            *passed, told, last = split(said)
-            assert head.startswith(b"".join(passed)) and len(passed) > 8  # over canary.hold
-            assert fields_of(told)["C"] == "40001" and last == ready()
-            new.own_answer = says(rows(NEW_ROWS))
-            wait_until(lambda: client.ask(READ) == rows(NEW_ROWS) + ready(), what=proxy.said)
-    finally:
-        proxy.console("SET canary_percent = 0")
-        proxy.console("SET shadow_percent = 100")
-        new.own_answer = answer
-    proxy.settled("app")
+    def speak(session, _):
+        session.send(row_description(*COLUMNS), row * 40, more)
+        session.read(1 << 20)
+    with served_by_new(proxy, new) as client:
+        new.own_answer = speak
+        client.send(query(READ))
+        said = client.until_ready()
+        head = row_description(*COLUMNS) + row * 40
+        *passed, told, last = split(said)
+        assert head.startswith(b"".join(passed)) and len(passed) > 8  # over canary.hold
+        assert fields_of(told)["C"] == "40001" and last == ready()
 
 
 def offers(first):
