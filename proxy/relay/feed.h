@@ -19,6 +19,7 @@ struct session_facts {
     struct database *database; // not owned; databases live as long as the process
     char *user;                // owned
     struct secret *secret;     // opens further sessions as this user, NULL: not known; a reference
+    bool awaits_secret;        // FEED_SECRET follows
     char *application_name;    // owned, "" if none
     char *client_address;      // owned
     uint32_t backend_pid;
@@ -33,7 +34,7 @@ void session_facts_free(struct session_facts **facts);
 
 enum feed_kind {
     FEED_SESSION_BEGUN,
-    FEED_SECRET, // what opens further sessions became known after the login
+    FEED_SECRET, // what opens further sessions was awaited when the login was over
     FEED_UNIT,
     FEED_SESSION_ENDED,
 };
@@ -43,7 +44,7 @@ struct feed_event {
     uint64_t session;
     union {
         struct session_facts *facts; // FEED_SESSION_BEGUN
-        struct secret *secret;       // FEED_SECRET; a reference
+        struct secret *secret;       // FEED_SECRET; a reference, NULL: it did not become known
         struct unit *unit;           // FEED_UNIT
     };
 };

@@ -63,6 +63,23 @@ session_auth_secret(struct session *session)
     return auth ? session_secret_make(&auth->secret, auth->challenge) : NULL;
 }
 
+bool
+session_auth_awaits_secret(const struct session *session)
+{
+    return session->auth && session->auth->secret.is_awaited;
+}
+
+bool
+session_auth_give_secret(struct session *session, struct session_secret *secret)
+{
+    if (!session_auth_awaits_secret(session)) {
+        return false;
+    }
+    *secret = session->auth->secret;
+    session->auth->secret = (struct session_secret){0};
+    return true;
+}
+
 // ---- asking ----
 
 static void
@@ -339,7 +356,7 @@ void
 session_auth_answered(struct session *session, enum credentials_status status, const char *secret)
 {
     struct session_auth *auth = session->auth;
-    if (!auth || session_is_closing(session)) {
+    if (!auth) {
         return;
     }
     session_secret_answered(&auth->secret, status, secret);
@@ -349,7 +366,9 @@ session_auth_answered(struct session *session, enum credentials_status status, c
         session_facts_secret(session, &late);
         return;
     }
-    ask_if_ready(session);
+    if (!session_is_closing(session)) {
+        ask_if_ready(session);
+    }
     if (!session_is_closing(session) && is_admitted(auth)) {
         session_login_go_on(session);
     }

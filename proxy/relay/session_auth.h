@@ -11,6 +11,7 @@
 
 struct session;
 struct session_auth;
+struct session_secret;
 
 enum authentication { // codes of Authentication messages (manual 55.7)
     AUTHENTICATION_OK = 0,
@@ -43,6 +44,10 @@ void session_auth_answered(struct session *session, enum credentials_status stat
                            const char *secret);
 // What opens further sessions as this user, as far as it is known: a reference, or NULL.
 struct secret *session_auth_secret(struct session *session);
+bool session_auth_awaits_secret(const struct session *session); // it is still looked up
+// The session ends: what is known so far of the secret that is still looked up is the caller's. False: it is not
+// looked up.
+bool session_auth_give_secret(struct session *session, struct session_secret *secret);
 // The login is over. Stays as long as an answer is awaited that may make the secret known.
 void session_auth_end(struct session *session);
 void session_auth_free(struct session *session); // wipes; none is fine

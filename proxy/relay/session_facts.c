@@ -2,6 +2,7 @@
 // startup packet, values that old reported, who it is), and the entry in the registry for cancels and
 // SHOW CLIENTS. And that it has ended.
 #include "proxy/log.h"
+#include "proxy/relay/parting.h"
 #include "proxy/relay/session_auth.h"
 #include "proxy/relay/session_parts.h"
 #include "proxy/shadow/shadow.h"
@@ -183,6 +184,7 @@ tell_shadow(struct session *session)
     }
     facts->view = session_view_ref(session->view);
     facts->secret = session_auth_secret(session);
+    facts->awaits_secret = session_auth_awaits_secret(session);
     session->own_secret = secret_ref(facts->secret);
     facts->backend_pid = session->registered.backend_pid;
     session->feed = shadows_feed(session->worker->instance->shadows, session->id);
@@ -216,19 +218,13 @@ session_facts_secret(struct session *session, struct secret **secret)
 {
     struct secret *known = *secret;
     *secret = NULL;
-    if (!known || !session->feed) {
+    if (!session->feed || session->is_unfed) {
         secret_unref(&known);
         return;
     }
     secret_unref(&session->own_secret);
     session->own_secret = secret_ref(known);
-    struct feed_event event = {.kind = FEED_SECRET, .session = session->id, .secret = known};
-    if (!session->is_unfed &&
-        feed_push(session->feed, &event, session->settings->entry->shadow.memory)) {
-        worker_note_feed(session->worker, session->feed, false);
-    } else { // the session's mirrored reads stay without a login
-        secret_unref(&known);
-    }
+    worker_tell_secret(session->worker, session->feed, session->id, &known);
 }
 
 void
@@ -239,7 +235,7 @@ session_facts_end(struct session *session)
         session->is_registered = false;
     }
     session_facts_free(&session->facts);
-    if (session->feed && !session->is_unfed) {
+    if (session->feed && !session->is_unfed && !parting_begin(session)) {
         worker_end_session(session->worker, session->feed, session->id);
     }
 }

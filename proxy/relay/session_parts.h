@@ -211,7 +211,7 @@ void session_login_again(struct session *session, enum session_way way);
 // ParameterStatus during the login. False: no memory.
 bool session_facts_report(struct session *session, const char *name, const char *value);
 void session_facts_publish(struct session *session); // the login is complete
-// What opens further sessions became known after the login; takes it, NULL is fine.
+// What opens further sessions was looked up when the login was over; takes it, NULL: it is not known.
 void session_facts_secret(struct session *session, struct secret **secret);
 void session_facts_end(struct session *session); // the session is over
 

@@ -6,6 +6,7 @@
 #include "proxy/own/own_session.h"
 #include "proxy/relay/cancel.h"
 #include "proxy/relay/cancel_errand.h"
+#include "proxy/relay/parting.h"
 #include "proxy/relay/session.h"
 #include "proxy/relay/session_auth.h"
 #include "proxy/relay/workers.h"
@@ -147,8 +148,11 @@ static void
 tell_secret(struct worker *worker, const struct mail *mail)
 {
     struct session *session = find_session(worker, mail->session);
+    enum credentials_status status = (enum credentials_status)mail->status;
     if (session) {
-        session_auth_answered(session, (enum credentials_status)mail->status, mail->secret);
+        session_auth_answered(session, status, mail->secret);
+    } else {
+        parting_answered(worker, mail->session, status, mail->secret);
     }
 }
 
@@ -328,6 +332,19 @@ worker_end_session(struct worker *worker, struct feed *feed, uint64_t session)
     }
 }
 
+void
+worker_tell_secret(struct worker *worker, struct feed *feed, uint64_t session,
+                   struct secret **secret)
+{
+    struct feed_event event = {.kind = FEED_SECRET, .session = session, .secret = *secret};
+    *secret = NULL;
+    if (feed_push(feed, &event, SIZE_MAX / 4)) {
+        worker_note_feed(worker, feed, true);
+    } else {
+        secret_unref(&event.secret);
+    }
+}
+
 static void
 retry_endings(struct worker *worker)
 {
@@ -458,6 +475,7 @@ worker_fini(struct worker *worker)
         mail_free(mail);
         mail = next;
     }
+    partings_free(worker);
     while (worker->endings) {
         struct ending *next = worker->endings->next;
         free(worker->endings);

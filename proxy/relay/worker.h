@@ -15,6 +15,8 @@ struct cancel;
 struct cancel_errand;
 struct canary;
 struct own_pool;
+struct parting;
+struct secret;
 
 enum { WORKER_FEEDS = 16 }; // more shadow threads than this there are never
 
@@ -56,6 +58,7 @@ struct worker {
     bool is_ticking_fast;      // sessions are held by PAUSE
     struct listener *listener; // NULL once it is closed
     struct session *sessions;
+    struct parting *partings; // sessions that have ended before their secret was looked up
     struct session *first_waiting, *last_waiting; // for their turn to log in
     unsigned logins;                              // that have their turn
     struct cancel *cancels;
@@ -94,6 +97,10 @@ void worker_accepted(struct worker *worker, int fd, bool is_local);
 // Something was pushed into a session's feed; the wake follows within 2 ms, or, if it is not urgent,
 // within 20 ms.
 void worker_note_feed(struct worker *worker, struct feed *feed, bool is_urgent);
+// What opens further sessions as the session's user; takes it, NULL: it did not become known. A feed without
+// room is not told: the session's mirrored reads stay without a login.
+void worker_tell_secret(struct worker *worker, struct feed *feed, uint64_t session,
+                        struct secret **secret);
 // The session has ended; its feed is told, now or as soon as there is room.
 void worker_end_session(struct worker *worker, struct feed *feed, uint64_t session);
 struct own_pool *worker_pool(struct worker *worker); // NULL: no memory

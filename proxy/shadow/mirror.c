@@ -1,9 +1,9 @@
 // Follows one session. Each unit is taken to pieces (proxy/dissect) and its requests are gone through
 // in order, as the server did: Parse and Bind fill the tables, an Execute or a statement of a Query is an
 // execution, an execution is analysed (proxy/classify), moves the session's state when old accepted it, and is
-// a read or is not. Units wait while catalogs are read again: after DDL, and when a name was unknown; order
-// is kept. A gap in the units' numbers means that one was lost: from there on the session's state is unknown
-// and its reads are skipped as session_state.
+// a read or is not. Units wait while catalogs are read again, after DDL and when a name was unknown, and while what
+// opens the user's sessions is looked up; order is kept. A gap in the units' numbers means that one was lost: from
+// there on the session's state is unknown and its reads are skipped as session_state.
 //
 // One shadow thread, the session's.
 
@@ -22,7 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint64_t CATALOGS_PATIENCE_NS = UINT64_C(10000000000);
+// With catalogs, and with a user's secret.
+static const uint64_t PATIENCE_NS = UINT64_C(10000000000);
 
 struct mirror *
 mirror_new(struct shadow *shadow, struct session_facts **facts)
@@ -45,6 +46,7 @@ mirror_new(struct shadow *shadow, struct session_facts **facts)
         state_reported(mirror->state, (*facts)->parameters[2 * i], (*facts)->parameters[2 * i + 1]);
     mirror->facts = *facts;
     *facts = NULL;
+    mirror->secret_until = mirror->facts->awaits_secret ? uv_hrtime() + PATIENCE_NS : 0;
     session_view_publish(mirror->facts->view, 0, mirror->state);
     return mirror;
 }
@@ -359,17 +361,23 @@ unit_wants_catalogs(struct mirror *mirror, const struct dissected *dissected)
 }
 
 static void
-park(struct mirror *mirror, uint64_t epoch)
+park(struct mirror *mirror)
 {
-    mirror->waits_for_epoch = epoch;
-    mirror->waits_until = uv_hrtime() + CATALOGS_PATIENCE_NS;
-    control_call(mirror->at->database->control);
     if (mirror->is_parked)
         return;
     mirror->is_parked = true;
     mirror->references++;
     mirror->next_parked = mirror->shadow->parked;
     mirror->shadow->parked = mirror;
+}
+
+static void
+park_for_catalogs(struct mirror *mirror, uint64_t epoch)
+{
+    mirror->waits_for_epoch = epoch;
+    mirror->waits_until = uv_hrtime() + PATIENCE_NS;
+    control_call(mirror->at->database->control);
+    park(mirror);
 }
 
 // Is there a read in the unit, or what cannot be told? What else there is needs no catalog.
@@ -390,13 +398,17 @@ unit_may_read(const struct dissected *dissected)
     return false;
 }
 
-// Must the unit wait for catalogs? Asks for them if so.
+// Must the unit wait, for the secret or for catalogs? Asks for these if so.
 static bool
 must_wait(struct mirror *mirror, const struct dissected *dissected)
 {
     struct database *database = mirror->at->database;
     if (mirror->shadow->is_stopping)
         return false;
+    if (mirror->secret_until != 0 && unit_may_read(dissected)) {
+        park(mirror);
+        return true;
+    }
     uint64_t wanted = atomic_load(&database->catalogs_wanted);
     uint64_t epoch = mirror->at->catalogs ? mirror->at->catalogs->epoch : 0;
     struct database_catalogs *catalogs = mirror->at->catalogs;
@@ -405,11 +417,11 @@ must_wait(struct mirror *mirror, const struct dissected *dissected)
         return false;
     bool was_waited_for = mirror->waits_for_epoch != 0 && uv_hrtime() >= mirror->waits_until;
     if (wanted > epoch && !(was_waited_for && mirror->waits_for_epoch >= wanted)) {
-        park(mirror, wanted);
+        park_for_catalogs(mirror, wanted);
         return true;
     }
     if (unit_wants_catalogs(mirror, dissected)) {
-        park(mirror, control_request_catalogs(database->control));
+        park_for_catalogs(mirror, control_request_catalogs(database->control));
         return true;
     }
     return false;
@@ -497,14 +509,29 @@ mirror_end(struct mirror *mirror)
 }
 
 void
+mirror_secret(struct mirror *mirror, struct secret **secret)
+{
+    secret_unref(&mirror->facts->secret);
+    mirror->facts->secret = *secret;
+    *secret = NULL;
+    mirror->secret_until = 0;
+    if (mirror->is_parked)
+        mirror_unpark(mirror, false);
+}
+
+void
 mirror_unpark(struct mirror *mirror, bool by_force)
 {
-    uint64_t epoch = atomic_load(&mirror->at->database->catalogs_epoch);
+    uint64_t epoch = atomic_load(&mirror->at->database->catalogs_epoch), now = uv_hrtime();
     assert(mirror->is_parked);
-    if (!by_force && epoch < mirror->waits_for_epoch && uv_hrtime() < mirror->waits_until) {
+    if (by_force || now >= mirror->secret_until)
+        mirror->secret_until = 0;
+    if (!by_force && epoch < mirror->waits_for_epoch && now < mirror->waits_until) {
         control_call(mirror->at->database->control); // its session may have gone meanwhile
         return;
     }
+    if (mirror->secret_until != 0)
+        return;
     struct mirror **link = &mirror->shadow->parked;
     while (*link != mirror)
         link = &(*link)->next_parked;

@@ -19,10 +19,11 @@ struct mirror {
     const char *lost_because; // not NULL: a unit was lost; nothing of the session's state is known
     bool has_written;         // in the transaction that is open
     bool has_ddl;             // the same
-    // While catalogs are read again, units wait here.
+    // While catalogs are read again, or the user's secret is looked up, units wait here.
     struct mirror *next_parked;
     struct unit *waiting, **waiting_end;
-    uint64_t waits_for_epoch, waits_until; // ns
+    uint64_t waits_for_epoch, waits_until; // of catalogs; ns
+    uint64_t secret_until;                 // ns; 0: no secret is awaited
     bool is_parked;
     bool is_ended; // the session is over; goes when nothing waits
 };
@@ -34,7 +35,9 @@ void mirror_lose(struct mirror *mirror, const char *because);
 // Takes the unit: reads it now, or lets it wait behind others.
 void mirror_take(struct mirror *mirror, struct unit **unit);
 void mirror_end(struct mirror *mirror);
-// Tries again what waits; `by_force`: whatever the catalogs' epoch.
+// What opens further sessions as the user, when it was awaited; takes it, NULL: it did not become known.
+void mirror_secret(struct mirror *mirror, struct secret **secret);
+// Tries again what waits; `by_force`: whatever it waits for.
 void mirror_unpark(struct mirror *mirror, bool by_force);
 
 #endif

@@ -130,10 +130,10 @@ take_event(struct shadow *shadow, struct feed_event *event)
     case FEED_SECRET:
         mirror = find_mirror(shadow, event->session);
         if (mirror) {
-            secret_unref(&mirror->facts->secret);
-            mirror->facts->secret = secret_ref(event->secret);
+            mirror_secret(mirror, &event->secret);
+        } else {
+            secret_unref(&event->secret);
         }
-        secret_unref(&event->secret);
         break;
     case FEED_UNIT:
         mirror = find_mirror(shadow, event->session);

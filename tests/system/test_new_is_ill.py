@@ -28,6 +28,18 @@ class Load:
         assert "processed: 4000/4000" in said and "number of failed transactions: 0 " in said, said
 
 
+def load_on_a_new_that_works(proxy, shop):
+    """A load under way. How many of its reads match is the machine's to say: under this much, some are dropped."""
+    def ask():
+        with proxy.connect(shop) as connection:
+            connection.execute("SELECT id, name FROM items WHERE id = 1")
+    before = proxy.warmed(shop, ask)["reads"]
+    load = Load(proxy, shop)
+    load.reads += before
+    wait_until(lambda: int(proxy.status(shop)["reads"]) > before + 100)
+    return load
+
+
 def answers_nothing(session):
     session.admit()
     while True:
@@ -103,8 +115,7 @@ def test_clients_can_not_tell_that_new_is_away(start, pair, shop):
 
 def test_clients_can_not_tell_that_new_stops_and_comes_back(start, pair, shop):
     proxy = start(shop)
-    load = Load(proxy, shop)
-    wait_until(lambda: int(proxy.status(shop)["match"]) > 100)
+    load = load_on_a_new_that_works(proxy, shop)
     pair.new.stop()
     try:
         load.finish()
@@ -122,8 +133,7 @@ def test_clients_can_not_tell_that_new_stops_and_comes_back(start, pair, shop):
 
 def test_clients_can_not_tell_that_new_is_frozen(start, pair, shop):
     proxy = start(shop, {"shadow": {"timeout": "500ms", "memory": "1MiB"}})
-    load = Load(proxy, shop)
-    wait_until(lambda: int(proxy.status(shop)["match"]) > 100)
+    load = load_on_a_new_that_works(proxy, shop)
     try:
         pair.new.freeze()
         load.finish()

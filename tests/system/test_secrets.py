@@ -11,6 +11,7 @@ from peer import message, startup, text
 from proxy import wait_until
 
 SECRET = "a secret"
+VERIFIER = verifier(SECRET)
 READ = "SELECT id, name FROM items WHERE id = 7"
 # As a careless administrator writes it: of everybody, without a look at who may log in. Each call is in old's log.
 LOOK_UP = """
@@ -112,6 +113,24 @@ def test_a_query_that_fails_is_said_and_only_who_needs_it_is_refused(start, look
         assert refusal.value.sqlstate == "58000" and "auth.query" in refusal.value.hint
     wait_until(lambda: "auth_query_failed" in proxy.said())
     assert any(word in proxy.said() for word in words.split("|")), proxy.said()
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=("stays", "leaves"))
+def test_what_is_read_while_the_secret_is_looked_up_waits_for_it(pair, start, looked_up, leaves):
+    """Old admits at once; the client reads, and may have left, before it is known what opens a session on new."""
+    pair.old.psql("RESET ROLE; CREATE FUNCTION slow_secret_of(text) RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ "
+                  "SELECT rolpassword FROM pg_authid, pg_sleep(1.5) WHERE rolname = $1 $$", looked_up)
+    for side in (pair.old, pair.new):
+        side.psql(f"ALTER ROLE scram_user PASSWORD '{VERIFIER}'")
+        side.psql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC", looked_up)
+    proxy = start(looked_up, auth={"type": "passthrough", "query": "SELECT $1, public.slow_secret_of($1)"})
+    client = Login(proxy.port).begin("scram_user", SECRET, looked_up)
+    assert text("item 7")[:-1] in client.ask(READ)
+    if leaves:
+        client.connection.close()
+    assert int(proxy.status(looked_up)["reads"]) == 0  # not yet judged
+    assert proxy.settled(looked_up, 1)["match"] == 1, (proxy.skipped(looked_up), proxy.said()[-2000:])
+    client.connection.close()
 
 
 def exchange(proxy, database, user, first):
