@@ -135,6 +135,13 @@ database_catalogs_unref(struct database_catalogs **catalogs)
     free(gone);
 }
 
+bool
+database_is_idle(const struct database *database)
+{
+    return atomic_load(&database->shadow_percent) == 0 &&
+           atomic_load(&database->canary_percent) == 0;
+}
+
 void
 database_want_catalogs(struct database *database, uint64_t epoch)
 {

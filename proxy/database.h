@@ -76,6 +76,8 @@ void database_catalogs_unref(struct database_catalogs **catalogs);
 void database_set_catalogs(struct database *database, struct catalog *old_catalog,
                            struct catalog *new_catalog); // takes both references
 
+// Is nothing mirrored, and nothing served by new?
+bool database_is_idle(const struct database *database);
 // Nothing is analysed any more by catalogs of an older epoch. Any thread.
 void database_want_catalogs(struct database *database, uint64_t epoch);
 

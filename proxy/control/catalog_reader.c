@@ -174,9 +174,7 @@ from_now(uint64_t nanoseconds)
 static uint64_t
 gap_after(struct catalog_reader *reader, uint64_t reading)
 {
-    const struct database *database = reader->database;
-    bool is_idle =
-        atomic_load(&database->shadow_percent) == 0 && atomic_load(&database->canary_percent) == 0;
+    bool is_idle = database_is_idle(reader->database);
     uint64_t share = is_idle ? SHARE_WHEN_IDLE : SHARE_OF_TIME, now = uv_hrtime();
 
     reader->credit += (int64_t)((now - reader->credited_at) / share);
@@ -315,6 +313,16 @@ catalog_reader_distrust(struct catalog_reader *reader)
     uint64_t epoch = next_epoch(reader);
     pthread_mutex_unlock(&reader->lock);
     return epoch;
+}
+
+void
+catalog_reader_ensure(struct catalog_reader *reader, uint64_t epoch)
+{
+    pthread_mutex_lock(&reader->lock);
+    bool is_promised = reader->promised >= epoch;
+    pthread_mutex_unlock(&reader->lock);
+    if (!is_promised)
+        (void)catalog_reader_request(reader);
 }
 
 uint64_t

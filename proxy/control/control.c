@@ -459,6 +459,18 @@ control_request_catalogs(struct control *control)
     return catalog_reader_request(control->reader);
 }
 
+uint64_t
+control_distrust_catalogs(struct control *control)
+{
+    return catalog_reader_distrust(control->reader);
+}
+
+void
+control_ensure_catalogs(struct control *control, uint64_t epoch)
+{
+    catalog_reader_ensure(control->reader, epoch);
+}
+
 void
 control_wait_for_lag(struct control *control, uint64_t position, control_lag_done done,
                      void *context)

@@ -73,7 +73,8 @@ classify(struct mirror *mirror, const char *sql, size_t length, const uint32_t *
     struct database_catalogs *catalogs = mirror->at->catalogs;
     if (!catalogs || !catalogs->catalogs[SIDE_OLD] || !catalogs->catalogs[SIDE_NEW])
         return NULL;
-    if (atomic_load(&mirror->at->database->catalogs_wanted) > catalogs->epoch)
+    bool is_stale = atomic_load(&mirror->at->database->catalogs_wanted) > catalogs->epoch;
+    if (is_stale && !database_is_idle(mirror->at->database))
         return classify_unproven(mirror, sql, length, types, type_count);
     struct state_snapshot *state = state_snapshot(mirror->state);
     struct shape_context context = {

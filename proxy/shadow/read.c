@@ -12,6 +12,7 @@
 #include "proxy/log.h"
 #include "proxy/shadow/evidence.h"
 #include "proxy/shadow/judge.h"
+#include "proxy/shadow/read_objection.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,143 +141,6 @@ end_at_once(struct mirror *mirror, const struct read_facts *facts, enum served s
     figures_add(database->figures, &figures);
 }
 
-// --- what speaks against mirroring ------------------------------------------------------------
-
-static bool
-is_aborted(const struct read_facts *facts)
-{
-    if (facts->unit->is_lost && !facts->result)
-        return true;
-    const struct result *result = facts->result;
-    if (!result)
-        return false;
-    if (result->kind == RESULT_OPEN)
-        return true;
-    // 25P02: the transaction had failed before; this statement was not run at all.
-    return result->kind == RESULT_ERROR &&
-           (rounds_is_circumstance(result->sqlstate) || strcmp(result->sqlstate, "25P02") == 0);
-}
-
-static enum skip_reason
-skip_of(struct mirror *mirror, const struct read_facts *facts)
-{
-    const struct configuration_database *entry = mirror->at->settings->entry;
-    bool is_canary = facts->unit->route == UNIT_ROUTE_NEW;
-    if (facts->unit->is_request_cut)
-        return SKIP_REQUEST_SIZE;
-    if (facts->shape && facts->shape->analysis->skip != SKIP_NONE)
-        return facts->shape->analysis->skip;
-    if (facts->shape && atomic_load(&facts->shape->is_unproven))
-        return SKIP_VOLATILE_FUNCTION;
-    if (facts->skip != SKIP_NONE)
-        return facts->skip;
-    if (is_aborted(facts))
-        return SKIP_ABORTED;
-    if (facts->result && facts->result->kind == RESULT_PARTIAL)
-        return SKIP_ROW_LIMIT;
-    if (facts->shape && rules_exclude(&entry->compare, facts->shape->analysis))
-        return SKIP_EXCLUDED;
-    if (is_canary)
-        return SKIP_NONE;
-    if (facts->unit->is_unsampled)
-        return SKIP_SAMPLED_OUT;
-    double share = (double)entry->shadow.max_per_second / mirror->shadow->count;
-    if (!throttle_pass(&mirror->at->mirrored, share, uv_hrtime()))
-        return SKIP_RATE_LIMITED;
-    return SKIP_NONE;
-}
-
-static enum drop_reason
-drop_of(struct mirror *mirror, const struct read_facts *facts)
-{
-    struct shadow *shadow = mirror->shadow;
-    if (facts->unit->dropped != DROP_NONE)
-        return facts->unit->dropped;
-    if (shadow->is_stopping)
-        return DROP_SHUTDOWN;
-    if (!facts->shape) // never analysed: one side's catalogs have not been read
-        return mirror->at->catalogs->catalogs[SIDE_OLD] ? DROP_NEW_UNAVAILABLE
-                                                        : DROP_OLD_UNAVAILABLE;
-    if (!facts->result)
-        return DROP_MEMORY;
-    if (atomic_load(&shadow->held_reads) >= READ_IN_FLIGHT_LIMIT)
-        return DROP_QUEUE_FULL;
-    size_t limit = mirror->at->settings->entry->shadow.memory / shadow->count;
-    if (atomic_load(&shadow->held_bytes) + result_memory(facts->result) > limit)
-        return DROP_MEMORY;
-    return DROP_NONE;
-}
-
-// --- putting the read once more ---------------------------------------------------------------
-
-struct own_job *
-read_job(struct read *read, enum side side, const char *tail)
-{
-    const struct configuration_shadow *shadow = &read->settings->entry->shadow;
-    struct own_job *job = own_job_new();
-    struct writer writer;
-    if (!job)
-        return NULL;
-    writer_init(&writer);
-    writer_bytes(&writer, read->messages, read->messages_length);
-    if (tail)
-        request_write_query(&writer, tail);
-    if (!writer.failed)
-        job->messages = writer_take(&writer, &job->messages_length);
-    writer_fini(&writer);
-    if (!job->messages) {
-        own_job_free(&job);
-        return NULL;
-    }
-    job->identity = (struct own_identity){
-        .database = read->mirror->at->database,
-        .user = read->mirror->facts->user,
-        .secret = read->mirror->facts->secret,
-    };
-    job->side = side;
-    job->state = read->state ? state_snapshot_ref(read->state) : NULL;
-    job->units = READ_UNITS + (tail ? 1 : 0);
-    job->max_reply = shadow->max_result + 4096;
-    job->timeout = shadow->timeout;
-    job->queue_timeout = shadow->timeout;
-    return job;
-}
-
-bool
-read_result_of(const struct own_job *job, struct result *result)
-{
-    struct capture_cursor cursor;
-    struct message message;
-    unsigned unit = 0;
-    bool is_well = true;
-    result_init(result);
-    capture_cursor_init(&cursor, &job->reply);
-    while (is_well && unit < 2 && capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
-        if (message.type == MESSAGE_SERVER_READY_FOR_QUERY) {
-            unit++;
-            continue;
-        }
-        bool began_badly = unit == 0 && message.type == MESSAGE_SERVER_ERROR_RESPONSE;
-        if ((unit != 1 && !began_badly) || result->kind != RESULT_OPEN)
-            continue;
-        enum result_status status = result_add(result, message.type, message.body, message.length);
-        is_well = status == RESULT_OK || status == RESULT_ENDED;
-    }
-    capture_cursor_fini(&cursor);
-    if (is_well && result->kind != RESULT_OPEN)
-        return true;
-    result_fini(result);
-    return false;
-}
-
-bool
-read_differs(const struct read *read, const struct result *old_result,
-             const struct result *new_result, struct difference *difference)
-{
-    return difference_find(old_result, new_result, &read->shape->analysis->determinacy,
-                           &read->rules.difference, difference);
-}
-
 // --- beginning --------------------------------------------------------------------------------
 
 // Columns of a served result whose RowDescription came with an earlier Describe, or never.
@@ -399,8 +263,8 @@ read_begin(struct mirror *mirror, const struct read_facts *facts)
 {
     enum served served = served_of(facts->unit);
     books_begin(books_of(mirror), served);
-    enum skip_reason skip = skip_of(mirror, facts);
-    enum drop_reason drop = skip == SKIP_NONE ? drop_of(mirror, facts) : DROP_NONE;
+    enum skip_reason skip = read_skip_of(mirror, facts);
+    enum drop_reason drop = skip == SKIP_NONE ? read_drop_of(mirror, facts) : DROP_NONE;
     if (skip != SKIP_NONE || drop != DROP_NONE) {
         end_at_once(mirror, facts, served, skip, drop);
         return;
@@ -418,33 +282,12 @@ read_begin(struct mirror *mirror, const struct read_facts *facts)
 
 // --- the mirrored answer ----------------------------------------------------------------------
 
-void
-read_outcome(const struct own_job *job, enum skip_reason *skip, enum drop_reason *drop)
+bool
+read_differs(const struct read *read, const struct result *old_result,
+             const struct result *new_result, struct difference *difference)
 {
-    *skip = SKIP_NONE;
-    *drop = DROP_NONE;
-    switch (job->outcome) {
-    case OWN_LOGIN:
-        *skip = SKIP_LOGIN;
-        break;
-    case OWN_STATE:
-        *skip = SKIP_SESSION_STATE;
-        break;
-    case OWN_UNAVAILABLE:
-    case OWN_JUNK:
-        *drop = job->side == SIDE_NEW ? DROP_NEW_UNAVAILABLE : DROP_OLD_UNAVAILABLE;
-        break;
-    case OWN_OVERDUE:
-        *drop = DROP_QUEUE_FULL;
-        break;
-    case OWN_STOPPED:
-        *drop = DROP_SHUTDOWN;
-        break;
-    case OWN_DONE:
-    case OWN_TIMEOUT:
-    case OWN_TOO_BIG:
-        break;
-    }
+    return difference_find(old_result, new_result, &read->shape->analysis->determinacy,
+                           &read->rules.difference, difference);
 }
 
 static void
