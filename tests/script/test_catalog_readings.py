@@ -33,3 +33,27 @@ def test_between_costly_readings_there_is_a_pause_even_if_ddl_never_ends(mirrors
         client.ask(READ)
     old.control_answer = answer
     proxy.settled("app", 1)
+
+
+def test_while_nothing_is_mirrored_ddl_has_nothing_read_and_the_first_mirrored_read_has(mirrors):
+    proxy, old, _ = mirrors()
+    readings = []
+
+    def notes(session, request):
+        if request.sql and request.sql.startswith("WITH RECURSIVE up"):
+            readings.append(request.sql)
+        answer(session, request)
+
+    old.control_answer = notes
+    before = int(proxy.status("app")["reads"])
+    proxy.console("ALTER DATABASE app SET shadow_percent = 0")
+    with Client(proxy.port) as client:
+        client.login()
+        for _ in range(20):
+            client.ask("CREATE TABLE one_more (id int)")
+            client.ask(READ)
+        status = proxy.settled("app", before + 20)
+        assert status["skipped"] == 20 and readings == []
+        proxy.console("ALTER DATABASE app SET shadow_percent = 100")
+        client.ask(READ)
+        assert proxy.settled("app", before + 21)["match"] == status["match"] + 1 and len(readings) == 1
