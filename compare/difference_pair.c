@@ -1,6 +1,6 @@
 // Which rows that have no equal correspond all the same, so that a wrong value can be named by its
 // column. Rows correspond when they agree on most, and agreement weighs more in a column that tells
-// rows apart (an id) than in one that does not (a status). While both sides are few every row is
+// rows apart (an id) than in one that does not (a status), and most in what the statement sorts by. While both sides are few every row is
 // tried with every other; beyond that, rows are paired through the columns whose values are unique
 // on both sides, the one with most such values first. What still has no partner is paired by place.
 #include "compare/difference_rows.h"
@@ -11,6 +11,7 @@ enum {
     MAX_COLUMNS = 16,  // looked at for unique values
     MAX_PASSES = 3,    // columns that rows are paired through
     FULL_WEIGHT = 16,  // of a column in which all rows differ
+    KEY_WEIGHT = 64,   // times that of another column: a sort key's
 };
 
 struct candidate {
@@ -96,6 +97,8 @@ weigh(struct pairing *pairing, struct candidate *candidates, uint64_t *digests, 
                 digests[count] = sorted[count] =
                     rows_column_digest(pairing->rows, side, pairing->match->left[side][i], column);
         uint32_t weight = weight_of(sorted, count);
+        if (pairing->rows->columns[column].is_key)
+            weight *= KEY_WEIGHT;
         for (size_t i = 0; i < counts[0] * counts[1]; i++)
             if (digests[candidates[i].old_at] == digests[counts[0] + candidates[i].new_at])
                 candidates[i].weight += weight;
@@ -197,6 +200,8 @@ pair_by_unique_values(struct pairing *pairing)
         size_t best = 0, most = 0;
         for (size_t column = 0; column < columns; column++) {
             size_t found = walk_uniques(pairing, column, room, false);
+            if (pairing->rows->columns[column].is_key)
+                found *= 2;
             if (found > most) {
                 most = found;
                 best = column;

@@ -77,6 +77,8 @@ Test(difference, classes)
          DIFFERENCE_VALUE, false, 1, 1},
         {"most differing column", "", MIXED, "1|a|1\n2|b|2\n3|c|3\n", NULL, "1|x|9\n2|b|9\n3|c|9\n",
          DIFFERENCE_VALUE, false, 2, 3},
+        {"the value that the next row had", "by", "id int4, n int4", "1|10\n2|20\n3|30\n", NULL,
+         "1|20\n2|30\n3|40\n", DIFFERENCE_VALUE, false, 1, 3},
         {"NULL is not empty", "", NAMES, "1|\\N\n", NULL, "1|\n", DIFFERENCE_VALUE, false, 1, 1},
         {"NULL is NULL", "", NAMES, "1|\\N\n", "id int8, name text", "1|\\N\n", DIFFERENCE_NONE,
          false, NOWHERE, 0},
