@@ -6,6 +6,7 @@
 #include "config/connection.h"
 #include "proxy/log.h"
 #include "proxy/report/figures.h"
+#include "proxy/shadow/fair_share.h"
 #include "proxy/transport/tls.h"
 #include <assert.h>
 #include <stdio.h>
@@ -187,6 +188,8 @@ member_free(struct member *member)
     database_catalogs_unref(&database->catalogs);
     if (database->figures)
         figures_free(&database->figures);
+    if (database->mirrored)
+        fair_share_free(&database->mirrored);
     pthread_mutex_destroy(&database->lock);
     free(database->name);
     free(member);
@@ -208,8 +211,9 @@ member_new(const struct configuration *configuration, const char *name, char *er
     pthread_mutex_init(&database->lock, NULL);
     database->name = strdup(name);
     database->figures = figures_new();
+    database->mirrored = fair_share_new();
     database->catalogs = calloc(1, sizeof *database->catalogs);
-    if (!database->name || !database->figures || !database->catalogs) {
+    if (!database->name || !database->figures || !database->mirrored || !database->catalogs) {
         snprintf(error, error_size, "out of memory");
         goto failed;
     }

@@ -14,6 +14,7 @@
 
 struct figures;
 struct control;
+struct fair_share;
 struct shapes;
 struct tls_context;
 
@@ -55,8 +56,9 @@ struct database {
     atomic_bool is_paused;
     struct books books;
     struct figures *figures;
-    struct shapes *shapes;   // analyses by shape key, published to the workers
-    struct control *control; // catalogs and lag
+    struct fair_share *mirrored; // shadow.max_per_second, by fingerprint
+    struct shapes *shapes;       // analyses by shape key, published to the workers
+    struct control *control;     // catalogs and lag
     // Replication, as the control thread last saw it.
     atomic_uint_fast64_t replayed; // LSN that new has replayed; 0: unknown
     atomic_int_fast64_t lag_us;    // -1: unknown

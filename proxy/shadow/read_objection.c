@@ -4,7 +4,9 @@
 
 #include "proxy/shadow/read_objection.h"
 #include "compare/rounds.h"
+#include "proxy/shadow/fair_share.h"
 #include <string.h>
+#include <xxhash.h>
 
 static bool
 is_aborted(const struct read_facts *facts)
@@ -19,6 +21,18 @@ is_aborted(const struct read_facts *facts)
     // 25P02: the transaction had failed before; this statement was not run at all.
     return result->kind == RESULT_ERROR &&
            (rounds_is_circumstance(result->sqlstate) || strcmp(result->sqlstate, "25P02") == 0);
+}
+
+// What was never analysed has no fingerprint: it will be dropped, and takes nothing.
+static bool
+is_in_budget(const struct mirror *mirror, const struct read_facts *facts)
+{
+    if (!facts->shape)
+        return true;
+    const char *fingerprint = facts->shape->analysis->fingerprint;
+    return fair_share_pass(mirror->at->database->mirrored,
+                           XXH3_64bits(fingerprint, strlen(fingerprint)),
+                           mirror->at->settings->entry->shadow.max_per_second, uv_hrtime());
 }
 
 enum skip_reason
@@ -44,8 +58,7 @@ read_skip_of(struct mirror *mirror, const struct read_facts *facts)
         return SKIP_NONE;
     if (facts->unit->is_unsampled)
         return SKIP_SAMPLED_OUT;
-    double share = (double)entry->shadow.max_per_second / mirror->shadow->count;
-    if (!throttle_pass(&mirror->at->mirrored, share, uv_hrtime()))
+    if (!is_in_budget(mirror, facts))
         return SKIP_RATE_LIMITED;
     return SKIP_NONE;
 }

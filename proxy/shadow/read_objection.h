@@ -4,7 +4,7 @@
 
 #include "proxy/shadow/read.h"
 
-// SKIP_NONE: it may be mirrored. Takes from the throttle of reads a second if so.
+// SKIP_NONE: it may be mirrored. Takes from the database's reads a second if so.
 enum skip_reason read_skip_of(struct mirror *mirror, const struct read_facts *facts);
 // DROP_NONE: there is room for it.
 enum drop_reason read_drop_of(struct mirror *mirror, const struct read_facts *facts);

@@ -21,7 +21,6 @@ struct shadow_database {
     uint64_t settings_epoch;
     struct database_catalogs *catalogs; // a reference
     uint64_t catalogs_epoch;
-    struct throttle mirrored; // shadow.max_per_second, this thread's share
     struct throttle rechecks; // recheck.max_per_second, this thread's share
 };
 

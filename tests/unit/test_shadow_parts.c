@@ -1,5 +1,6 @@
-// The small parts of the shadow: throttle, verdict memory, statements and portals, masking, rules.
+// The small parts of the shadow: throttle, fair shares, verdict memory, statements and portals, masking, rules.
 
+#include "proxy/shadow/fair_share.h"
 #include "proxy/shadow/masking.h"
 #include "proxy/shadow/rules.h"
 #include "proxy/shadow/statement.h"
@@ -26,6 +27,86 @@ Test(throttle, zero_is_no_limit)
     struct throttle throttle = {0};
     for (int i = 0; i < 1000; i++)
         cr_assert(throttle_pass(&throttle, 0, 1));
+}
+
+// A hot shape at 10,000 reads a second beside 200 rare ones with `rare_per_second` in all, for 20 s: how many passed.
+struct crowd {
+    unsigned hot, rare, rare_asked;
+};
+
+static struct crowd
+crowd(double per_second, unsigned rare_per_second)
+{
+    struct fair_share *share = fair_share_new();
+    struct crowd crowd = {0};
+    unsigned every = 10000 / rare_per_second;
+    for (unsigned i = 1; i <= 200000; i++) {
+        uint64_t now = i * (SECOND / 10000);
+        crowd.hot += fair_share_pass(share, 1, per_second, now);
+        if (i % every != 0)
+            continue;
+        // Spread as a hash is.
+        uint64_t shape = (2 + i / every % 200) * UINT64_C(0x9e3779b97f4a7c15);
+        crowd.rare_asked++;
+        crowd.rare += fair_share_pass(share, shape, per_second, now);
+    }
+    fair_share_free(&share);
+    return crowd;
+}
+
+Test(fair_share, rare_shapes_pass_whenever_they_come_while_the_budget_allows)
+{
+    static const struct {
+        double per_second;
+        unsigned rare_per_second;
+    } cases[] = {{100, 10}, {100, 80}, {20, 10}, {1000, 500}, {5, 2}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct crowd passed = crowd(cases[i].per_second, cases[i].rare_per_second);
+        cr_expect_eq(passed.rare, passed.rare_asked, "%u of %u rare ones at %g/s", passed.rare,
+                     passed.rare_asked, cases[i].per_second);
+        double budget = cases[i].per_second * 20;
+        double most = budget + (cases[i].per_second < 16 ? 16 : cases[i].per_second);
+        double all = passed.hot + passed.rare;
+        cr_expect(all <= most && all >= budget * 0.99, "%g passed of %g: no more, and none wasted",
+                  all, budget);
+    }
+}
+
+Test(fair_share, shapes_that_all_want_more_get_alike)
+{
+    struct fair_share *share = fair_share_new();
+    unsigned passed[10] = {0};
+    // The first asks ten times as often as each of the others.
+    for (uint64_t i = 1; i <= 400000; i++) {
+        unsigned shape = i % 19 < 10 ? 0 : (unsigned)(i % 19) - 9;
+        passed[shape] += fair_share_pass(share, shape, 100, i * (SECOND / 10000));
+    }
+    for (int i = 0; i < 10; i++)
+        cr_expect(passed[i] > 350 && passed[i] < 500, "%u of about 400", passed[i]);
+    fair_share_free(&share);
+}
+
+Test(fair_share, more_shapes_than_it_remembers_do_not_let_the_hot_one_in_first)
+{
+    struct fair_share *share = fair_share_new();
+    unsigned hot = 0, rare = 0;
+    for (uint64_t i = 1; i <= 400000; i++) {
+        uint64_t now = i * (SECOND / 10000);
+        hot += fair_share_pass(share, 1, 1000, now);
+        if (i % 20 == 0) // 500 a second, none of them twice
+            rare += fair_share_pass(share, i * UINT64_C(0x9e3779b97f4a7c15), 1000, now);
+    }
+    cr_expect_eq(rare, 20000u);
+    cr_expect_geq(hot, 19800u);
+    fair_share_free(&share);
+}
+
+Test(fair_share, zero_is_no_limit)
+{
+    struct fair_share *share = fair_share_new();
+    for (int i = 0; i < 1000; i++)
+        cr_assert(fair_share_pass(share, 1, 0, 1));
+    fair_share_free(&share);
 }
 
 Test(verdict_memory, forgets_after_a_minute_and_tells_results_apart)
