@@ -151,11 +151,14 @@ describe(struct entry *entry, const struct analysis *analysis)
 }
 
 static void
-measure(struct histogram **histogram, struct histogram *total, uint64_t nanoseconds)
+measure(struct figures *figures, struct entry *entry, int side, enum latency_run run,
+        uint64_t nanoseconds)
 {
+    struct histogram **histogram = &entry->figure.latency[side][run];
+
     if (nanoseconds == 0)
         return;
-    histogram_add(total, nanoseconds);
+    histogram_add(&figures->latency[side][run], nanoseconds);
     if (*histogram == NULL)
         *histogram = calloc(1, sizeof **histogram);
     if (*histogram != NULL)
@@ -180,6 +183,12 @@ count(struct figure *figure, const struct figures_read *read)
     figure->has_type_change |= read->has_type_change;
 }
 
+static bool
+is_never_compared(const struct figure *figure)
+{
+    return figure->reads > 0 && figure_covered(figure) == 0;
+}
+
 void
 figures_add(struct figures *figures, const struct figures_read *read)
 {
@@ -189,11 +198,14 @@ figures_add(struct figures *figures, const struct figures_read *read)
 
     if (entry != NULL) {
         int served = read->served_is_new ? 1 : 0;
+        bool was_uncompared = is_never_compared(&entry->figure);
 
         describe(entry, read->analysis);
         count(&entry->figure, read);
-        measure(&entry->figure.latency[served], &figures->latency[served], read->served_ns);
-        measure(&entry->figure.latency[!served], &figures->latency[!served], read->mirrored_ns);
+        figures->never_compared += is_never_compared(&entry->figure);
+        figures->never_compared -= was_uncompared;
+        measure(figures, entry, served, LATENCY_SERVED, read->served_ns);
+        measure(figures, entry, !served, LATENCY_MIRRORED, read->mirrored_ns);
         if (read->is_compared) {
             const char *fingerprint = read->analysis->fingerprint;
             uint64_t digest =
@@ -280,10 +292,10 @@ void
 figures_totals(struct figures *figures, struct figures_totals *totals)
 {
     pthread_mutex_lock(&figures->lock);
-    totals->latency[0] = figures->latency[0];
-    totals->latency[1] = figures->latency[1];
+    memcpy(totals->latency, figures->latency, sizeof totals->latency);
     totals->distinct = distinct_estimate(&figures->distinct);
     totals->fingerprints = figures->count;
+    totals->never_compared = figures->never_compared;
     pthread_mutex_unlock(&figures->lock);
 }
 
@@ -294,6 +306,17 @@ figure_compared(const struct figure *figure)
 
     for (int i = 0; i < VERDICT_COUNT; i++)
         total += figure->verdicts[i];
+    return total;
+}
+
+uint64_t
+figure_covered(const struct figure *figure)
+{
+    uint64_t total = 0;
+
+    for (int i = 0; i < VERDICT_COUNT; i++)
+        if (verdict_is_covered((enum verdict)i))
+            total += figure->verdicts[i];
     return total;
 }
 

@@ -9,7 +9,7 @@
 #include "compare/sql/analysis.h"
 #include "proxy/report/books.h"
 #include "proxy/report/distinct.h"
-#include "proxy/report/histogram.h"
+#include "proxy/report/latency.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -81,8 +81,9 @@ struct figure { // one fingerprint; "other" is what came over FIGURES_LIMIT, "" 
     uint64_t reads;       // that have come to their end
     uint64_t verdicts[VERDICT_COUNT], skipped[SKIP_COUNT], dropped[DROP_COUNT],
         mismatches[DIFFERENCE_COUNT], accepted;
-    uint64_t distinct;            // estimate of the different parameter sets compared
-    struct histogram *latency[2]; // by side (0 old, 1 new); NULL: nothing measured
+    uint64_t distinct; // estimate of the different parameter sets compared
+    struct histogram
+        *latency[2][LATENCY_RUN_COUNT]; // by side (0 old, 1 new); NULL: nothing measured
     bool has_type_change, is_quarantined;
     char *accepted_because; // NULL: not accepted
     struct figures_place {  // where its mismatches lie
@@ -99,6 +100,8 @@ struct figure *figures_copy(struct figures *figures, uint64_t since, uint64_t *n
 void figures_copy_free(struct figure **copy, size_t count);
 void figure_fini(struct figure *figure); // one of a copy
 uint64_t figure_compared(const struct figure *figure);
+// Those whose verdict counts into coverage; with none the shape has never been compared, whatever was tried.
+uint64_t figure_covered(const struct figure *figure);
 // The rate and bound that the books would give of these counts alone.
 void figure_rate(const struct figure *figure, double *rate, double *upper_bound);
 
@@ -108,9 +111,10 @@ void figures_evidence_free(struct figures_mismatch **evidence, size_t count);
 void figures_mismatch_fini(struct figures_mismatch *mismatch); // one of a copy
 
 struct figures_totals { // over all fingerprints
-    struct histogram latency[2];
+    struct histogram latency[2][LATENCY_RUN_COUNT];
     uint64_t distinct; // (fingerprint, parameters) compared, estimated
     uint64_t fingerprints;
+    uint64_t never_compared; // fingerprints that were read, and of which none is covered
 };
 void figures_totals(struct figures *figures, struct figures_totals *totals);
 

@@ -29,6 +29,19 @@ copy_places(struct figure *to, const struct figure *from)
 }
 
 static bool
+copy_histogram(struct histogram **to, const struct histogram *from)
+{
+    *to = NULL;
+    if (from == NULL)
+        return true;
+    *to = malloc(sizeof **to);
+    if (*to == NULL)
+        return false;
+    **to = *from;
+    return true;
+}
+
+static bool
 copy_figure(struct figure *to, const struct entry *entry)
 {
     const struct figure *from = &entry->figure;
@@ -41,16 +54,9 @@ copy_figure(struct figure *to, const struct entry *entry)
 
     bool is_whole = copy_places(to, from) && to->query != NULL && to->tables != NULL;
 
-    for (int side = 0; side < 2; side++) {
-        to->latency[side] = NULL;
-        if (from->latency[side] == NULL)
-            continue;
-        to->latency[side] = malloc(sizeof *to->latency[side]);
-        if (to->latency[side] == NULL)
-            is_whole = false;
-        else
-            *to->latency[side] = *from->latency[side];
-    }
+    for (int side = 0; side < 2; side++)
+        for (int run = 0; run < LATENCY_RUN_COUNT; run++)
+            is_whole &= copy_histogram(&to->latency[side][run], from->latency[side][run]);
     return is_whole;
 }
 
@@ -96,8 +102,9 @@ figure_fini(struct figure *figure)
     free(figure->query);
     free(figure->tables);
     free(figure->accepted_because);
-    free(figure->latency[0]);
-    free(figure->latency[1]);
+    for (int side = 0; side < 2; side++)
+        for (int run = 0; run < LATENCY_RUN_COUNT; run++)
+            free(figure->latency[side][run]);
     for (size_t i = 0; i < figure->place_count; i++) {
         free(figure->places[i].table);
         free(figure->places[i].column);

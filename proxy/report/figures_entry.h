@@ -22,7 +22,8 @@ struct figures {
     size_t count;
     size_t evidence_count;
     uint64_t sequence; // of the next change
-    struct histogram latency[2];
+    struct histogram latency[2][LATENCY_RUN_COUNT];
+    uint64_t never_compared;
     struct distinct distinct;
 };
 

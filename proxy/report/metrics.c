@@ -114,8 +114,8 @@ fill_bound(struct page *page, const struct picture *picture)
 }
 
 static void
-fill_side(struct page *page, const char *database, const char *side,
-          const struct histogram *histogram)
+write_bounds(struct page *page, const char *database, const char *labels,
+             const struct histogram *histogram)
 {
     static const struct {
         const char *text;
@@ -132,21 +132,42 @@ fill_side(struct page *page, const char *database, const char *side,
 
         fprintf(page->out, "%s_bucket{database=\"", page->name);
         write_escaped(page->out, database);
-        fprintf(page->out, "\",side=\"%s\",le=\"%s\"} %" PRIu64 "\n", side,
+        fprintf(page->out, "\",%s,le=\"%s\"} %" PRIu64 "\n", labels,
                 is_last ? "+Inf" : bounds[i].text,
                 is_last ? histogram->count : histogram_at_most(histogram, bounds[i].nanoseconds));
     }
-    write_name(page, "_sum", database, "side", side);
-    fprintf(page->out, " %.9g\n", (double)histogram->sum / 1e9);
-    write_name(page, "_count", database, "side", side);
-    fprintf(page->out, " %" PRIu64 "\n", histogram->count);
+    fprintf(page->out, "%s_sum{database=\"", page->name);
+    write_escaped(page->out, database);
+    fprintf(page->out, "\",%s} %.9g\n", labels, (double)histogram->sum / 1e9);
+    fprintf(page->out, "%s_count{database=\"", page->name);
+    write_escaped(page->out, database);
+    fprintf(page->out, "\",%s} %" PRIu64 "\n", labels, histogram->count);
 }
 
 static void
 fill_latency(struct page *page, const struct picture *picture)
 {
-    fill_side(page, picture->database, "old", &picture->totals.latency[SIDE_OLD]);
-    fill_side(page, picture->database, "new", &picture->totals.latency[SIDE_NEW]);
+    static const char *const labels[] = {"side=\"old\"", "side=\"new\""};
+
+    for (int side = 0; side < 2; side++) {
+        struct histogram all = picture->totals.latency[side][LATENCY_SERVED];
+
+        histogram_merge(&all, &picture->totals.latency[side][LATENCY_MIRRORED]);
+        write_bounds(page, picture->database, labels[side], &all);
+    }
+}
+
+static void
+fill_runs(struct page *page, const struct picture *picture)
+{
+    char labels[64];
+
+    for (int side = 0; side < 2; side++)
+        for (enum latency_run run = 0; run < LATENCY_RUN_COUNT; run++) {
+            snprintf(labels, sizeof labels, "side=\"%s\",run=\"%s\"",
+                     side == SIDE_OLD ? "old" : "new", latency_run_name(run));
+            write_bounds(page, picture->database, labels, &picture->totals.latency[side][run]);
+        }
 }
 
 static void

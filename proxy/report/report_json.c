@@ -62,7 +62,8 @@ database_to_json(const struct picture *picture)
     json_object_set_new(object, "queries", view_to_json(&view_queries, &one));
     json_object_set_new(object, "skipped", view_to_json(&view_skipped, &one));
     json_object_set_new(object, "dropped", dropped_to_json(&picture->books));
-    return json_object_size(object) == 7 ? object : (json_decref(object), NULL);
+    json_object_set_new(object, "never_compared", view_to_json(&view_uncompared, &one));
+    return json_object_size(object) == 8 ? object : (json_decref(object), NULL);
 }
 
 static json_t *

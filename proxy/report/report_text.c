@@ -241,6 +241,45 @@ gaps(FILE *out, const struct books_page *books)
     return ok;
 }
 
+static const struct answer_column uncompared_columns[] = {
+    {"reads", ANSWER_INTEGER},
+    {"fingerprint", ANSWER_TEXT},
+    {"reasons", ANSWER_TEXT},
+    {"query", ANSWER_TEXT},
+};
+static const struct answer_shape uncompared_shape = ANSWER_SHAPE(uncompared_columns);
+
+static bool
+uncompared(FILE *out, const struct picture *picture)
+{
+    struct picture copy = *picture;
+    struct pictures one = {.list = &copy, .count = 1};
+    struct answer answer, shapes;
+    bool ok = true;
+
+    answer_init(&shapes, &view_uncompared.shape);
+    answer_init(&answer, &uncompared_shape);
+    view_uncompared.fill(&shapes, &one);
+    // database, fingerprint, reads, reasons, query
+    for (size_t row = 0; !shapes.failed && row < answer_rows(&shapes); row++) {
+        const struct answer_cell *cells = answer_row(&shapes, row);
+
+        answer_integer(&answer, (uint64_t)cells[2].integer);
+        answer_text(&answer, cells[1].text);
+        answer_text(&answer, cells[3].text);
+        answer_text(&answer, cells[4].text);
+    }
+    ok = !shapes.failed;
+    answer_fini(&shapes);
+    if (answer_rows(&answer) == 0) {
+        answer_fini(&answer);
+        return ok;
+    }
+    title(out, "Shapes never compared");
+    finish_table(out, &answer, &ok);
+    return ok;
+}
+
 static const struct answer_column hazard_columns[] = {
     {"fingerprint", ANSWER_TEXT}, {"hazard", ANSWER_TEXT}, {"query", ANSWER_TEXT}};
 static const struct answer_shape hazard_shape = ANSWER_SHAPE(hazard_columns);
@@ -292,7 +331,7 @@ report_text(FILE *out, const struct report_facts *facts, const struct pictures *
 
         headline(out, picture);
         ok &= where(out, picture) && queries(out, picture) && gaps(out, &picture->books) &&
-              hazards(out, picture);
+              uncompared(out, picture) && hazards(out, picture);
     }
     return ok && ferror(out) == 0;
 }

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 1, APPLICATION_ID = 0x70677268 /* "pgrh" */, BUSY_TIMEOUT_MS = 2000 };
+enum { SCHEMA_VERSION = 2, APPLICATION_ID = 0x70677268 /* "pgrh" */, BUSY_TIMEOUT_MS = 2000 };
 
 static const char *const tables[] = {
 #define TABLE(sql) sql,
@@ -213,7 +213,25 @@ create_schema(struct store *store)
     return execute(store, pragmas);
 }
 
-// The file is ours and its schema is ours to read. A new file gets the schema when `may_create`.
+// Inside the transaction that opens the store. Who only reads understands every earlier schema as it is.
+static bool
+upgrade_schema(struct store *store, int version)
+{
+    static const char *const steps[SCHEMA_VERSION] = {
+        // 1 to 2: latencies of served and mirrored runs apart; what was one is what most of it was
+        [1] = "UPDATE latencies SET side = iif(side = 'old', 'old_served', 'new_mirrored')",
+    };
+    char pragma[64];
+
+    for (int step = version; step < SCHEMA_VERSION; step++)
+        if (steps[step] != NULL && !execute(store, steps[step]))
+            return false;
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SCHEMA_VERSION);
+    return execute(store, pragma);
+}
+
+// The file is ours and its schema is ours to read. A new file gets the schema when `may_create`, an earlier one is
+// upgraded then.
 static bool
 check_schema(struct store *store, bool may_create, const char *path, char *error, size_t error_size)
 {
@@ -237,6 +255,9 @@ check_schema(struct store *store, bool may_create, const char *path, char *error
         snprintf(error, error_size,
                  "the store \"%s\" was written by a later version (schema %d, this one knows %d)",
                  path, version, SCHEMA_VERSION);
+    else if (version < SCHEMA_VERSION && may_create && !upgrade_schema(store, version))
+        snprintf(error, error_size, "could not upgrade the store \"%s\" from schema %d to %d: %s",
+                 path, version, SCHEMA_VERSION, store_error(store));
     else
         return true;
     return false;

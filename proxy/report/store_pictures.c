@@ -140,6 +140,9 @@ read_counts(struct store *store, int64_t minute, struct picture *picture)
         set_figure_counter(figure, &wanted);
     }
     picture->totals.fingerprints = picture->figure_count;
+    for (size_t i = 0; i < picture->figure_count; i++)
+        picture->totals.never_compared +=
+            picture->figures[i].reads > 0 && figure_covered(&picture->figures[i]) == 0;
     return ok;
 }
 
@@ -182,18 +185,24 @@ read_latencies(struct store *store, int64_t since, struct picture *picture)
     bool ok = true;
 
     while (store_step(row, &ok)) {
-        int side = strcmp(store_text(row, 1), "old") == 0 ? SIDE_OLD : SIDE_NEW;
         const void *bytes = sqlite3_column_blob(row, 2);
         size_t length = (size_t)sqlite3_column_bytes(row, 2);
         struct figure *figure = figure_of(picture, store_text(row, 0));
 
+        int side;
+        enum latency_run run;
+
+        if (!latency_find(store_text(row, 1), &side, &run))
+            continue;
         if (strcmp(store_text(row, 0), "*") == 0) {
-            histogram_read(&picture->totals.latency[side], bytes, length);
+            histogram_read(&picture->totals.latency[side][run], bytes, length);
         } else if (figure != NULL) {
-            if (figure->latency[side] == NULL)
-                figure->latency[side] = calloc(1, sizeof *figure->latency[side]);
-            if (figure->latency[side] != NULL)
-                histogram_read(figure->latency[side], bytes, length);
+            struct histogram **into = &figure->latency[side][run];
+
+            if (*into == NULL)
+                *into = calloc(1, sizeof **into);
+            if (*into != NULL)
+                histogram_read(*into, bytes, length);
         }
     }
     return ok;

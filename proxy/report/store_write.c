@@ -50,7 +50,7 @@ write_counter(void *context, const char *name, uint64_t *value)
 
 static bool
 write_latency(struct store *store, int64_t at, const char *database, const char *fingerprint,
-              int side, const struct histogram *histogram)
+              const char *name, const struct histogram *histogram)
 {
     uint8_t bytes[HISTOGRAM_MAX_BYTES];
 
@@ -59,8 +59,8 @@ write_latency(struct store *store, int64_t at, const char *database, const char 
 
     size_t length = histogram_write(histogram, bytes);
 
-    return store_run(store, STORE_LATENCY_WRITE, "tttiib", database, fingerprint,
-                     side == SIDE_OLD ? "old" : "new", store->run, at, bytes, (int)length);
+    return store_run(store, STORE_LATENCY_WRITE, "tttiib", database, fingerprint, name, store->run,
+                     at, bytes, (int)length);
 }
 
 bool
@@ -80,9 +80,23 @@ store_write_books(struct store *store, int64_t at, const char *database,
 
     write_counter(&counters, "distinct", &distinct);
     for (int side = 0; side < 2; side++)
-        counters.ok =
-            counters.ok && write_latency(store, at, database, "*", side, &totals->latency[side]);
+        for (enum latency_run run = 0; run < LATENCY_RUN_COUNT; run++)
+            counters.ok =
+                counters.ok && write_latency(store, at, database, "*", latency_name(side, run),
+                                             &totals->latency[side][run]);
     return counters.ok;
+}
+
+static bool
+write_latencies(struct store *store, int64_t at, const char *database, const struct figure *figure)
+{
+    bool ok = true;
+
+    for (int side = 0; side < 2; side++)
+        for (enum latency_run run = 0; run < LATENCY_RUN_COUNT; run++)
+            ok = ok && write_latency(store, at, database, figure->fingerprint,
+                                     latency_name(side, run), figure->latency[side][run]);
+    return ok;
 }
 
 static bool
@@ -122,9 +136,7 @@ store_write_figure(struct store *store, int64_t at, const char *database,
            store_run(store, STORE_FINGERPRINT_WRITE, "ttttiit", database, figure->fingerprint,
                      figure->query, figure->tables, (int64_t)figure->has_type_change,
                      (int64_t)figure->is_quarantined, figure->accepted_because) &&
-           write_latency(store, at, database, figure->fingerprint, SIDE_OLD, figure->latency[0]) &&
-           write_latency(store, at, database, figure->fingerprint, SIDE_NEW, figure->latency[1]) &&
-           write_places(&counters, figure);
+           write_latencies(store, at, database, figure) && write_places(&counters, figure);
 }
 
 bool

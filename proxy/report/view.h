@@ -15,7 +15,8 @@ struct view {
     void (*fill)(struct answer *answer, const struct pictures *pictures);
 };
 
-extern const struct view view_status, view_queries, view_mismatches, view_tables, view_skipped;
+extern const struct view view_status, view_queries, view_mismatches, view_tables, view_skipped,
+    view_uncompared; // view_uncompared is for the report alone
 
 // One mismatch in full; no row when no picture holds it.
 extern const struct answer_shape view_mismatch_shape;

@@ -1,6 +1,9 @@
-// SHOW QUERIES and SHOW SKIPPED: what is known by fingerprint.
+// SHOW QUERIES and SHOW SKIPPED: what is known by fingerprint; and, for the report, the shapes never compared.
 #include "proxy/report/view.h"
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static const struct answer_column queries_columns[] = {
     {"database", ANSWER_TEXT},
@@ -29,6 +32,11 @@ static const struct answer_column queries_columns[] = {
     {"distinct", ANSWER_INTEGER},
     {"accepted", ANSWER_INTEGER},
     {"accepted_because", ANSWER_TEXT},
+    {"latency_compares", ANSWER_TEXT},
+    {"old_served_p50_ms", ANSWER_REAL},
+    {"old_mirrored_p50_ms", ANSWER_REAL},
+    {"new_served_p50_ms", ANSWER_REAL},
+    {"new_mirrored_p50_ms", ANSWER_REAL},
 };
 
 static double
@@ -44,14 +52,22 @@ fill_latencies(struct answer *answer, const struct figure *figure)
 {
     static const double quantiles[] = {0.50, 0.95, 0.99};
 
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; side < 2; side++) {
+        struct histogram all = latency_of_side(figure->latency[side]);
+
         for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
-            answer_real(answer, quantile_ms(figure->latency[side], quantiles[i]));
+            answer_real(answer, quantile_ms(&all, quantiles[i]));
+    }
+    answer_real(answer, round(latency_ratio(figure->latency).ratio * 1e3) / 1e3);
+}
 
-    double old_ms = quantile_ms(figure->latency[SIDE_OLD], 0.5);
-    double new_ms = quantile_ms(figure->latency[SIDE_NEW], 0.5);
-
-    answer_real(answer, old_ms > 0 ? round(new_ms / old_ms * 1e3) / 1e3 : NAN);
+static void
+fill_latencies_apart(struct answer *answer, const struct figure *figure)
+{
+    answer_text(answer, latency_ratio(figure->latency).compares);
+    for (int side = 0; side < 2; side++)
+        for (int run = 0; run < LATENCY_RUN_COUNT; run++)
+            answer_real(answer, quantile_ms(figure->latency[side][run], 0.5));
 }
 
 static void
@@ -79,6 +95,7 @@ fill_query(struct answer *answer, const char *database, const struct figure *fig
     answer_integer(answer, figure->distinct);
     answer_integer(answer, figure->accepted);
     answer_text(answer, figure->accepted_because);
+    fill_latencies_apart(answer, figure);
 }
 
 static void
@@ -123,3 +140,57 @@ fill_skipped(struct answer *answer, const struct pictures *pictures)
 
 const struct view view_skipped = {"skipped", ANSWER_SHAPE(skipped_columns), PICTURE_FIGURES,
                                   fill_skipped};
+
+static const struct answer_column uncompared_columns[] = {
+    {"database", ANSWER_TEXT}, {"fingerprint", ANSWER_TEXT}, {"reads", ANSWER_INTEGER},
+    {"reasons", ANSWER_TEXT},  {"query", ANSWER_TEXT},
+};
+
+static void
+add_reason(FILE *out, const char *name, uint64_t reads)
+{
+    if (reads > 0)
+        fprintf(out, "%s%s %" PRIu64, ftell(out) > 0 ? ", " : "", name, reads);
+}
+
+static void
+fill_reasons(struct answer *answer, const struct figure *figure)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL) {
+        answer->failed = true;
+        return;
+    }
+    for (int i = 0; i < VERDICT_COUNT; i++)
+        add_reason(out, verdict_name((enum verdict)i), figure->verdicts[i]);
+    for (int i = SKIP_NONE + 1; i < SKIP_COUNT; i++)
+        add_reason(out, skip_reason_name((enum skip_reason)i), figure->skipped[i]);
+    for (int i = DROP_NONE + 1; i < DROP_COUNT; i++)
+        add_reason(out, drop_reason_name((enum drop_reason)i), figure->dropped[i]);
+    fclose(out);
+    answer_text(answer, text);
+    free(text);
+}
+
+static void
+fill_uncompared(struct answer *answer, const struct pictures *pictures)
+{
+    for (size_t i = 0; i < pictures->count; i++)
+        for (size_t j = 0; j < pictures->list[i].figure_count; j++) {
+            const struct figure *figure = &pictures->list[i].figures[j];
+
+            if (figure->reads == 0 || figure_covered(figure) > 0)
+                continue;
+            answer_text(answer, pictures->list[i].database);
+            answer_text(answer, figure->fingerprint);
+            answer_integer(answer, figure->reads);
+            fill_reasons(answer, figure);
+            answer_text(answer, figure->query);
+        }
+}
+
+const struct view view_uncompared = {"never_compared", ANSWER_SHAPE(uncompared_columns),
+                                     PICTURE_FIGURES, fill_uncompared};

@@ -38,6 +38,7 @@ static const struct answer_column status_columns[] = {
     {"new_up", ANSWER_BOOLEAN},
     {"lag_probe", ANSWER_TEXT},
     {"trouble", ANSWER_TEXT},
+    {"never_compared", ANSWER_INTEGER},
 };
 
 static void
@@ -113,8 +114,10 @@ fill_status(struct answer *answer, const struct pictures *pictures)
         answer_percent(answer, picture->shadow_percent);
         if (picture->is_live)
             fill_live(answer, pictures, picture);
-        while (answer->count % view_status.shape.count != 0 && !answer->failed)
+        // The last column is known of a store, too.
+        while ((answer->count + 1) % view_status.shape.count != 0 && !answer->failed)
             answer_null(answer);
+        answer_integer(answer, picture->totals.never_compared);
     }
 }
 

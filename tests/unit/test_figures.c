@@ -47,8 +47,8 @@ Test(figures, counts_by_fingerprint)
     cr_expect_eq(copy[0].mismatches[DIFFERENCE_VALUE], 2u);
     cr_expect_eq(copy[0].skipped[SKIP_SAMPLED_OUT], 1u);
     cr_expect_eq(copy[0].distinct, 5u);
-    cr_expect_float_eq(histogram_quantile(copy[0].latency[0], 0.5), 1e6, 1e5);
-    cr_expect_float_eq(histogram_quantile(copy[0].latency[1], 0.5), 3e6, 3e5);
+    cr_expect_float_eq(histogram_quantile(copy[0].latency[0][LATENCY_SERVED], 0.5), 1e6, 1e5);
+    cr_expect_float_eq(histogram_quantile(copy[0].latency[1][LATENCY_MIRRORED], 0.5), 3e6, 3e5);
     cr_expect_str_eq(copy[1].fingerprint, "");
     figures_copy_free(&copy, count);
 
@@ -132,5 +132,89 @@ Test(figures, keep_the_newest_evidence_and_count_all)
     cr_expect_str_eq(copy[0].places[0].column, "total");
     cr_expect_eq(copy[0].places[0].last_seen, 50);
     figures_copy_free(&copy, count);
+    figures_free(&figures);
+}
+
+Test(figures, served_and_mirrored_latencies_are_kept_apart)
+{
+    struct figures *figures = figures_new();
+    struct analysis a = analysis_of("00000000000000aa");
+
+    for (int i = 0; i < 100; i++) // half of them served by new
+        figures_add(figures, &(struct figures_read){.analysis = &a,
+                                                    .is_compared = true,
+                                                    .served_is_new = i % 2 == 0,
+                                                    .served_ns = i % 2 == 0 ? 4000000 : 1000000,
+                                                    .mirrored_ns = i % 2 == 0 ? 8000000 : 9000000});
+
+    static const double expected[2][LATENCY_RUN_COUNT] = {{1e6, 8e6}, {4e6, 9e6}};
+    size_t count;
+    struct figure *copy = figures_copy(figures, 0, NULL, &count);
+    struct figures_totals totals;
+
+    figures_totals(figures, &totals);
+    for (int side = 0; side < 2; side++)
+        for (int run = 0; run < LATENCY_RUN_COUNT; run++) {
+            cr_assert_not_null(copy[0].latency[side][run]);
+            cr_expect_eq(copy[0].latency[side][run]->count, 50u);
+            cr_expect_eq(totals.latency[side][run].count, 50u);
+            cr_expect_float_eq(histogram_quantile(copy[0].latency[side][run], 0.5),
+                               expected[side][run], expected[side][run] / 10);
+        }
+    figures_copy_free(&copy, count);
+    figures_free(&figures);
+}
+
+Test(latency, the_ratio_holds_like_against_like)
+{
+    struct histogram fast = {0}, slow = {0}, few = {0};
+    for (int i = 0; i < 50; i++) {
+        histogram_add(&fast, 1000000);
+        histogram_add(&slow, 3000000);
+    }
+    histogram_add(&few, 9000000);
+
+    const struct {
+        struct histogram *latency[2][LATENCY_RUN_COUNT]; // old served, old mirrored, new …
+        double ratio;
+        const char *compares;
+    } cases[] = {
+        {{{&fast, &slow}, {&slow, &fast}}, 3, "served"},
+        {{{&fast, &fast}, {&few, &slow}}, 3, "mirrored"}, // too few were served by new
+        {{{&fast, NULL}, {NULL, &slow}}, 3, "mixed"},
+        {{{NULL, &fast}, {&slow, NULL}}, 3, "mixed"},
+        {{{&few, NULL}, {&few, NULL}}, 1, "served"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct latency_ratio found = latency_ratio(cases[i].latency);
+
+        cr_expect_str_eq(found.compares, cases[i].compares);
+        cr_expect_float_eq(found.ratio, cases[i].ratio, 0.2, "%zu: %g", i, found.ratio);
+    }
+
+    struct histogram *nothing[2][LATENCY_RUN_COUNT] = {{&fast, NULL}, {NULL, NULL}};
+
+    cr_expect_null(latency_ratio(nothing).compares);
+    cr_expect(latency_ratio(nothing).ratio != latency_ratio(nothing).ratio);
+}
+
+Test(figures, shapes_of_which_nothing_is_covered_are_counted)
+{
+    struct figures *figures = figures_new();
+    struct analysis a = analysis_of("00000000000000aa"), b = analysis_of("00000000000000bb");
+    struct figures_totals totals;
+
+    figures_quarantine(figures, "00000000000000cc",
+                       true); // of an earlier run, not read in this one
+    figures_add(figures, &(struct figures_read){.analysis = &a, .skipped = SKIP_RATE_LIMITED});
+    figures_add(figures, &(struct figures_read){
+                             .analysis = &b, .is_compared = true, .verdict = VERDICT_UNVERIFIED});
+    figures_totals(figures, &totals);
+    cr_expect_eq(totals.never_compared, 2u);
+    for (int i = 0; i < 2; i++)
+        figures_add(figures, &(struct figures_read){
+                                 .analysis = &a, .is_compared = true, .verdict = VERDICT_MATCH});
+    figures_totals(figures, &totals);
+    cr_expect_eq(totals.never_compared, 1u);
     figures_free(&figures);
 }

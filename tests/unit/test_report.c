@@ -59,7 +59,8 @@ fill(void)
     figure.verdicts[VERDICT_MATCH] = 87;
     picture.lag_seconds = NAN;
     histogram_add(&latency, 2000000);
-    picture.totals.latency[SIDE_OLD] = latency;
+    picture.totals.latency[SIDE_OLD][LATENCY_SERVED] = latency;
+    picture.totals.latency[SIDE_OLD][LATENCY_MIRRORED] = latency;
 }
 
 TestSuite(report, .init = fill);
@@ -79,9 +80,11 @@ Test(report, metrics_are_prometheus_text)
         "pgrehearse_mismatch_rate_upper_bound{",
         "# TYPE pgrehearse_read_seconds histogram\n",
         "pgrehearse_read_seconds_bucket{database=\"a\\\"b\\\\c\",side=\"old\",le=\"0.001\"} 0\n",
-        "pgrehearse_read_seconds_bucket{database=\"a\\\"b\\\\c\",side=\"old\",le=\"0.0025\"} 1\n",
-        "pgrehearse_read_seconds_bucket{database=\"a\\\"b\\\\c\",side=\"old\",le=\"+Inf\"} 1\n",
-        "pgrehearse_read_seconds_count{database=\"a\\\"b\\\\c\",side=\"old\"} 1\n",
+        "pgrehearse_read_seconds_bucket{database=\"a\\\"b\\\\c\",side=\"old\",le=\"0.0025\"} 2\n",
+        "pgrehearse_read_seconds_bucket{database=\"a\\\"b\\\\c\",side=\"old\",le=\"+Inf\"} 2\n",
+        "pgrehearse_read_seconds_count{database=\"a\\\"b\\\\c\",side=\"old\"} 2\n",
+        "pgrehearse_run_seconds_count{database=\"a\\\"b\\\\c\",side=\"old\",run=\"served\"} 1\n",
+        "pgrehearse_run_seconds_count{database=\"a\\\"b\\\\c\",side=\"new\",run=\"mirrored\"} 0\n",
         "pgrehearse_canary_percent{database=\"a\\\"b\\\\c\"} 0.25\n",
         "pgrehearse_fallbacks_total{database=\"a\\\"b\\\\c\",reason=\"patience\"} 0\n",
         "pgrehearse_fallbacks_total{database=\"a\\\"b\\\\c\",reason=\"other\"} 2\n",

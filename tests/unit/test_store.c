@@ -2,6 +2,7 @@
 #include "proxy/report/store.h"
 #include <criterion/criterion.h>
 #include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,7 @@ write_run(struct store *store, int64_t at, uint64_t reads)
                             .query = "SELECT total FROM orders",
                             .tables = "public.orders",
                             .reads = reads,
-                            .latency = {&latency, NULL},
+                            .latency = {{&latency, NULL}, {NULL, &latency}},
                             .places = &place,
                             .place_count = 1};
 
@@ -106,7 +107,10 @@ Test(store, sums_over_runs_and_since)
 
     cr_expect_eq(figure->reads, 160u);
     cr_expect_str_eq(figure->query, "SELECT total FROM orders");
-    cr_expect_eq(figure->latency[0]->count, 2u, "one a run");
+    cr_expect_eq(figure->latency[0][LATENCY_SERVED]->count, 2u, "one a run");
+    cr_expect_eq(figure->latency[1][LATENCY_MIRRORED]->count, 2u);
+    cr_expect_null(figure->latency[0][LATENCY_MIRRORED]);
+    cr_expect_null(figure->latency[1][LATENCY_SERVED]);
     cr_assert_eq(figure->place_count, 1u);
     cr_expect_eq(figure->places[0].mismatches, 6u);
     pictures_fini(&pictures);
@@ -246,4 +250,65 @@ Test(store, thins_out_old_minutes_and_keeps_the_sums)
     cr_expect_eq(pictures.list[0].books.reads, 19u);
     cr_expect_eq(pictures.list[0].figures[0].reads, 19u);
     pictures_fini(&pictures);
+}
+
+static void
+say(const char *sql)
+{
+    sqlite3 *file = NULL;
+
+    cr_assert_eq(sqlite3_open(location + strlen("sqlite:"), &file), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(file, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(file));
+    sqlite3_close(file);
+}
+
+static void
+append_name(void *context, const char *database, const char *name, const char *value)
+{
+    (void)database;
+    (void)value;
+    strcat(context, name);
+    strcat(context, " ");
+}
+
+static void
+expect_upgraded(void)
+{
+    struct pictures pictures = read_since(0);
+
+    cr_assert_eq(pictures.list[0].figure_count, 1u);
+
+    struct figure *figure = &pictures.list[0].figures[0];
+
+    cr_expect_eq(figure->reads, 100u);
+    cr_assert_not_null(figure->latency[0][LATENCY_SERVED]);
+    cr_assert_not_null(figure->latency[1][LATENCY_MIRRORED]);
+    cr_expect_null(figure->latency[1][LATENCY_SERVED]);
+    cr_expect_eq(figure->latency[1][LATENCY_MIRRORED]->count, 1u);
+    pictures_fini(&pictures);
+}
+
+Test(store, the_schema_before_is_read_as_it_is_and_upgraded_by_who_writes)
+{
+    struct store *store = opened();
+
+    write_run(store, MINUTE, 100);
+    store_close(&store);
+    // As schema 1 had it: one histogram a side.
+    say("UPDATE latencies SET side = substr(side, 1, 3); PRAGMA user_version = 1");
+    expect_upgraded();
+    store = opened();
+    store_close(&store);
+    say("INSERT INTO settings SELECT 'app', 'version', user_version, 0, '' FROM"
+        " pragma_user_version WHERE user_version = 2;"
+        "INSERT INTO settings SELECT 'app', side, count(*), 0, '' FROM latencies GROUP BY side");
+    expect_upgraded();
+
+    char error[256] = "";
+    char found[128] = "";
+
+    store = store_open_to_read(location, error, sizeof error);
+    cr_assert(store_read_settings(store, append_name, found));
+    cr_expect_str_eq(found, "new_mirrored old_served version ");
+    store_close(&store);
 }
