@@ -21,6 +21,7 @@ enum cohort_key {
     COHORT_COMMENT,   // comment:NAME
 };
 enum samples { SAMPLES_FULL, SAMPLES_MASKED, SAMPLES_NONE };
+enum keys { KEYS_AS_SAMPLES, KEYS_FULL }; // of rows that differ
 enum guardrail_action { GUARDRAIL_ROLLBACK, GUARDRAIL_ALERT };
 enum rule_as {
     RULE_AS_ITSELF,
@@ -113,6 +114,7 @@ struct configuration_rule { // compare.rules; NULL globs match everything
 struct configuration_compare {
     double float_tolerance;
     enum samples samples;
+    enum keys keys;
     struct configuration_rule *rules;
     size_t rule_count;
 };

@@ -16,6 +16,7 @@ static const char *const tls_modes[] = {"disable",   "allow",       "prefer", "r
                                         "verify-ca", "verify-full", NULL};
 static const char *const unchallenged[] = {"refuse", "allow", NULL};
 static const char *const identities[] = {"same", "set_role", "service", NULL};
+static const char *const key_kinds[] = {"as_samples", "full", NULL};
 static const char *const sample_kinds[] = {"full", "masked", "none", NULL};
 static const char *const guardrail_actions[] = {"rollback", "alert", NULL};
 static const char *const rule_kinds[] = {
@@ -157,6 +158,7 @@ GROUP(rule, RULE);
 static const struct setting compare[] = {
     {"float_tolerance", FRACTION(COMPARE, float_tolerance), .initial = "1e-12"},
     {"samples", CHOICE(COMPARE, samples, sample_kinds), .initial = "masked"},
+    {"keys", CHOICE(COMPARE, keys, key_kinds), .initial = "as_samples"},
     {"rules", SETTING_GROUPS, COUNTED(COMPARE, rules, rule_count), .group = &rule_group},
 };
 GROUP(compare, COMPARE);

@@ -142,6 +142,10 @@ static const char report_help[] =
     "      --since DURATION  only what is newer, e.g. 30m, 1h\n"
     "      --database NAME   only this database\n"
     "      --fingerprint F   only this query shape (16 hex digits)\n"
+    "      --keys            instead of the report the keys of rows that differ, for a repair: a "
+    "line each,\n"
+    "                        database, table, columns, values, class, last seen (see "
+    "compare.keys)\n"
     "  -h, --help            shows this\n"
     "\n"
     "Exit: 0 printed, 2 bad usage or configuration, or no store to report from.\n";
@@ -155,6 +159,7 @@ run_report(int argc, char **argv)
         {"since", required_argument, NULL, 's'},
         {"database", required_argument, NULL, 'd'},
         {"fingerprint", required_argument, NULL, 'p'},
+        {"keys", no_argument, NULL, 'k'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -177,6 +182,9 @@ run_report(int argc, char **argv)
             break;
         case 'p':
             wanted.fingerprint = optarg;
+            break;
+        case 'k':
+            wanted.keys = true;
             break;
         case 'h':
             fputs(report_help, stdout);

@@ -1,6 +1,7 @@
 // The subcommand: options, configuration, store, and the format that was asked for.
 #include "proxy/report/report.h"
 #include "config/units.h"
+#include "proxy/report/report_keys.h"
 #include "proxy/report/store.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@ static const int64_t MINUTE = 60 * (int64_t)1000000;
 static const struct format {
     const char *name;
     bool (*write)(FILE *out, const struct report_facts *facts, const struct pictures *pictures);
-} formats[] = {{"text", report_text}, {"json", report_json}};
+    bool (*write_keys)(FILE *out, const struct pictures *pictures, size_t *masked);
+} formats[] = {{"text", report_text, report_keys_text}, {"json", report_json, report_keys_json}};
 
 static const struct format *
 format_of(const char *name)
@@ -127,7 +129,16 @@ write_report(const struct format *format, const struct report_facts *facts,
     for (size_t i = 0; i < pictures.count; i++)
         set_percentages(&pictures.list[i], configuration);
 
-    bool ok = format->write(stdout, facts, &pictures) && fflush(stdout) == 0;
+    size_t masked = 0;
+    bool ok = (options->keys ? format->write_keys(stdout, &pictures, &masked)
+                             : format->write(stdout, facts, &pictures)) &&
+              fflush(stdout) == 0;
+
+    if (masked > 0)
+        fprintf(stderr,
+                "pgrehearse: the keys of %zu rows are masked and not printed\nhint: with "
+                "`compare: {keys: full}` those of mismatches to come are kept\n",
+                masked);
 
     pictures_fini(&pictures);
     if (!ok)

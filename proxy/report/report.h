@@ -11,6 +11,7 @@ struct report_options { // NULL: not given
     const char *since;  // a duration, e.g. "1h"
     const char *database;
     const char *fingerprint;
+    bool keys; // the keys of the rows that differ, instead of the report
 };
 
 // To stdout; errors to stderr. The exit status: 0, or 2 when there is nothing that it could report from.

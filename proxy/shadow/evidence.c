@@ -4,6 +4,7 @@
 
 #include "proxy/shadow/evidence.h"
 #include "proxy/report/reporter.h"
+#include "proxy/shadow/evidence_key.h"
 #include "proxy/shadow/masking.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ type_of(const struct cell *cell, const struct catalog *catalog)
 
 // Binary values as their type's text, where it can be told without the server.
 static char *
-show(const struct read *read, enum side side, const struct cell *cell)
+show_as(const struct read *read, enum side side, const struct cell *cell, enum samples samples)
 {
     const struct type_resolver *types =
         side == SIDE_OLD ? read->rules.difference.old_types : read->rules.difference.new_types;
@@ -34,10 +35,15 @@ show(const struct read *read, enum side side, const struct cell *cell)
         shown.length = text.length;
         shown.format = 0;
     }
-    char *value = masking_show(&shown, read->settings->entry->compare.samples,
-                               type_of(cell, read->catalogs->catalogs[side]));
+    char *value = masking_show(&shown, samples, type_of(cell, read->catalogs->catalogs[side]));
     writer_fini(&text);
     return value;
+}
+
+static char *
+show(const struct read *read, enum side side, const struct cell *cell)
+{
+    return show_as(read, side, cell, read->settings->entry->compare.samples);
 }
 
 // A string as JSON; text that is no UTF-8 byte by byte.
@@ -101,16 +107,79 @@ json_row(const struct read *read, enum side side, const struct result *result, s
     return object;
 }
 
+struct key_context {
+    const struct read *read;
+    enum side side;
+    enum samples samples;
+};
+
+static json_t *
+show_key(const void *context, const struct cell *cell)
+{
+    const struct key_context *key = context;
+    char *text = show_as(key->read, key->side, cell, key->samples);
+    json_t *json = json_text(text);
+    free(text);
+    return json;
+}
+
+// Which row the sample is: by old's result where it has the row, else by new's.
+static void
+add_keys(json_t *json, const struct read *read, const struct rounds *rounds,
+         const struct difference_sample *sample)
+{
+    const struct configuration_compare *compare = &read->settings->entry->compare;
+    struct key_context context = {.read = read, .side = SIDE_OLD, .samples = compare->samples};
+    const struct result *result = &rounds->old_result;
+    size_t row = sample->old_row;
+    uint32_t table = 0;
+    if (compare->keys == KEYS_FULL)
+        context.samples = SAMPLES_FULL;
+    if (row == SIZE_MAX) {
+        context.side = SIDE_NEW;
+        result = &rounds->new_result;
+        row = sample->new_row;
+    } else if (sample->column != SIZE_MAX && sample->column < result->column_count) {
+        table = result->columns[sample->column].table;
+    }
+    if (row == SIZE_MAX || context.samples == SAMPLES_NONE)
+        return;
+    json_t *keys = evidence_keys(result, row, read->catalogs->catalogs[context.side], table,
+                                 show_key, &context);
+    if (json_array_size(keys) > 0 && context.samples == SAMPLES_MASKED)
+        json_object_set_new(json, "keys_are_masked", json_true());
+    if (json_array_size(keys) > 0)
+        json_object_set(json, "keys", keys);
+    json_decref(keys);
+}
+
+// What is kept of a string is bounded: a list that is longer ends early rather than within a value.
+static void
+append_while_it_fits(json_t *list, json_t *json)
+{
+    json_array_append_new(list, json);
+    if (json_dumpb(list, NULL, 0, JSON_COMPACT) <= FIGURES_TEXT_LIMIT)
+        return;
+    json_object_del(json, "old_row");
+    json_object_del(json, "new_row");
+    if (json_dumpb(list, NULL, 0, JSON_COMPACT) > FIGURES_TEXT_LIMIT)
+        json_array_remove(list, json_array_size(list) - 1);
+}
+
 static char *
 samples_of(const struct read *read, const struct rounds *rounds)
 {
     const struct difference *difference = &rounds->difference;
+    const struct configuration_compare *compare = &read->settings->entry->compare;
     json_t *samples = json_array();
-    if (read->settings->entry->compare.samples == SAMPLES_NONE)
-        goto dump;
     for (size_t i = 0; i < difference->sample_count; i++) {
         const struct difference_sample *sample = &difference->samples[i];
         json_t *json = json_object();
+        add_keys(json, read, rounds, sample);
+        if (compare->samples == SAMPLES_NONE) {
+            append_while_it_fits(samples, json);
+            continue;
+        }
         if (sample->old_row != SIZE_MAX)
             json_object_set_new(json, "old_row",
                                 json_row(read, SIDE_OLD, &rounds->old_result, sample->old_row));
@@ -123,9 +192,8 @@ samples_of(const struct read *read, const struct rounds *rounds)
             json_object_set_new(json, "old", json_shown(read, SIDE_OLD, &sample->old_value));
             json_object_set_new(json, "new", json_shown(read, SIDE_NEW, &sample->new_value));
         }
-        json_array_append_new(samples, json);
+        append_while_it_fits(samples, json);
     }
-dump:;
     char *text = json_dumps(samples, JSON_COMPACT);
     json_decref(samples);
     return text;
@@ -142,7 +210,7 @@ parameters_of(const struct read *read)
         struct cell cell = {.bytes = bind.values[i].bytes,
                             .length = bind.values[i].length,
                             .format = bind.values[i].format};
-        json_array_append_new(parameters, json_shown(read, SIDE_OLD, &cell));
+        append_while_it_fits(parameters, json_shown(read, SIDE_OLD, &cell));
     }
     char *text = json_dumps(parameters, JSON_COMPACT);
     json_decref(parameters);

@@ -73,3 +73,74 @@ def test_what_clients_were_served_is_timed_apart_from_what_was_mirrored(proxy, s
     assert row["old_mirrored_p50_ms"] is None and row["new_served_p50_ms"] is None
     assert row["latency_compares"] == "mixed" and float(row["latency_ratio"]) > 0
     assert float(row["old_p50_ms"]) == float(row["old_served_p50_ms"])
+
+
+def keys(proxy, *options):
+    """(table, columns, values, class) of each line."""
+    lines = [line.split("\t") for line in report(proxy, "--keys", *options).splitlines()]
+    assert all(len(line) == 6 for line in lines), lines
+    return sorted((table.removeprefix("public."), tuple(json.loads(columns)), tuple(json.loads(values)), kind)
+                  for _, table, columns, values, kind, _ in lines)
+
+
+FAULTY = [  # what is wrong in new, the read that sees it, the keys of the rows that are to be repaired
+    ("UPDATE items SET note = '' WHERE id IN (5, 7)", "SELECT note, id FROM items WHERE id < 10",
+     [("items", ("id",), ("5",), "value"), ("items", ("id",), ("7",), "value")]),
+    ("UPDATE parts SET what = 'x' WHERE item_id = 2 AND line = 2",
+     "SELECT i.id, p.item_id, p.line, p.what FROM items i JOIN parts p ON p.item_id = i.id WHERE i.id = 2",
+     [("parts", ("item_id", "line"), ("2", "2"), "value")]),
+    ("DELETE FROM parts WHERE item_id = 3 AND line = 2", "SELECT line, item_id FROM parts WHERE item_id = 3",
+     [("parts", ("item_id", "line"), ("3", "2"), "missing_rows")]),
+    ("INSERT INTO parts VALUES (4, 9, 'more')", "SELECT * FROM parts WHERE item_id = 4",
+     [("parts", ("item_id", "line"), ("4", "9"), "extra_rows")]),
+    # Neither of two aliases' keys may stand for the other's row.
+    ("UPDATE items SET name = 'x' WHERE id = 8",
+     "SELECT a.id, b.id, b.name FROM items a JOIN items b ON b.id = a.id + 1 WHERE a.id = 7", []),
+    ("UPDATE items SET name = 'x' WHERE id = 8", "SELECT name FROM items WHERE id = 8", []),
+]
+
+
+def test_the_keys_of_rows_that_differ_are_printed_for_a_repair(start, pair, shop):
+    for fault in dict.fromkeys(fault for fault, _, _ in FAULTY):
+        pair.new.psql(fault, shop)
+    proxy = start(shop, {"compare": {"samples": "masked", "keys": "full"}})
+    for read, (_, sql, expected) in enumerate(FAULTY):
+        before = int(proxy.status(shop)["mismatch"])
+        with proxy.connect(shop) as connection:
+            for prepare in (False, True):
+                connection.execute(sql, prepare=prepare, binary=prepare)
+        status = proxy.settled(shop, 2 * (read + 1))
+        assert status["mismatch"] == before + 2, (sql, status)
+        fingerprint = proxy.console("SHOW MISMATCHES")[0]["fingerprint"]
+        wait_until(lambda: keys_of_last(proxy, fingerprint))
+        found = keys(proxy, "--fingerprint", fingerprint)
+        assert found == expected, (sql, found)
+    told = json.loads(report(proxy, "--keys", "--format", "json"))
+    assert {"database", "table", "columns", "values", "class", "last_seen"} == set(told[0])
+    # What is no key stays masked.
+    assert "note 6" not in json.dumps(told) and "<" not in json.dumps([row["values"] for row in told])
+    newest = proxy.console("SHOW MISMATCHES")[0]["id"]
+    assert "'x'" not in json.dumps(proxy.console(f"SHOW MISMATCH {newest}")[0])
+
+
+def keys_of_last(proxy, fingerprint):
+    """Are both mismatches of that shape in the store?"""
+    wanted = {row["id"] for row in proxy.console("SHOW MISMATCHES") if row["fingerprint"] == fingerprint}
+    there = {str(row["id"]) for database in json.loads(report(proxy, "--format", "json"))["databases"]
+             for row in database["mismatches"]}
+    return wanted <= there
+
+
+def test_masked_keys_are_not_printed_and_that_is_said(start, pair, shop):
+    pair.new.psql("UPDATE items SET note = 'x' WHERE id = 5", shop)
+    proxy = start(shop, {"compare": {"samples": "masked"}})
+    with proxy.connect(shop) as connection:
+        connection.execute("SELECT id, note FROM items WHERE id = 5")
+    assert proxy.settled(shop, 1)["mismatch"] == 1
+    (row,) = proxy.console("SHOW MISMATCHES")
+    (sample,) = json.loads(proxy.console(f"SHOW MISMATCH {row['id']}")[0]["samples"])
+    assert sample["keys"][0]["columns"] == ["id"] and sample["keys"][0]["values"][0].startswith("<"), sample
+    wait_until(lambda: keys_of_last(proxy, row["fingerprint"]))
+    done = subprocess.run([binary(), "report", "--keys", "-c", str(proxy.path)], capture_output=True, text=True,
+                          cwd=proxy.home, check=True)
+    assert done.stdout == "" and "masked" in done.stderr and "keys: full" in done.stderr

@@ -1,5 +1,5 @@
-// Confidence bounds against published values (Clopper and Pearson's tables, as NIST and R's
-// binom.test give them) and against the definition.
+// Confidence bounds against published values, against the definition, which the values that nobody printed
+// below were computed from with other code, and at the edges.
 #include "compare/bound.h"
 #include <criterion/criterion.h>
 #include <math.h>
@@ -14,7 +14,26 @@ binomial_cdf(unsigned hits, unsigned trials, double p)
     return sum;
 }
 
-Test(bound, upper_agrees_with_published_values)
+// Two-sided intervals as their publishers print them, to seven figures.
+Test(bound, both_agree_with_printed_intervals)
+{
+    static const struct {
+        uint64_t hits, trials;
+        double confidence, lower, upper; // confidence of each bound alone
+    } cases[] = {
+        {9, 24, 0.975, 0.1879929, 0.5940636},      // R, stats::binom.test(9, 24), 95 %
+        {12, 50, 0.95, 0.1447182, 0.3596557},      // the same, (12, 50), 90 %, on the R-help list
+        {1, 1497, 0.95, 3.426347e-5, 3.164954e-3}, // the same, (1, 1497), 90 %
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        double lower = bound_lower(cases[i].hits, cases[i].trials, cases[i].confidence);
+        double upper = bound_upper(cases[i].hits, cases[i].trials, cases[i].confidence);
+        cr_expect(fabs(lower / cases[i].lower - 1) < 2e-6, "%zu: %.9g", i, lower);
+        cr_expect(fabs(upper / cases[i].upper - 1) < 2e-6, "%zu: %.9g", i, upper);
+    }
+}
+
+Test(bound, upper_agrees_with_values_of_other_code)
 {
     static const struct {
         uint64_t hits, trials;
@@ -31,7 +50,7 @@ Test(bound, upper_agrees_with_published_values)
     }
 }
 
-Test(bound, lower_agrees_with_published_values)
+Test(bound, lower_agrees_with_values_of_other_code)
 {
     static const struct {
         uint64_t hits, trials;

@@ -101,6 +101,7 @@ Test(configuration, defaults_are_as_documented)
     cr_expect_eq(d->shadow.recheck.max_per_second, 20);
     cr_expect_eq(d->compare.float_tolerance, 1e-12);
     cr_expect_eq(d->compare.samples, SAMPLES_MASKED);
+    cr_expect_eq(d->compare.keys, KEYS_AS_SAMPLES);
     cr_expect_eq(d->compare.rule_count, 0);
     cr_expect_eq(d->rewrite_count, 0);
     cr_expect_eq(d->guardrail.window, 60000000000);
