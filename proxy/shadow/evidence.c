@@ -177,7 +177,10 @@ samples_of(const struct read *read, const struct rounds *rounds)
         json_t *json = json_object();
         add_keys(json, read, rounds, sample);
         if (compare->samples == SAMPLES_NONE) {
-            append_while_it_fits(samples, json);
+            if (json_object_size(json) > 0)
+                append_while_it_fits(samples, json);
+            else
+                json_decref(json);
             continue;
         }
         if (sample->old_row != SIZE_MAX)

@@ -144,3 +144,16 @@ def test_masked_keys_are_not_printed_and_that_is_said(start, pair, shop):
     done = subprocess.run([binary(), "report", "--keys", "-c", str(proxy.path)], capture_output=True, text=True,
                           cwd=proxy.home, check=True)
     assert done.stdout == "" and "masked" in done.stderr and "keys: full" in done.stderr
+
+
+def test_without_samples_nothing_is_kept_but_the_keys_that_are_asked_for(start, pair, shop):
+    pair.new.psql("UPDATE items SET note = 'x' WHERE id = 5", shop)
+    for kept, expected in (("as_samples", []), ("full", [{"keys": [
+            {"table": "public.items", "columns": ["id"], "values": ["5"]}]}])):
+        proxy = start(shop, {"compare": {"samples": "none", "keys": kept}})
+        with proxy.connect(shop) as connection:
+            connection.execute("SELECT id, note FROM items WHERE id = 5")
+        assert proxy.settled(shop, 1)["mismatch"] == 1
+        (row,) = proxy.console("SHOW MISMATCHES")
+        (full,) = proxy.console(f"SHOW MISMATCH {row['id']}")
+        assert json.loads(full["samples"]) == expected and full["old_value"] is None
