@@ -160,7 +160,7 @@ static size_t
 side_of_gap(const struct finding *finding)
 {
     const struct determinacy *determinacy = finding->determinacy;
-    bool has_seen_keys = determinacy->order == ORDER_VISIBLE && finding->match.keys_agree;
+    bool has_seen_keys = determinacy->key_count > 0 && finding->match.keys_agree;
     if (!determinacy->is_limited || determinacy->order == ORDER_NONE || has_seen_keys)
         return SIZE_MAX;
     if (are_at_end(finding, 1) && !are_at_end(finding, 0))

@@ -35,8 +35,6 @@ open_at_boundary(struct rows *rows, const struct determinacy *determinacy, struc
     bool is_cut = determinacy->cuts_start || cuts_end(determinacy, rows);
     if (!is_cut || determinacy->is_total || !match->keys_agree)
         return false;
-    if (determinacy->order != ORDER_VISIBLE)
-        return true;
     size_t kept[2][2]; // by side: from, end among the rows that are left
     for (size_t side = 0; side < 2; side++) {
         size_t from, end;

@@ -212,6 +212,8 @@ Test(difference, at_the_boundary_of_a_limit)
          DIFFERENCE_VALUE, true, 0, 1},
         {"a key before those", "prefix limit", NAMES, "1|a\n2|b\n", NULL, "1|a\n3|b\n",
          DIFFERENCE_VALUE, false, 0, 1},
+        {"a key before those, inside", "prefix limit", NAMES, "1|a\n2|b\n", NULL, "1|x\n2|b\n",
+         DIFFERENCE_VALUE, false, 1, 1},
         {"a key before those, other order", "prefix", NAMES, "1|a\n2|b\n", NULL, "2|b\n1|a\n",
          DIFFERENCE_ORDER, false, 0, 2},
         {"ties of a key before those", "prefix", NAMES, "1|a\n1|b\n", NULL, "1|b\n1|a\n",
