@@ -3,8 +3,11 @@
 // taken away (difference_match.c), and the class follows from what is left on which side; rows that
 // correspond (difference_pair.c) tell which column is wrong.
 //
-// Columns with an `accept` rule are left out at first: only when all else agrees are they looked at,
-// and what differs then is accepted. Pure; one thread at a time; memory in proportion to the rows.
+// It is looked three times, at more each time. First at what the statement determines, without the
+// columns that have an `accept` rule: a difference there is one. When that agrees, at what the
+// statement leaves open of its values too: a difference there is open (difference_open.c says what
+// else is). Last at all columns: what differs then is accepted. Pure; one thread at a time; memory
+// in proportion to the rows.
 #include "compare/difference.h"
 #include "compare/difference_rows.h"
 #include <stdlib.h>
@@ -13,6 +16,7 @@
 struct finding { // while one comparison runs
     struct rows rows;
     struct match match;
+    bool is_at_boundary; // nothing is left but rows whose coming LIMIT or OFFSET leaves open
     const struct determinacy *determinacy;
     struct difference *difference;
 };
@@ -156,7 +160,8 @@ static size_t
 side_of_gap(const struct finding *finding)
 {
     const struct determinacy *determinacy = finding->determinacy;
-    if (!determinacy->is_limited || determinacy->order == ORDER_NONE)
+    bool has_seen_keys = determinacy->key_count > 0 && finding->match.keys_agree;
+    if (!determinacy->is_limited || determinacy->order == ORDER_NONE || has_seen_keys)
         return SIZE_MAX;
     if (are_at_end(finding, 1) && !are_at_end(finding, 0))
         return 0;
@@ -196,66 +201,78 @@ find_rows(struct finding *finding)
     return true;
 }
 
+// The column that says the order is wrong: a sort key where they can be seen.
+static size_t
+disordered_column(struct finding *finding)
+{
+    struct rows *rows = &finding->rows;
+    size_t row = finding->match.first_disordered;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t column = 0; column < rows->column_count; column++)
+            if ((pass == 1 || rows->columns[column].is_key) &&
+                !rows_column_equal(rows, column, row, row))
+                return column;
+    return SIZE_MAX;
+}
+
 // The same rows, but in another order than ORDER BY allows.
 static void
 find_order(struct finding *finding)
 {
-    struct rows *rows = &finding->rows;
-    const struct match *match = &finding->match;
-    enum order_kind order = finding->determinacy->order;
-    if (order == ORDER_NONE || match->is_same_sequence ||
-        (order == ORDER_VISIBLE && match->keys_agree))
-        return;
-    finding->difference->class = DIFFERENCE_ORDER;
-    finding->difference->rows = match->disordered;
-    for (size_t column = 0; column < rows->column_count; column++)
-        if ((rows->columns[column].is_key || order == ORDER_HIDDEN) &&
-            !rows_column_equal(rows, column, match->first_disordered, match->first_disordered)) {
-            finding->difference->column = rows->columns[column].at[0];
-            add_sample(finding, match->first_disordered, match->first_disordered, column);
-            return;
-        }
-}
-
-static bool
-is_open(const struct finding *finding)
-{
     const struct determinacy *determinacy = finding->determinacy;
-    enum difference_class class = finding->difference->class;
-    if (class == DIFFERENCE_NONE || class == DIFFERENCE_COLUMNS)
-        return false;
-    if (determinacy->has_open_values)
-        return true;
-    if (class == DIFFERENCE_ORDER)
-        return determinacy->order == ORDER_HIDDEN && !determinacy->is_total;
-    if (!determinacy->is_limited || determinacy->is_total)
-        return false;
-    // Which of the tied rows come is open; how many come and with which sort keys is not.
-    return determinacy->order == ORDER_NONE || finding->match.keys_agree;
+    const struct match *match = &finding->match;
+    struct difference *difference = finding->difference;
+    if (determinacy->order == ORDER_NONE || match->is_same_sequence ||
+        (determinacy->order == ORDER_VISIBLE && match->keys_agree))
+        return;
+    difference->class = DIFFERENCE_ORDER;
+    difference->rows = match->disordered;
+    size_t column = disordered_column(finding);
+    if (!match->keys_agree) {
+        size_t collated = order_find_collation(&finding->rows, determinacy);
+        difference->is_collation = collated != SIZE_MAX;
+        column = difference->is_collation ? collated : column;
+    }
+    if (column == SIZE_MAX)
+        return;
+    difference->column = finding->rows.columns[column].at[0];
+    add_sample(finding, match->first_disordered, match->first_disordered, column);
 }
 
 static bool
-find_among_rows(const struct result *old_result, const struct result *new_result,
-                const struct determinacy *determinacy, const struct difference_rules *rules,
-                bool with_accepted, struct difference *difference)
+find_difference(struct finding *finding)
 {
+    struct match *match = &finding->match;
+    bool is_found = true;
+    if (match->count[0] > 0 || match->count[1] > 0) {
+        finding->is_at_boundary = open_at_boundary(&finding->rows, finding->determinacy, match);
+        is_found = find_rows(finding);
+    } else {
+        find_order(finding);
+    }
+    finding->difference->is_open = open_is_class(
+        finding->determinacy, match, finding->difference->class, finding->is_at_boundary);
+    return is_found;
+}
+
+// One look. *has_open: there is more in these results that the statement leaves open.
+static bool
+look(const struct result *old_result, const struct result *new_result,
+     const struct determinacy *determinacy, const struct difference_rules *rules, unsigned scope,
+     struct difference *difference, bool *has_open)
+{
+    bool has_type_change = difference->has_type_change;
+    *difference = (struct difference){.class = DIFFERENCE_NONE, .column = SIZE_MAX};
     struct finding finding = {.determinacy = determinacy, .difference = difference};
-    bool is_found =
-        rows_init(&finding.rows, old_result, new_result, determinacy, rules, with_accepted);
-    difference->has_type_change = finding.rows.has_type_change;
+    bool is_found = rows_init(&finding.rows, old_result, new_result, determinacy, rules, scope);
+    difference->has_type_change = has_type_change || finding.rows.has_type_change;
+    *has_open = finding.rows.has_open;
     if (!is_found) {
         difference->class = DIFFERENCE_COLUMNS;
         is_found = !finding.rows.failed;
         goto out;
     }
-    is_found = match_rows(&finding.rows, &finding.match);
-    if (is_found) {
-        if (finding.match.count[0] > 0 || finding.match.count[1] > 0)
-            is_found = find_rows(&finding);
-        else
-            find_order(&finding);
-        difference->is_open = is_open(&finding);
-    }
+    is_found = match_rows(&finding.rows, determinacy, &finding.match) && find_difference(&finding);
     is_found &= !finding.rows.failed;
     match_fini(&finding.match);
 out:
@@ -277,22 +294,23 @@ difference_find(const struct result *old_result, const struct result *new_result
                 const struct determinacy *determinacy, const struct difference_rules *rules,
                 struct difference *difference)
 {
-    static const struct difference none = {.class = DIFFERENCE_NONE, .column = SIZE_MAX};
-    *difference = none;
+    *difference = (struct difference){.class = DIFFERENCE_NONE, .column = SIZE_MAX};
     if (find_by_kind(old_result, new_result, &difference->class))
         return true;
     if (is_identical(old_result, new_result))
         return true;
-    bool has_accepted = has_accepted_columns(rules);
-    if (!find_among_rows(old_result, new_result, determinacy, rules, !has_accepted, difference))
+    bool has_open;
+    if (!look(old_result, new_result, determinacy, rules, ROWS_DETERMINED, difference, &has_open))
         return false;
-    if (!has_accepted || difference->class != DIFFERENCE_NONE)
-        return true;
-    bool has_type_change = difference->has_type_change;
-    *difference = none;
-    if (!find_among_rows(old_result, new_result, determinacy, rules, true, difference))
-        return false;
-    difference->has_type_change |= has_type_change;
-    difference->is_accepted = difference->class != DIFFERENCE_NONE;
+    if (difference->class == DIFFERENCE_NONE && has_open) {
+        if (!look(old_result, new_result, determinacy, rules, ROWS_OPEN, difference, &has_open))
+            return false;
+        difference->is_open = difference->class != DIFFERENCE_NONE;
+    }
+    if (difference->class == DIFFERENCE_NONE && has_accepted_columns(rules)) {
+        if (!look(old_result, new_result, determinacy, rules, ROWS_ACCEPTED, difference, &has_open))
+            return false;
+        difference->is_accepted = difference->class != DIFFERENCE_NONE;
+    }
     return true;
 }

@@ -13,15 +13,30 @@ enum order_kind {
     ORDER_HIDDEN,  // some sort key is not in the output: ties can't be seen
 };
 
+enum open_kind {   // what a statement leaves open of the values in one output column
+    OPEN_NOTHING,  // determined: checked in full
+    OPEN_ROUNDING, // a sum of floats in any order: checked within a wide tolerance
+    OPEN_SEQUENCE, // an aggregate's elements or pieces in any order: checked as a bag of them
+    OPEN_VALUE,    // all of it
+};
+
 // What a statement's text says about the order of its result and what it leaves open; from
 // compare/sql/analysis.
 struct determinacy {
     enum order_kind order;
-    uint16_t *keys; // output column numbers from 0, first key first; owned by the analysis
+    // Output column numbers from 0, first key first; of ORDER_HIDDEN the keys before the first that
+    // can't be seen. Owned by the analysis.
+    uint16_t *keys;
     size_t key_count;
-    bool is_total;        // the keys hold a unique key: no ties
-    bool is_limited;      // LIMIT, OFFSET, FETCH or DISTINCT ON: with ties, which rows come is open
-    bool has_open_values; // array_agg without ORDER BY, window functions with ties: values are open
+    bool is_total;            // the keys hold a unique key: no ties
+    bool is_limited;          // LIMIT, OFFSET or FETCH
+    bool cuts_start;          // OFFSET: of the rows that tie with the first, which come is open
+    bool cuts_end;            // LIMIT without WITH TIES: of those that tie with the last
+    uint64_t limit;           // LIMIT's number where the text says it, else UINT64_MAX
+    bool has_open_rows;       // an open value decides which rows there are
+    const uint8_t *open;      // enum open_kind, one a column; NULL: none is open. Owned likewise
+    size_t open_count;        // of columns after these, behind a star that hides them,
+    enum open_kind open_rest; // this holds
     const char *open_because; // a few words for the report, NULL when all is determined
 };
 
@@ -52,10 +67,11 @@ struct difference_sample {            // one value or row that differs
 
 struct difference {
     enum difference_class class; // DIFFERENCE_NONE: equal
-    bool is_open;     // it is of the kind that the statement leaves open: unstable, never mismatch
-    bool is_accepted; // every differing column has an `accept` rule
-    size_t column;    // first differing column (VALUE), else SIZE_MAX
-    size_t rows;      // how many rows differ
+    bool is_open;      // all of it is of what the statement leaves open: unstable, never mismatch
+    bool is_collation; // ORDER: each side's texts are sorted, by rules of two collations
+    bool is_accepted;  // every differing column has an `accept` rule
+    size_t column;     // first differing column (VALUE), else SIZE_MAX
+    size_t rows;       // how many rows differ
     struct difference_sample samples[DIFFERENCE_SAMPLES];
     size_t sample_count;
     bool has_type_change; // a hazard: equal or not, a column's type differs (DESIGN 3.3)

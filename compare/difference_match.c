@@ -1,6 +1,6 @@
 // Takes equal rows away from both sides. First row by row, which settles nearly every result at the
-// cost of reading it; what is left then as multisets, by sorted digests: O(n log n) whatever the two
-// orders are. Columns with a tolerance are not in the digests; within rows of one digest they are
+// cost of reading it; then rows of the same bytes wherever they stand (difference_match_bytes.c); what
+// is left then as multisets of values, by sorted digests: O(n log n) whatever the two orders are. Columns with a tolerance are not in the digests; within rows of one digest they are
 // matched by number, nearest first, in a window of bounded length.
 #include "compare/difference_rows.h"
 #include <math.h>
@@ -40,21 +40,31 @@ has_keys(const struct rows *rows)
     return false;
 }
 
-// Row by row: what stands at the same place and is equal needs no more.
+// A row that does not stand at its place is no fault in itself; what says the order may not differ.
 static void
-match_in_place(struct rows *rows, struct match *match)
+note_disorder(struct rows *rows, struct match *match, size_t row, bool is_keyed, bool has_all_keys)
+{
+    bool agrees = is_keyed && keys_equal(rows, row);
+    match->keys_agree &= agrees || !is_keyed;
+    if ((!agrees || !has_all_keys) && match->disordered++ == 0)
+        match->first_disordered = row;
+}
+
+// Row by row: what stands at the same place and is equal needs no more. Without an order the bytes
+// are asked first: where they say nothing, the rows' values may.
+static void
+match_in_place(struct rows *rows, const struct determinacy *determinacy, struct match *match)
 {
     size_t counts[2] = {rows->results[0]->row_count, rows->results[1]->row_count};
-    bool is_keyed = has_keys(rows);
+    bool has_order = determinacy->order != ORDER_NONE;
+    bool is_keyed = has_order && has_keys(rows);
+    bool by_bytes = !has_order && rows->is_alike;
     for (size_t row = 0; row < counts[0] || row < counts[1]; row++) {
         if (row < counts[0] && row < counts[1]) {
-            if (rows_equal(rows, row, row))
+            if (by_bytes ? rows_identical(rows, row, row) : rows_equal(rows, row, row))
                 continue;
-            if (!is_keyed || !keys_equal(rows, row)) {
-                if (match->disordered++ == 0)
-                    match->first_disordered = row;
-                match->keys_agree &= !is_keyed;
-            }
+            if (has_order)
+                note_disorder(rows, match, row, is_keyed, determinacy->order == ORDER_VISIBLE);
         }
         for (size_t side = 0; side < 2; side++)
             if (row < counts[side])
@@ -62,6 +72,29 @@ match_in_place(struct rows *rows, struct match *match)
     }
     match->keys_agree &= counts[0] == counts[1];
     match->is_same_sequence = match->count[0] == 0 && match->count[1] == 0;
+}
+
+// Of rows that are left, those that stand at the same place and have equal values.
+static void
+match_values_in_place(struct rows *rows, struct match *match)
+{
+    size_t at[2] = {0, 0}, kept[2] = {0, 0};
+    while (at[0] < match->count[0] || at[1] < match->count[1]) {
+        size_t numbers[2];
+        for (size_t side = 0; side < 2; side++)
+            numbers[side] = at[side] < match->count[side] ? match->left[side][at[side]] : SIZE_MAX;
+        bool is_pair = numbers[0] == numbers[1];
+        bool is_gone = is_pair && rows_equal(rows, numbers[0], numbers[1]);
+        for (size_t side = 0; side < 2; side++) {
+            if (numbers[side] > numbers[1 - side])
+                continue;
+            at[side]++;
+            if (!is_gone)
+                match->left[side][kept[side]++] = numbers[side];
+        }
+    }
+    match->count[0] = kept[0];
+    match->count[1] = kept[1];
 }
 
 static int
@@ -188,8 +221,14 @@ match_anywhere(struct rows *rows, struct match *match)
     return has_memory;
 }
 
+static bool
+has_left(const struct match *match)
+{
+    return match->count[0] > 0 && match->count[1] > 0;
+}
+
 bool
-match_rows(struct rows *rows, struct match *match)
+match_rows(struct rows *rows, const struct determinacy *determinacy, struct match *match)
 {
     *match = (struct match){.keys_agree = true};
     for (size_t side = 0; side < 2; side++) {
@@ -197,8 +236,12 @@ match_rows(struct rows *rows, struct match *match)
         if (match->left[side] == NULL)
             return false;
     }
-    match_in_place(rows, match);
-    if (match->count[0] > 0 && match->count[1] > 0 && !match_anywhere(rows, match))
+    match_in_place(rows, determinacy, match);
+    if (rows->is_alike && has_left(match) && !match_bytes(rows, match))
+        return false;
+    if (rows->is_alike && determinacy->order == ORDER_NONE)
+        match_values_in_place(rows, match);
+    if (has_left(match) && !match_anywhere(rows, match))
         return false;
     return !rows->failed;
 }

@@ -1,4 +1,4 @@
-// Two results side by side. The columns are matched once, with how their types meet; rows are found
+// Two results side by side. The columns are matched once (difference_columns.c); rows are found
 // by an offset each and taken apart one at a time, so that the cost of a large result is its bytes
 // and eight bytes a row. Pure; one thread at a time; memory is counted in by the caller's limits.
 #include "compare/difference_rows.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { ROW_HEAD = 4, FIRST_USER_OID = 16384 }; // FirstNormalObjectId
+enum { ROW_HEAD = 4 };
 
 static size_t
 width_of(const struct result *result)
@@ -16,110 +16,6 @@ width_of(const struct result *result)
     if (result->has_columns || result->row_count == 0)
         return result->column_count;
     return (size_t)result->rows[ROW_HEAD] << 8 | result->rows[ROW_HEAD + 1];
-}
-
-// A result whose columns nobody said is read with the other's, else as texts.
-static struct reply_column
-column_of(const struct rows *rows, size_t side, size_t column)
-{
-    for (size_t i = 0; i < 2; i++) {
-        const struct result *result = rows->results[i == 0 ? side : 1 - side];
-        if (result->has_columns && column < result->column_count)
-            return result->columns[column];
-    }
-    return (struct reply_column){.name = ""};
-}
-
-static bool
-find_column(const struct rows *rows, size_t old_column, bool allow_extra, size_t *new_column)
-{
-    const char *name = column_of(rows, 0, old_column).name;
-    if (!allow_extra) {
-        *new_column = old_column;
-        return strcmp(column_of(rows, 1, old_column).name, name) == 0;
-    }
-    size_t namesakes = 0; // of the same name, before it
-    for (size_t i = 0; i < old_column; i++)
-        namesakes += strcmp(column_of(rows, 0, i).name, name) == 0;
-    for (size_t i = 0; i < rows->widths[1]; i++)
-        if (strcmp(column_of(rows, 1, i).name, name) == 0 && namesakes-- == 0) {
-            *new_column = i;
-            return true;
-        }
-    return false;
-}
-
-static struct type_rules
-type_rules_of(const struct difference_rules *rules, const struct column_rule *rule)
-{
-    struct type_rules type_rules = {
-        .float_tolerance = rules->float_tolerance,
-        .old_types = rules->old_types,
-        .new_types = rules->new_types,
-    };
-    if (rule == NULL)
-        return type_rules;
-    type_rules.as = rule->as;
-    type_rules.unordered = rule->unordered;
-    if (rule->tolerance >= 0) {
-        type_rules.float_tolerance = rule->tolerance;
-        type_rules.has_tolerance = true;
-    }
-    return type_rules;
-}
-
-// OIDs of users' types say nothing across two clusters; what they stand for does.
-static bool
-is_type_change(const struct type_pair *pair, uint32_t old_type, uint32_t new_type)
-{
-    if (old_type >= FIRST_USER_OID && new_type >= FIRST_USER_OID)
-        return pair->types[0] != pair->types[1];
-    return old_type != new_type;
-}
-
-static bool
-is_key(const struct determinacy *determinacy, size_t column)
-{
-    if (determinacy->order != ORDER_VISIBLE)
-        return false;
-    for (size_t i = 0; i < determinacy->key_count; i++)
-        if (determinacy->keys[i] == column)
-            return true;
-    return false;
-}
-
-static bool
-match_columns(struct rows *rows, const struct determinacy *determinacy,
-              const struct difference_rules *rules, bool with_accepted)
-{
-    bool allow_extra = rules->allow_extra_columns;
-    if (allow_extra ? rows->widths[0] > rows->widths[1] : rows->widths[0] != rows->widths[1])
-        return false;
-    rows->is_alike = rows->widths[0] == rows->widths[1];
-    for (size_t i = 0; i < rows->widths[0]; i++) {
-        const struct column_rule *rule =
-            rules->columns != NULL && i < rules->column_count ? &rules->columns[i] : NULL;
-        struct rows_column *column = &rows->columns[rows->column_count];
-        if (rule != NULL && rule->ignore)
-            continue;
-        size_t partner;
-        if (!find_column(rows, i, allow_extra, &partner))
-            return false;
-        struct reply_column old_column = column_of(rows, 0, i);
-        struct reply_column new_column = column_of(rows, 1, partner);
-        struct type_rules type_rules = type_rules_of(rules, rule);
-        type_pair_init(&column->pair, old_column.type, new_column.type, &type_rules);
-        rows->has_type_change |= is_type_change(&column->pair, old_column.type, new_column.type);
-        rows->is_alike &= partner == i && old_column.format == new_column.format &&
-                          column->pair.types[0] == column->pair.types[1];
-        column->at[0] = i;
-        column->at[1] = partner;
-        column->is_key = is_key(determinacy, i);
-        column->is_accepted = rule != NULL && rule->accept != NULL;
-        if (with_accepted || !column->is_accepted)
-            rows->column_count++;
-    }
-    return true;
 }
 
 static bool
@@ -139,7 +35,7 @@ find_rows(struct rows *rows, size_t side)
     }
     rows->offsets[side][result->row_count] = at + ROW_HEAD; // as if one more came
     for (size_t i = 0; i < rows->widths[side]; i++) {
-        struct reply_column column = column_of(rows, side, i);
+        struct reply_column column = columns_description(rows, side, i);
         rows->cells[side][i].type = column.type;
         rows->cells[side][i].format = column.format;
         rows->cells[side][i].type_modifier = column.type_modifier;
@@ -150,7 +46,7 @@ find_rows(struct rows *rows, size_t side)
 bool
 rows_init(struct rows *rows, const struct result *old_result, const struct result *new_result,
           const struct determinacy *determinacy, const struct difference_rules *rules,
-          bool with_accepted)
+          unsigned scope)
 {
     *rows = (struct rows){
         .results = {old_result, new_result},
@@ -168,7 +64,7 @@ rows_init(struct rows *rows, const struct result *old_result, const struct resul
         rows->failed = true;
         return false;
     }
-    rows->has_names = match_columns(rows, determinacy, rules, with_accepted);
+    rows->has_names = columns_match(rows, determinacy, rules, scope);
     return rows->has_names;
 }
 
@@ -183,8 +79,8 @@ rows_fini(struct rows *rows)
     }
 }
 
-static const uint8_t *
-row_body(const struct rows *rows, size_t side, size_t row, size_t *length)
+const uint8_t *
+rows_body(const struct rows *rows, size_t side, size_t row, size_t *length)
 {
     size_t at = rows->offsets[side][row];
     *length = rows->offsets[side][row + 1] - at - ROW_HEAD;
@@ -199,7 +95,7 @@ load(struct rows *rows, size_t side, size_t number)
         return cells;
     struct reply_row row;
     size_t length;
-    const uint8_t *body = row_body(rows, side, number, &length);
+    const uint8_t *body = rows_body(rows, side, number, &length);
     bool is_sound = reply_row_begin(&row, body, length);
     for (size_t i = 0; is_sound && i < rows->widths[side]; i++)
         reply_row_next(&row, &cells[i].bytes, &cells[i].length);
@@ -213,26 +109,85 @@ rows_cell(struct rows *rows, size_t side, size_t row, size_t column)
     return &load(rows, side, row)[rows->columns[column].at[side]];
 }
 
+static void
+sort_bytes(uint8_t *bytes, size_t length)
+{
+    size_t counts[UINT8_MAX + 1] = {0};
+    for (size_t i = 0; i < length; i++)
+        counts[bytes[i]]++;
+    for (size_t byte = 0; byte <= UINT8_MAX; byte++) {
+        memset(bytes, (int)byte, counts[byte]);
+        bytes += counts[byte];
+    }
+}
+
+// Appends a cell's form.
+static void
+add_form(struct rows *rows, size_t side, size_t row, size_t column, struct writer *form)
+{
+    size_t start = form->length;
+    type_pair_form(&rows->columns[column].pair, rows_cell(rows, side, row, column), side == 1,
+                   form);
+    rows->failed |= form->failed;
+    if (rows->columns[column].is_bag && !form->failed)
+        sort_bytes(form->bytes + start, form->length - start);
+}
+
 bool
 rows_column_equal(struct rows *rows, size_t column, size_t old_row, size_t new_row)
 {
     const struct cell *old_cell = rows_cell(rows, 0, old_row, column);
     const struct cell *new_cell = rows_cell(rows, 1, new_row, column);
-    bool is_equal = type_pair_equal(&rows->columns[column].pair, old_cell, new_cell, rows->forms);
-    rows->failed |= rows->forms[0].failed || rows->forms[1].failed;
-    return is_equal;
+    const struct type_pair *pair = &rows->columns[column].pair;
+    struct writer *forms = rows->forms;
+    if (!rows->columns[column].is_bag) {
+        bool is_equal = type_pair_equal(pair, old_cell, new_cell, forms);
+        rows->failed |= forms[0].failed || forms[1].failed;
+        return is_equal;
+    }
+    writer_clear(&forms[0]);
+    writer_clear(&forms[1]);
+    add_form(rows, 0, old_row, column, &forms[0]);
+    add_form(rows, 1, new_row, column, &forms[1]);
+    return !rows->failed && type_pair_forms_agree(pair, forms[0].bytes, forms[0].length,
+                                                  forms[1].bytes, forms[1].length);
+}
+
+bool
+rows_tie(struct rows *rows, size_t side, size_t row, size_t other)
+{
+    for (size_t i = 0; i < rows->column_count; i++) {
+        if (!rows->columns[i].is_key)
+            continue;
+        struct writer *forms = rows->forms;
+        writer_clear(&forms[0]);
+        writer_clear(&forms[1]);
+        add_form(rows, side, row, i, &forms[0]);
+        add_form(rows, side, other, i, &forms[1]);
+        if (rows->failed ||
+            !type_pair_forms_agree(&rows->columns[i].pair, forms[0].bytes, forms[0].length,
+                                   forms[1].bytes, forms[1].length))
+            return false;
+    }
+    return true;
+}
+
+bool
+rows_identical(const struct rows *rows, size_t old_row, size_t new_row)
+{
+    size_t old_length, new_length;
+    if (!rows->is_alike)
+        return false;
+    const uint8_t *old_body = rows_body(rows, 0, old_row, &old_length);
+    const uint8_t *new_body = rows_body(rows, 1, new_row, &new_length);
+    return old_length == new_length && memcmp(old_body, new_body, old_length) == 0;
 }
 
 bool
 rows_equal(struct rows *rows, size_t old_row, size_t new_row)
 {
-    if (rows->is_alike) {
-        size_t old_length, new_length;
-        const uint8_t *old_body = row_body(rows, 0, old_row, &old_length);
-        const uint8_t *new_body = row_body(rows, 1, new_row, &new_length);
-        if (old_length == new_length && memcmp(old_body, new_body, old_length) == 0)
-            return true;
-    }
+    if (rows_identical(rows, old_row, new_row))
+        return true;
     for (size_t i = 0; i < rows->column_count; i++)
         if (!rows_column_equal(rows, i, old_row, new_row))
             return false;
@@ -264,12 +219,9 @@ append(struct rows *rows, size_t side, size_t row, size_t column, struct writer 
     size_t start = form->length;
     uint32_t length;
     writer_u32(form, 0);
-    type_pair_form(&rows->columns[column].pair, rows_cell(rows, side, row, column), side == 1,
-                   form);
-    if (form->failed) {
-        rows->failed = true;
+    add_form(rows, side, row, column, form);
+    if (form->failed)
         return;
-    }
     length = (uint32_t)(form->length - start);
     memcpy(form->bytes + start, &length, sizeof length);
 }

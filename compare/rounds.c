@@ -3,6 +3,7 @@
 //     a reading failed for a circumstance ............. unverified
 //     old stood still, and new agrees with it ......... lagging
 //     the statement leaves open what differs .......... unstable
+//     (what it leaves open and else moves is no movement)
 //     old stood still, new differs, and both are as
 //       they were in the rounds before: one more ...... mismatch, once there are `rounds` of them
 //     the same, of rows that stood still beside others
@@ -148,7 +149,7 @@ compare_with_kept(const struct rounds *rounds, const struct result *old_result,
     if (rounds->consecutive == 0)
         return DIFFERENT;
     enum comparison old_side = compare_old(rounds, &rounds->old_result, old_result);
-    if (old_side != SAME)
+    if (old_side == DIFFERENT || old_side == UNKNOWN)
         return old_side;
     return compare_new(rounds, &rounds->new_result, new_result);
 }
@@ -164,7 +165,7 @@ settle_standing(struct rounds *rounds, const struct result *old_result,
         return false;
     struct difference difference;
     if (!difference_find(&kept[0], &kept[1], rounds->determinacy, rounds->rules, &difference) ||
-        difference.class == DIFFERENCE_NONE) {
+        judge(&difference) != DIFFERENT) {
         result_fini(&kept[0]);
         result_fini(&kept[1]);
         return false;
@@ -212,7 +213,8 @@ rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_r
         return settle(rounds, VERDICT_UNVERIFIED, no_memory);
     if (old_side == SAME && difference.class == DIFFERENCE_NONE)
         return settle(rounds, VERDICT_LAGGING, NULL);
-    if (old_side == OPEN || judge(&difference) == OPEN) {
+    // What the statement leaves open may move: it hides no fault in what is determined.
+    if (judge(&difference) == OPEN || (old_side == OPEN && difference.class == DIFFERENCE_NONE)) {
         rounds->difference = difference;
         keep(&rounds->old_result, old_second); // the samples borrow from these
         keep(&rounds->new_result, new_result);
@@ -220,16 +222,14 @@ rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_r
     }
     if (!standing_add(&rounds->standing, rounds, old_first, new_result, old_second))
         return settle(rounds, VERDICT_UNVERIFIED, no_memory);
-    if (old_side != SAME || difference.class == DIFFERENCE_NONE) {
+    if (old_side == DIFFERENT || difference.class == DIFFERENCE_NONE) {
         rounds->consecutive = 0;
         return go_on(rounds, old_second, new_result);
     }
     enum comparison before = compare_with_kept(rounds, old_second, new_result);
     if (before == UNKNOWN)
         return settle(rounds, VERDICT_UNVERIFIED, no_memory);
-    if (before == OPEN)
-        return settle_open(rounds);
-    if (before == SAME) {
+    if (before == SAME || before == OPEN) {
         rounds->consecutive++;
         return go_on(rounds, old_second, new_result);
     }

@@ -5,7 +5,8 @@
 //
 // Movement still starts the count again, for the rows that it may concern: a row that stands on old
 // counts only while no more rows move on new than on old, because else its partner may be what moves.
-// Statements whose rows are open (LIMIT without a total order) are left out. Pure.
+// Statements whose rows are open (LIMIT without a total order) are left out, and so are columns whose
+// values are. Pure.
 #include "compare/rounds_standing.h"
 #include "compare/difference_rows.h"
 #include <stdlib.h>
@@ -47,8 +48,8 @@ find_left(const struct rounds *rounds, const struct result *old_result,
     struct match match = {0};
     *left = (struct left){0};
     bool has_columns =
-        rows_init(&rows, old_result, new_result, rounds->determinacy, rounds->rules, true);
-    bool is_done = !rows.failed && (!has_columns || match_rows(&rows, &match));
+        rows_init(&rows, old_result, new_result, rounds->determinacy, rounds->rules, ROWS_ACCEPTED);
+    bool is_done = !rows.failed && (!has_columns || match_rows(&rows, rounds->determinacy, &match));
     for (size_t side = 0; side < 2 && is_done; side++) {
         left->count[side] = match.count[side];
         left->digests[side] = calloc(match.count[side] + 1, sizeof(uint64_t));
@@ -130,7 +131,9 @@ standing_add(struct standing *standing, const struct rounds *rounds, const struc
              const struct result *new_result, const struct result *old_second)
 {
     struct left first = {0}, second = {0};
-    bool is_open = rounds->determinacy->is_limited && !rounds->determinacy->is_total;
+    const struct determinacy *determinacy = rounds->determinacy;
+    bool is_open = determinacy->has_open_rows ||
+                   (!determinacy->is_total && (determinacy->cuts_start || determinacy->cuts_end));
     if (is_open || !has_rows(old_first) || !has_rows(new_result) || !has_rows(old_second)) {
         standing_fini(standing);
         return true;
@@ -194,7 +197,7 @@ standing_take(const struct standing *standing, const struct rounds *rounds,
     result_init(&taken[0]);
     result_init(&taken[1]);
     bool is_done =
-        rows_init(&rows, old_result, new_result, rounds->determinacy, rounds->rules, true);
+        rows_init(&rows, old_result, new_result, rounds->determinacy, rounds->rules, ROWS_ACCEPTED);
     for (size_t side = 0; side < 2 && is_done; side++)
         is_done = take_side(standing, &rows, side, &taken[side]);
     rows_fini(&rows);

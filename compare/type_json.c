@@ -1,7 +1,8 @@
 // json and jsonb by value. The form of a value is its canonical shape: strings unescaped and behind
 // their lengths, numbers as numeric's form (exact: 1, 1.0 and 1e0 are one, and none of a number's
 // digits is lost), objects with their keys sorted, the last of duplicates alone. jsonb is the same
-// behind a version byte (binary), since its text is JSON.
+// behind a version byte (binary), since its text is JSON. Unordered, the arrays at every depth are
+// multisets, and an object keeps all of its duplicates, since which of them is last says nothing.
 //
 // A strict parser of our own, because a library that keeps numbers as doubles would call two
 // different numbers equal. What is no JSON, or is nested deeper than DEPTH, is compared by bytes.
@@ -17,11 +18,15 @@ struct parser {
     const uint8_t *at, *end;
     struct writer *form;
     unsigned depth;
+    bool is_unordered;
 };
 
 struct member {             // of an object, as offsets into the form
     size_t key, value, end; // the key's form, the value's, its end
 };
+
+typedef int member_compare(const uint8_t *form, const struct member *one,
+                           const struct member *other);
 
 static bool parse_value(struct parser *parser);
 
@@ -178,23 +183,15 @@ parse_number(struct parser *parser)
     return true;
 }
 
-static bool
-parse_array(struct parser *parser)
+// Of whole members, where duplicates stay: by key and value, or of elements, which have no key.
+static int
+member_order(const uint8_t *form, const struct member *one, const struct member *other)
 {
-    writer_u8(parser->form, '[');
-    parser->at++;
-    skip_blanks(parser);
-    if (!take(parser, ']')) {
-        do {
-            if (!parse_value(parser))
-                return false;
-            skip_blanks(parser);
-        } while (take(parser, ','));
-        if (!take(parser, ']'))
-            return false;
-    }
-    writer_u8(parser->form, ']');
-    return true;
+    size_t one_length = one->end - one->key;
+    size_t other_length = other->end - other->key;
+    int order = memcmp(form + one->key, form + other->key,
+                       one_length < other_length ? one_length : other_length);
+    return order != 0 ? order : (one_length > other_length) - (one_length < other_length);
 }
 
 static int
@@ -209,36 +206,40 @@ key_order(const uint8_t *form, const struct member *one, const struct member *ot
 
 // Stable, so that the last of equal keys stays the last; in place of qsort, which is not.
 static void
-merge_sort(const uint8_t *form, struct member *members, struct member *room, size_t count)
+merge_sort(const uint8_t *form, struct member *members, struct member *room, size_t count,
+           member_compare *compare)
 {
     if (count < 2)
         return;
     size_t half = count / 2;
-    merge_sort(form, members, room, half);
-    merge_sort(form, members + half, room, count - half);
+    merge_sort(form, members, room, half, compare);
+    merge_sort(form, members + half, room, count - half, compare);
     size_t left = 0, right = half;
     for (size_t i = 0; i < count; i++) {
-        bool takes_left = right == count ||
-                          (left < half && key_order(form, &members[left], &members[right]) <= 0);
+        bool takes_left =
+            right == count || (left < half && compare(form, &members[left], &members[right]) <= 0);
         room[i] = members[takes_left ? left++ : right++];
     }
     memcpy(members, room, count * sizeof *members);
 }
 
-// Puts an object's members, which begin at `start`, in order. False: no memory.
+// Puts an object's members, which begin at `start`, in order; or, by member_order, those or an array's
+// elements, and keeps all of them. False: no memory.
 static bool
-sort_members(struct writer *form, size_t start, struct member *members, size_t count)
+sort_members(struct writer *form, size_t start, struct member *members, size_t count,
+             member_compare *compare)
 {
+    bool keeps_all = compare == member_order;
     bool is_sorted = true;
     for (size_t i = 1; i < count && is_sorted; i++)
-        is_sorted = key_order(form->bytes, &members[i - 1], &members[i]) < 0;
+        is_sorted = compare(form->bytes, &members[i - 1], &members[i]) < 0;
     if (is_sorted)
         return true;
     size_t size = form->length - start;
     uint8_t *copy = malloc(size);
     struct member *room = calloc(count, sizeof *room);
     if (copy != NULL && room != NULL) {
-        merge_sort(form->bytes, members, room, count);
+        merge_sort(form->bytes, members, room, count, compare);
         memcpy(copy, form->bytes + start, size);
         form->length = start;
         for (size_t i = 0; i < count; i++) { // the copy begins where the members do
@@ -247,7 +248,7 @@ sort_members(struct writer *form, size_t start, struct member *members, size_t c
             members[i].end -= start;
         }
         for (size_t i = 0; i < count; i++)
-            if (i + 1 == count || key_order(copy, &members[i], &members[i + 1]) != 0)
+            if (keeps_all || i + 1 == count || compare(copy, &members[i], &members[i + 1]) != 0)
                 writer_bytes(form, copy + members[i].key, members[i].end - members[i].key);
     }
     bool is_done = copy != NULL && room != NULL;
@@ -307,10 +308,49 @@ parse_object(struct parser *parser)
     bool is_parsed = take(parser, '}');
     if (!is_parsed)
         is_parsed = parse_members(parser, &members, &count) && take(parser, '}');
-    if (is_parsed && !form->failed && !sort_members(form, start, members, count))
+    if (is_parsed && !form->failed &&
+        !sort_members(form, start, members, count, parser->is_unordered ? member_order : key_order))
         form->failed = true;
     free(members);
     writer_u8(form, '}');
+    return is_parsed;
+}
+
+static bool
+parse_elements(struct parser *parser, struct member **elements, size_t *count)
+{
+    size_t capacity = 0;
+    do {
+        struct member element = {.key = parser->form->length, .value = parser->form->length};
+        if (!parse_value(parser))
+            return false;
+        element.end = parser->form->length;
+        if (parser->is_unordered && !members_add(elements, count, &capacity, element))
+            parser->form->failed = true;
+        if (parser->form->failed)
+            return false;
+        skip_blanks(parser);
+    } while (take(parser, ','));
+    return true;
+}
+
+static bool
+parse_array(struct parser *parser)
+{
+    struct writer *form = parser->form;
+    struct member *elements = NULL;
+    size_t count = 0;
+    writer_u8(form, '[');
+    parser->at++;
+    size_t start = form->length;
+    skip_blanks(parser);
+    bool is_parsed = take(parser, ']');
+    if (!is_parsed)
+        is_parsed = parse_elements(parser, &elements, &count) && take(parser, ']');
+    if (is_parsed && !form->failed && !sort_members(form, start, elements, count, member_order))
+        form->failed = true;
+    free(elements);
+    writer_u8(form, ']');
     return is_parsed;
 }
 
@@ -351,8 +391,8 @@ bool
 type_read_json(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                struct writer *form)
 {
-    struct parser parser = {.at = bytes, .end = bytes + length, .form = form};
-    (void)reading;
+    struct parser parser = {
+        .at = bytes, .end = bytes + length, .form = form, .is_unordered = reading->is_unordered};
     if (!parse_value(&parser))
         return false;
     skip_blanks(&parser);

@@ -130,27 +130,77 @@ keep_columns(struct owned_analysis *owned, const struct walk *walk, const struct
         kept->column = kept->table < 0 || column->origin == NULL
                            ? "expression"
                            : arena_string(&owned->arena, column->origin);
+        kept->is_computed = column->is_computed;
         if (kept->column == NULL)
             return false;
     }
     return true;
 }
 
+static enum open_kind
+open_kind_of(unsigned value)
+{
+    bool is_shuffled = (value & VALUE_SHUFFLED) != 0, is_pieces = (value & VALUE_PIECES) != 0;
+    if ((value & VALUE_OPEN) != 0 || (is_shuffled && is_pieces))
+        return OPEN_VALUE;
+    if (is_shuffled || is_pieces)
+        return OPEN_SEQUENCE;
+    return (value & VALUE_ROUNDED) != 0 ? OPEN_ROUNDING : OPEN_NOTHING;
+}
+
+// What either side's text leaves open, where views of one name may be two.
+static bool
+keep_open(struct owned_analysis *owned, const struct rowset *rows, const struct rowset *new_rows)
+{
+    struct determinacy *determinacy = &owned->analysis.determinacy;
+    uint8_t *open = arena_take(&owned->arena, rows->sure_count + 1);
+    if (open == NULL)
+        return false;
+    unsigned all = 0, rest = 0;
+    for (size_t i = 0; i < rows->count || i < new_rows->count; i++) {
+        unsigned value = (i < rows->count ? rows->columns[i].value : 0) |
+                         (i < new_rows->count ? new_rows->columns[i].value : 0);
+        all |= value;
+        if (i < rows->sure_count)
+            open[i] = (uint8_t)open_kind_of(value);
+        else
+            rest |= value;
+    }
+    determinacy->open = open_kind_of(all) == OPEN_NOTHING ? NULL : open;
+    determinacy->open_count = rows->sure_count;
+    determinacy->open_rest = open_kind_of(rest);
+    determinacy->has_open_rows = rows->has_open_rows || new_rows->has_open_rows;
+    return true;
+}
+
+static const char *
+why_open(const struct determinacy *determinacy, const struct walk *walk)
+{
+    bool is_cut = determinacy->cuts_start || determinacy->cuts_end;
+    if (determinacy->has_open_rows || (determinacy->open != NULL && walk->open_because != NULL))
+        return walk->open_because == NULL ? "values that rows that tie leave open"
+                                          : walk->open_because;
+    if (is_cut && !determinacy->is_total)
+        return "LIMIT or OFFSET without a total order";
+    if (determinacy->open != NULL)
+        return "floats are added in any order, and each addition rounds";
+    return NULL;
+}
+
 static bool
 keep_order(struct owned_analysis *owned, const struct walk *walk, const struct rowset *rows,
-           unsigned value)
+           const struct rowset *new_rows)
 {
     struct determinacy *determinacy = &owned->analysis.determinacy;
     determinacy->order = rows->order;
     determinacy->is_total = rows->is_total;
     determinacy->is_limited = rows->is_limited;
-    determinacy->has_open_values = walk->is_open || (value & VALUE_OPEN) != 0;
-    if (determinacy->has_open_values)
-        determinacy->open_because = walk->open_because == NULL
-                                        ? "values that rows that tie leave open"
-                                        : walk->open_because;
-    else if (rows->is_limited && !rows->is_total)
-        determinacy->open_because = "LIMIT or DISTINCT ON without a total order";
+    determinacy->cuts_start = rows->cuts_start;
+    determinacy->cuts_end = rows->cuts_end;
+    determinacy->limit = rows->is_limited ? rows->limit : UINT64_MAX;
+    if (!keep_open(owned, rows, new_rows))
+        return false;
+    determinacy->open_because = why_open(determinacy, walk);
     size_t size = rows->sort_key_count * sizeof(*determinacy->keys);
     determinacy->keys = arena_take(&owned->arena, size + 1);
     if (determinacy->keys == NULL)
@@ -208,7 +258,7 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node,
 {
     struct analysis *analysis = &owned->analysis;
     struct walk old_walk, new_walk;
-    struct statement statement, on_new;
+    struct statement statement, on_new = {0};
     walk_init(&old_walk, context, true);
     walk_init(&new_walk, context, false);
     for (size_t i = 0; i < context->type_count; i++)
@@ -231,7 +281,7 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node,
         analysis->skip = SKIP_VOLATILE_FUNCTION; // not proven for new
     bool is_kept = !old_walk.no_memory && !new_walk.no_memory &&
                    keep_columns(owned, &old_walk, &statement.rows) &&
-                   keep_order(owned, &old_walk, &statement.rows, value);
+                   keep_order(owned, &old_walk, &statement.rows, &on_new.rows);
     walk_fini(&new_walk);
     walk_fini(&old_walk);
     return is_kept;

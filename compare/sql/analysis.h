@@ -32,12 +32,14 @@ struct analysis {
     struct analysis_table *tables; // owned
     size_t table_count;
     struct determinacy determinacy;
-    // One an output column where the text tells: the table (index into tables, or -1) and column that it
-    // comes from, through joins and aliases; else "expression".
+    // One an output column where the text tells: the table (index into tables, or -1) and column that its
+    // values are made of, through joins, views, subqueries, expressions and aggregates; "expression"
+    // where they are made of several.
     struct analysis_column {
         int table;
         const char *column;
-    } * columns; // owned
+        bool is_computed; // from that column, not the column itself
+    } * columns;          // owned
     size_t column_count;
 };
 

@@ -67,6 +67,7 @@ walk_statement(struct walk *walk, const PgQuery__Node *node, unsigned *value)
         return;
     for (size_t i = 0; i < rows.count; i++)
         *value |= rows.columns[i].value;
+    *value |= rows.has_open_rows ? VALUE_OPEN : 0u;
 }
 
 unsigned
@@ -108,6 +109,7 @@ body_expression(struct walk *walk, const char *expression, struct item *item)
         (void)select_walk(walk, tree->stmts[0]->stmt->select_stmt, &scope, false, &rows);
         for (size_t i = 0; i < rows.count; i++)
             walk_sink(walk, rows.columns[i].value);
+        walk->is_open = walk->is_open || rows.has_open_rows;
     } else {
         walk_refuse(walk);
     }

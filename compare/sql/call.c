@@ -4,9 +4,40 @@
 
 #include <string.h>
 
-// Aggregates whose value depends on the order in which rows come.
-static const char *const ordered_aggregates[] = {"array_agg", "string_agg", "json_agg", "jsonb_agg",
-                                                 "xmlagg"};
+// Aggregates whose value depends on the order in which rows come, and how.
+static const struct {
+    const char *name;
+    unsigned open;
+    bool
+        has_keys; // the first argument names a member: only where two rows have one key does it matter
+} ordered_aggregates[] = {
+    {"array_agg", VALUE_SHUFFLED, false},
+    {"json_agg", VALUE_SHUFFLED, false},
+    {"jsonb_agg", VALUE_SHUFFLED, false},
+    {"json_agg_strict", VALUE_SHUFFLED, false},
+    {"jsonb_agg_strict", VALUE_SHUFFLED, false},
+    {"string_agg", VALUE_PIECES, false},
+    {"xmlagg", VALUE_PIECES, false},
+    {"json_object_agg", VALUE_SHUFFLED, true},
+    {"json_object_agg_strict", VALUE_SHUFFLED, true},
+    {"jsonb_object_agg", VALUE_OPEN, true},
+    {"jsonb_object_agg_strict", VALUE_OPEN, true},
+    {"any_value", VALUE_OPEN, false},
+};
+// Of floats, each addition rounds.
+static const char *const rounding_aggregates[] = {
+    "sum",        "avg",       "stddev",    "stddev_pop",     "stddev_samp",
+    "variance",   "var_pop",   "var_samp",  "corr",           "covar_pop",
+    "covar_samp", "regr_avgx", "regr_avgy", "regr_intercept", "regr_r2",
+    "regr_slope", "regr_sxx",  "regr_sxy",  "regr_syy"};
+// What they give does not depend on the order of what they are given.
+static const char *const measures[] = {
+    "array_length",      "cardinality", "array_ndims", "array_upper",  "array_lower",
+    "json_array_length", "length",      "char_length", "octet_length", "jsonb_array_length"};
+// What they are given stands in what they give, as a JSON array or a member.
+static const char *const builders[] = {
+    "json_build_object", "jsonb_build_object", "json_build_array", "jsonb_build_array", "to_json",
+    "to_jsonb",          "array_to_json",      "json_agg",         "jsonb_agg"};
 // Window functions that tell rows of one peer group apart.
 static const char *const row_windows[] = {"row_number",  "ntile",      "lag",      "lead",
                                           "first_value", "last_value", "nth_value"};
@@ -62,43 +93,93 @@ is_sorted_by_arguments(const PgQuery__FuncCall *call, struct scope *scope)
     return true;
 }
 
+#define IS_IN(name, names) is_in(name, names, sizeof(names) / sizeof(names[0]))
+
+// What the call makes of its arguments' openness.
+static unsigned
+passed_on(const PgQuery__FuncCall *call, const char *name, unsigned value)
+{
+    static const unsigned inner = VALUE_SHUFFLED | VALUE_PIECES | VALUE_ROUNDED;
+    bool is_count = strcmp(name, "count") == 0;
+    if (IS_IN(name, measures) || (is_count && !call->agg_distinct))
+        return value & ~(inner | (is_count ? VALUE_FLOAT | VALUE_CLOCK | VALUE_SYSTEM : 0u));
+    if (is_count)
+        value &= ~(unsigned)(VALUE_CLOCK | VALUE_SYSTEM);
+    if (IS_IN(name, builders) && (value & VALUE_PIECES) == 0)
+        return value;
+    if (IS_IN(name, rounding_aggregates) && (value & VALUE_FLOAT) != 0)
+        value |= VALUE_ROUNDED;
+    return open_blur(value);
+}
+
+static unsigned
+open_over(struct walk *walk, const PgQuery__FuncCall *call, const char *name, unsigned ordered,
+          struct scope *scope)
+{
+    bool is_row = IS_IN(name, row_windows);
+    const PgQuery__WindowDef *named = named_window(call->over, scope);
+    bool is_framed = (call->over->frame_options & FRAME_ROWS) != 0 ||
+                     (named != NULL && (named->frame_options & FRAME_ROWS) != 0);
+    if ((!is_row && !is_framed && ordered == 0) || window_is_total(walk, call->over, scope))
+        return 0;
+    walk->open_because = "a window function over rows that tie";
+    return is_row || is_framed ? VALUE_OPEN : ordered;
+}
+
+// What of an aggregate's value depends on the order of its input; 0: nothing, or it is none.
+static unsigned
+ordered_by_input(const struct walk *walk, const char *name, bool *has_keys)
+{
+    const struct catalog_function *functions;
+    size_t count = catalog_functions_named(walk->catalog, name, &functions);
+    *has_keys = false;
+    for (size_t i = 0; i < sizeof(ordered_aggregates) / sizeof(ordered_aggregates[0]); i++)
+        if (strcmp(name, ordered_aggregates[i].name) == 0) {
+            *has_keys = ordered_aggregates[i].has_keys;
+            return ordered_aggregates[i].open;
+        }
+    for (size_t i = 0; i < count; i++)
+        if (functions[i].kind == 'a' && functions[i].oid >= CATALOG_FIRST_USER_OID)
+            return VALUE_OPEN; // nobody knows
+    return 0;
+}
+
 static unsigned
 open_value(struct walk *walk, const PgQuery__FuncCall *call, const char *name, struct scope *scope)
 {
-    bool is_ordered = is_in(name, ordered_aggregates, sizeof(ordered_aggregates) / sizeof(char *));
-    if (call->over != NULL) {
-        bool is_row = is_in(name, row_windows, sizeof(row_windows) / sizeof(char *));
-        const PgQuery__WindowDef *named = named_window(call->over, scope);
-        bool is_framed = (call->over->frame_options & FRAME_ROWS) != 0 ||
-                         (named != NULL && (named->frame_options & FRAME_ROWS) != 0);
-        if ((!is_row && !is_framed && !is_ordered) || window_is_total(walk, call->over, scope))
-            return 0;
-        walk->open_because = "a window function over rows that tie";
-        return VALUE_OPEN;
-    }
-    if (!is_ordered || call->agg_distinct)
+    bool has_keys;
+    unsigned open = ordered_by_input(walk, name, &has_keys);
+    if (call->over != NULL)
+        return open_over(walk, call, name, open, scope);
+    if (open == 0 || call->agg_distinct)
         return 0;
     size_t group_count = scope->select == NULL ? 0 : scope->select->n_group_clause;
+    PgQuery__Node *const *groups = group_count == 0 ? NULL : scope->select->group_clause;
     if (call->n_agg_order > 0 && is_sorted_by_arguments(call, scope))
         return 0;
-    if (order_is_total(walk, scope, call->n_agg_order, call->agg_order, group_count,
-                       group_count == 0 ? NULL : scope->select->group_clause))
+    if (order_is_total(walk, scope, call->n_agg_order, call->agg_order, group_count, groups))
+        return 0;
+    if (has_keys && call->n_args > 0 &&
+        order_is_total(walk, scope, 1, call->args, group_count, groups))
         return 0;
     walk->open_because = "an aggregate that keeps an order which is not total";
-    return VALUE_OPEN;
+    return open;
 }
 
-static void
+// True: some function of that name returns a set.
+static bool
 note_kinds(struct walk *walk, const PgQuery__FuncCall *call, const char *name, struct scope *scope)
 {
     const struct catalog_function *functions;
     size_t count = catalog_functions_named(walk->catalog, name, &functions);
+    bool returns_set = false;
     for (size_t i = 0; i < count; i++) {
         if (functions[i].kind == 'a' && call->over == NULL)
             scope->has_aggregate = true;
-        if (functions[i].returns_set)
-            scope->returns_sets = true;
+        returns_set = returns_set || functions[i].returns_set;
     }
+    scope->returns_sets = scope->returns_sets || returns_set;
+    return returns_set;
 }
 
 static unsigned
@@ -110,30 +191,41 @@ walk_window(struct walk *walk, const PgQuery__WindowDef *window, struct scope *s
            expression_walk(walk, window->end_offset, scope);
 }
 
+// What is only looked at to find the rows and their order.
+static unsigned
+walk_aside(struct walk *walk, const PgQuery__FuncCall *call, struct scope *scope)
+{
+    struct sources *sources = walk->sources;
+    walk->sources = NULL;
+    expression_walk_condition(walk, call->agg_filter, scope);
+    unsigned value = expression_walk_list(walk, call->n_agg_order, call->agg_order, scope);
+    if (call->over != NULL)
+        value |= walk_window(walk, call->over, scope);
+    walk->sources = sources;
+    return open_blur(value) & ~(unsigned)(VALUE_FLOAT | VALUE_ROUNDED);
+}
+
 unsigned
 call_walk(struct walk *walk, const PgQuery__FuncCall *call, struct scope *scope)
 {
-    unsigned value = expression_walk_list(walk, call->n_args, call->args, scope);
-    expression_walk_condition(walk, call->agg_filter, scope);
-    value |= expression_walk_list(walk, call->n_agg_order, call->agg_order, scope);
-    if (call->over != NULL)
-        value |= walk_window(walk, call->over, scope);
+    unsigned arguments = expression_walk_list(walk, call->n_args, call->args, scope);
+    unsigned value = walk_aside(walk, call, scope);
     const char *name =
         call->n_funcname == 0 ? NULL : expression_string(call->funcname[call->n_funcname - 1]);
     const char *schema =
         call->n_funcname < 2 ? NULL : expression_string(call->funcname[call->n_funcname - 2]);
     if (name == NULL) {
         walk_refuse(walk);
-        return value;
+        return arguments | value;
     }
     if (strcmp(name, "set_config") == 0)
         walk->keeps = walk->sets_config = true;
-    if (strcmp(name, "count") == 0)
-        value &= ~(unsigned)(VALUE_CLOCK | VALUE_SYSTEM | VALUE_OPEN);
+    value |= passed_on(call, name, arguments);
     bool is_known;
     value |= prove_function(walk, schema, name, call->n_args, &is_known);
     if (strcmp(name, "age") == 0 && call->n_args == 1)
         value |= VALUE_CLOCK; // counts from current_date
-    note_kinds(walk, call, name, scope);
+    if (note_kinds(walk, call, name, scope))
+        walk_sink(walk, value & VALUE_ANY_OPEN); // how many rows it gives
     return value | open_value(walk, call, name, scope);
 }

@@ -113,6 +113,13 @@ catalog_table_name(const struct catalog *catalog, uint32_t table)
     return relation == NULL ? NULL : relation->full_name;
 }
 
+bool
+catalog_is_view(const struct catalog *catalog, uint32_t table)
+{
+    const struct catalog_relation *relation = catalog_relation_of(catalog, table);
+    return relation != NULL && relation->kind == 'v';
+}
+
 const char *
 catalog_column_name(const struct catalog *catalog, uint32_t table, int16_t attribute)
 {

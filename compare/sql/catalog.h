@@ -18,6 +18,7 @@ void catalog_unref(struct catalog **catalog);
 // Borrowed from the catalog.
 const char *catalog_table_name(const struct catalog *catalog, uint32_t table);
 const char *catalog_column_name(const struct catalog *catalog, uint32_t table, int16_t attribute);
+bool catalog_is_view(const struct catalog *catalog, uint32_t table);
 const char *catalog_type_name(const struct catalog *catalog, uint32_t type);
 struct type_resolver catalog_type_resolver(const struct catalog *catalog);
 

@@ -112,7 +112,7 @@ is_comparison(const PgQuery__AExpr *expression)
 }
 
 static unsigned
-operator_chain(struct walk *walk, const PgQuery__Node *node, struct scope *scope)
+operators(struct walk *walk, const PgQuery__Node *node, struct scope *scope)
 {
     unsigned value = 0, mask = ~0u;
     while (node != NULL && node->node_case == PG_QUERY__NODE__NODE_A_EXPR) {
@@ -129,11 +129,21 @@ operator_chain(struct walk *walk, const PgQuery__Node *node, struct scope *scope
 }
 
 static unsigned
+operator_chain(struct walk *walk, const PgQuery__Node *node, struct scope *scope)
+{
+    return open_blur(operators(walk, node, scope));
+}
+
+static unsigned
 type_cast(struct walk *walk, const void *message, struct scope *scope)
 {
     const PgQuery__TypeCast *cast = message;
     unsigned value = cast->type_name == NULL ? 0 : prove_type_name(walk, cast->type_name);
-    return value | expression_walk(walk, cast->arg, scope);
+    value |= open_blur(expression_walk(walk, cast->arg, scope)) & ~(unsigned)VALUE_FLOAT;
+    size_t count = cast->type_name == NULL ? 0 : cast->type_name->n_names;
+    const char *name = count == 0 ? NULL : expression_string(cast->type_name->names[count - 1]);
+    bool is_float = name != NULL && (strcmp(name, "float4") == 0 || strcmp(name, "float8") == 0);
+    return value | (is_float ? VALUE_FLOAT : 0u);
 }
 
 static unsigned
@@ -153,7 +163,7 @@ case_expression(struct walk *walk, const void *message, struct scope *scope)
         value |= expression_walk(walk, node->case_when->result, scope);
     }
     value |= expression_walk(walk, expression->defresult, scope);
-    return value | (conditions & ~(unsigned)(VALUE_CLOCK | VALUE_SYSTEM));
+    return value | (open_blur(conditions) & ~(unsigned)(VALUE_CLOCK | VALUE_SYSTEM));
 }
 
 static unsigned
@@ -180,22 +190,26 @@ sub_link(struct walk *walk, const void *message, struct scope *scope)
         return 0;
     }
     (void)select_walk(walk, link->subselect->select_stmt, scope, false, &rows);
-    unsigned value = union_of(&rows);
+    bool is_exists = link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK;
+    walk_source(walk, is_exists || rows.count == 0 ? NULL : &rows.columns[0]);
+    unsigned open = rows.has_open_rows ? VALUE_OPEN : 0u;
+    unsigned value = union_of(&rows) | open;
     switch (link->sub_link_type) {
     case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK:
         walk_sink(walk, value & VALUE_VOLATILE);
-        return 0;
+        return open;
     case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK:
+        value = value & VALUE_PIECES ? open_blur(value) : value;
         if (rows.is_total)
             return value;
         walk->open_because = "an array of rows without a total order";
-        return value | VALUE_OPEN;
+        return value | VALUE_SHUFFLED;
     case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK:
         return value;
     case PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK:
     case PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK:
     case PG_QUERY__SUB_LINK_TYPE__ROWCOMPARE_SUBLINK:
-        return (value | test) & ~(unsigned)(VALUE_CLOCK | VALUE_SYSTEM);
+        return open_blur(value | test) & ~(unsigned)(VALUE_CLOCK | VALUE_SYSTEM);
     default:
         walk_refuse(walk);
         return value;
@@ -219,7 +233,7 @@ static unsigned
 indirection(struct walk *walk, const void *message, struct scope *scope)
 {
     const PgQuery__AIndirection *expression = message;
-    unsigned value = expression_walk(walk, expression->arg, scope);
+    unsigned value = open_blur(expression_walk(walk, expression->arg, scope));
     for (size_t i = 0; i < expression->n_indirection; i++) {
         const char *name = expression_string(expression->indirection[i]);
         const struct catalog_function *first;
@@ -253,6 +267,13 @@ column_definition(struct walk *walk, const void *message, struct scope *scope)
 static unsigned
 children(struct walk *walk, const void *message, struct scope *scope)
 {
+    return open_blur(expression_walk_children(walk, message, scope));
+}
+
+// One of the children's values, as it is.
+static unsigned
+choice(struct walk *walk, const void *message, struct scope *scope)
+{
     return expression_walk_children(walk, message, scope);
 }
 
@@ -280,14 +301,14 @@ static handler *const handlers[] = {
     NODE(BOOL_EXPR) = children,
     NODE(NULL_TEST) = children,
     NODE(BOOLEAN_TEST) = children,
-    NODE(COALESCE_EXPR) = children,
+    NODE(COALESCE_EXPR) = choice,
     NODE(MIN_MAX_EXPR) = children,
     NODE(A_ARRAY_EXPR) = children,
     NODE(A_INDICES) = children,
     NODE(ROW_EXPR) = children,
     NODE(NAMED_ARG_EXPR) = children,
     NODE(COLLATE_CLAUSE) = children,
-    NODE(LIST) = children,
+    NODE(LIST) = choice,
     NODE(XML_EXPR) = children,
     NODE(XML_SERIALIZE) = children,
     NODE(RES_TARGET) = children, // an attribute in xmlelement
@@ -362,5 +383,8 @@ expression_walk_children(struct walk *walk, const ProtobufCMessage *message, str
 void
 expression_walk_condition(struct walk *walk, const PgQuery__Node *node, struct scope *scope)
 {
+    struct sources *sources = walk->sources;
+    walk->sources = NULL; // it decides which rows there are, not what the value is made of
     walk_sink(walk, expression_walk(walk, node, scope));
+    walk->sources = sources;
 }

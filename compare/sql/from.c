@@ -78,6 +78,7 @@ item_of_rows(struct walk *walk, const struct rowset *rows, const char *name)
     item->name = name;
     item->column_count = rows->count;
     item->is_known = rows->is_known;
+    walk->is_open = walk->is_open || rows->has_open_rows;
     item->keys = rows->keys;
     item->key_count = rows->key_count;
     for (size_t i = 0; i < rows->count; i++) {
@@ -154,6 +155,7 @@ from_function(struct walk *walk, const PgQuery__RangeFunction *range, struct sco
     scope->returns_sets = returns_sets;
     scope->has_aggregate = has_aggregate;
     item->value |= expression_walk_list(walk, range->n_coldeflist, range->coldeflist, scope);
+    walk_sink(walk, item->value & VALUE_ANY_OPEN); // how many rows it gives
     item->name = range->n_functions == 1 ? function_name(range->functions[0]) : NULL;
     put_alias(walk, item, range->alias);
     (void)scope_add_item(walk, scope, item);
@@ -169,6 +171,7 @@ from_table_function(struct walk *walk, const PgQuery__RangeTableFunc *range, str
                   expression_walk(walk, range->rowexpr, scope) |
                   expression_walk_list(walk, range->n_namespaces, range->namespaces, scope) |
                   expression_walk_list(walk, range->n_columns, range->columns, scope);
+    walk_sink(walk, item->value & VALUE_ANY_OPEN);
     put_alias(walk, item, range->alias);
     (void)scope_add_item(walk, scope, item);
 }
@@ -204,6 +207,7 @@ equate_pair(struct walk *walk, struct scope *scope, struct column *left, struct 
 {
     if (left == NULL || right == NULL)
         return;
+    open_join(walk, left, right);
     if (type == PG_QUERY__JOIN_TYPE__JOIN_INNER || type == PG_QUERY__JOIN_TYPE__JOIN_LEFT)
         scope_equate(walk, scope, left, right);
     if (type == PG_QUERY__JOIN_TYPE__JOIN_INNER || type == PG_QUERY__JOIN_TYPE__JOIN_RIGHT)

@@ -101,6 +101,16 @@ name_column(const PgQuery__ColumnRef *reference, struct scope *scope, bool *is_o
     return NULL;
 }
 
+static unsigned
+whole_row(struct walk *walk, const struct item *item)
+{
+    for (size_t i = 0; i < item->column_count; i++)
+        walk_source(walk, &item->columns[i]);
+    if (!item->is_known)
+        walk_source(walk, NULL);
+    return open_blur(item_value(item));
+}
+
 // A name that is no column that is known: by its items, it may still be one of theirs.
 static unsigned
 unknown_name(struct walk *walk, struct parts parts, const struct scope *scope)
@@ -112,7 +122,7 @@ unknown_name(struct walk *walk, struct parts parts, const struct scope *scope)
             const struct item *item = scope->items[i];
             if (parts.table == NULL && !item->is_hidden && item->name != NULL &&
                 strcmp(item->name, parts.column) == 0)
-                return item_value(item); // the whole row
+                return whole_row(walk, item);
             is_item = is_item || (parts.table != NULL && item->name != NULL &&
                                   strcmp(item->name, parts.table) == 0);
             if (!item->is_known) {
@@ -120,6 +130,7 @@ unknown_name(struct walk *walk, struct parts parts, const struct scope *scope)
                 may_be_column = true;
             }
         }
+    walk_source(walk, NULL);
     if (is_system_column(parts.column))
         value |= VALUE_SYSTEM;
     const struct catalog_function *first;
@@ -139,7 +150,7 @@ name_walk(struct walk *walk, const PgQuery__ColumnRef *reference, struct scope *
         for (size_t i = 0; i < scope->item_count; i++)
             if (parts.table == NULL ||
                 (scope->items[i]->name != NULL && strcmp(scope->items[i]->name, parts.table) == 0))
-                value |= item_value(scope->items[i]);
+                value |= whole_row(walk, scope->items[i]);
         return value;
     }
     if (parts.column == NULL) {
@@ -154,5 +165,6 @@ name_walk(struct walk *walk, const PgQuery__ColumnRef *reference, struct scope *
     if (column->is_unsure && parts.table != NULL &&
         catalog_functions_named(walk->catalog, parts.column, &first) > 0)
         value |= prove_function(walk, NULL, parts.column, 1, &(bool){false});
+    walk_source(walk, column);
     return value | column->value;
 }

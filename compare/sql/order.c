@@ -79,6 +79,34 @@ own_column(const PgQuery__Node *node, struct scope *scope)
 
 static bool same_message(const ProtobufCMessage *left, const ProtobufCMessage *right);
 
+// Does the expression hold a literal?
+static bool
+has_literal(const ProtobufCMessage *message)
+{
+    if (message->descriptor == &pg_query__a__const__descriptor)
+        return true;
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        const char *base = (const char *)message;
+        const char *at = base + field->offset;
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+            continue;
+        uint32_t chosen = field->id;
+        size_t count = 1;
+        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0)
+            chosen = *(const uint32_t *)(const void *)(base + field->quantifier_offset);
+        if (field->label == PROTOBUF_C_LABEL_REPEATED)
+            count = *(const size_t *)(const void *)(base + field->quantifier_offset);
+        ProtobufCMessage *const *list = field->label == PROTOBUF_C_LABEL_REPEATED
+                                            ? *(ProtobufCMessage *const *const *)(const void *)at
+                                            : (ProtobufCMessage *const *)(const void *)at;
+        for (size_t k = 0; chosen == field->id && k < count; k++)
+            if (list[k] != NULL && has_literal(list[k]))
+                return true;
+    }
+    return false;
+}
+
 static bool
 same_value(const ProtobufCFieldDescriptor *field, const void *left, const void *right)
 {
@@ -165,6 +193,12 @@ order_position(const PgQuery__Node *node, struct scope *scope, const struct rows
         if (rows->columns[i].name != NULL && strcmp(rows->columns[i].name, name) == 0)
             return i;
     const struct column *column = own_column(node, scope);
+    // A shape's key leaves the output list's literals out, so that these may be others in its next
+    // statement, where grouping does not make them those of GROUP BY.
+    bool is_fixed = scope->select != NULL &&
+                    (scope->select->n_group_clause > 0 || scope->select->n_distinct_clause > 0);
+    if (column == NULL && !is_fixed && node != NULL && has_literal(&node->base))
+        return SIZE_MAX;
     for (size_t i = 0; i < rows->sure_count; i++) {
         const struct column *shown = &rows->columns[i];
         if (column != NULL && shown->item == column->item && shown->item != NULL &&
@@ -373,14 +407,33 @@ is_no_limit(const PgQuery__Node *node) // LIMIT ALL, LIMIT NULL
            (node->node_case == PG_QUERY__NODE__NODE_A_CONST && node->a_const->isnull);
 }
 
+static uint64_t
+number_of(const PgQuery__Node *node)
+{
+    bool is_number =
+        node != NULL && node->node_case == PG_QUERY__NODE__NODE_A_CONST && !node->a_const->isnull &&
+        node->a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL && node->a_const->ival->ival >= 0;
+    return is_number ? (uint64_t)node->a_const->ival->ival : UINT64_MAX;
+}
+
+// The numbers hold for every statement of this shape: its key keeps them.
+static void
+find_limit(const PgQuery__SelectStmt *select, struct rowset *rows)
+{
+    bool has_limit = !is_no_limit(select->limit_count);
+    rows->cuts_start = !is_no_limit(select->limit_offset) && number_of(select->limit_offset) != 0;
+    rows->cuts_end =
+        has_limit && select->limit_option != PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES;
+    rows->is_limited = has_limit || rows->cuts_start;
+    rows->limit = has_limit ? number_of(select->limit_count) : UINT64_MAX;
+}
+
 void
 order_find(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *scope,
            struct rowset *rows, PgQuery__Node *const *sources)
 {
-    bool is_distinct_on = select->n_distinct_clause > 0 &&
-                          select->distinct_clause[0]->node_case != PG_QUERY__NODE__NODE__NOT_SET;
-    rows->is_limited =
-        !is_no_limit(select->limit_count) || !is_no_limit(select->limit_offset) || is_distinct_on;
+    size_t shown = SIZE_MAX; // keys before the first that can't be seen
+    find_limit(select, rows);
     if (select->n_sort_clause > 0) {
         rows->order = ORDER_VISIBLE;
         rows->sort_keys = walk_take(walk, select->n_sort_clause * sizeof(*rows->sort_keys));
@@ -388,6 +441,7 @@ order_find(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *s
             size_t position = order_position(select->sort_clause[i], scope, rows, sources);
             if (position > UINT16_MAX) {
                 rows->order = ORDER_HIDDEN;
+                shown = shown < rows->sort_key_count ? shown : rows->sort_key_count;
                 continue;
             }
             rows->sort_keys[rows->sort_key_count++] = (uint16_t)position;
@@ -399,10 +453,7 @@ order_find(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *s
     else if (is_rows && !scope->returns_sets)
         rows->is_total =
             order_is_total(walk, scope, select->n_sort_clause, select->sort_clause, 0, NULL);
-    // Keys through DISTINCT ON hold for its rows, not for which of them were taken.
-    if (!is_distinct_on)
-        rows->is_total = rows->is_total || covers_key(rows);
-    rows->is_total = rows->is_total || covers_output(rows);
-    if (rows->order == ORDER_HIDDEN)
-        rows->sort_key_count = 0;
+    rows->is_total = rows->is_total || covers_key(rows) || covers_output(rows);
+    if (rows->sort_key_count > shown)
+        rows->sort_key_count = shown;
 }

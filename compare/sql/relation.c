@@ -7,6 +7,12 @@
 #include <string.h>
 
 static bool
+is_float(uint32_t type)
+{
+    return type == 700 || type == 701; // float4, float8
+}
+
+static bool
 copy_columns(struct walk *walk, const struct catalog_relation *relation, struct item *item,
              int table)
 {
@@ -21,7 +27,8 @@ copy_columns(struct walk *walk, const struct catalog_relation *relation, struct 
         item->columns[i] = (struct column){.name = from->name,
                                            .table = table,
                                            .origin = from->name,
-                                           .value = shows_oids ? VALUE_SYSTEM : 0,
+                                           .value = (shows_oids ? VALUE_SYSTEM : 0u) |
+                                                    (is_float(from->type) ? VALUE_FLOAT : 0u),
                                            .type = from->type};
     }
     return true;
@@ -63,6 +70,7 @@ walk_view(struct walk *walk, const struct catalog_relation *relation, struct ite
     if (!body_query(walk, relation->definition, &rows))
         return;
     item->is_relation = false; // a view has no ctid of its own
+    item->has_open_rows = item->has_open_rows || rows.has_open_rows;
     if (!rows.is_known || rows.count != item->column_count)
         return;
     for (size_t i = 0; i < rows.count; i++) {
@@ -70,6 +78,7 @@ walk_view(struct walk *walk, const struct catalog_relation *relation, struct ite
         if (rows.columns[i].table >= 0) {
             item->columns[i].table = rows.columns[i].table;
             item->columns[i].origin = rows.columns[i].origin;
+            item->columns[i].is_computed = rows.columns[i].is_computed;
         }
     }
     item->keys = rows.keys;
@@ -106,9 +115,13 @@ look_at(struct walk *walk, const struct catalog_relation *relation)
         walk_refuse(walk);
     for (size_t i = 0; i < relation->column_count; i++)
         (void)prove_type(walk, relation->columns[i].type, false);
+    bool is_open = walk->is_open;
+    walk->is_open = false;
     if (relation->has_row_security)
         for (size_t i = 0; i < relation->policy_count; i++)
             body_expression(walk, relation->policies[i].expression, item);
+    item->has_open_rows = walk->is_open;
+    walk->is_open = is_open;
     if (relation->kind == 'v')
         walk_view(walk, relation, item);
     return item;
@@ -122,6 +135,7 @@ copy_item(struct walk *walk, const struct item *from)
     if (item == NULL)
         return NULL;
     *item = *from;
+    walk->is_open = walk->is_open || item->has_open_rows;
     item->columns = walk_take(walk, (from->column_count + 1) * sizeof(*item->columns));
     if (item->columns == NULL)
         return NULL;

@@ -132,8 +132,12 @@ add_target(struct walk *walk, struct output *output, const PgQuery__Node *node, 
         add_star(walk, output, target->val->column_ref, scope);
         return;
     }
+    struct sources sources = {.table = -1}, *outer = walk->sources;
+    walk->sources = &sources;
     unsigned value = expression_walk(walk, target->val, scope);
-    struct column column = {.table = -1, .value = value};
+    walk->sources = outer;
+    struct column column = {
+        .table = sources.table, .origin = sources.origin, .is_computed = true, .value = value};
     if (target->val != NULL && target->val->node_case == PG_QUERY__NODE__NODE_COLUMN_REF) {
         bool is_outer;
         const struct column *from = name_column(target->val->column_ref, scope, &is_outer);
@@ -223,6 +227,23 @@ key_of_all(struct walk *walk, struct rowset *rows)
         key->numbers[key->count++] = i;
 }
 
+// What is grouped by, or made distinct by DISTINCT ON, where the output shows it.
+static void
+key_of_list(struct walk *walk, struct output *output, size_t count, PgQuery__Node *const *nodes,
+            struct scope *scope)
+{
+    struct rowset *rows = output->rows;
+    struct key *key = one_key(walk, rows, count);
+    for (size_t i = 0; key != NULL && i < count; i++) {
+        size_t position = order_position(nodes[i], scope, rows, output->sources);
+        if (position == SIZE_MAX || !order_shows(nodes[i], scope, &rows->columns[position])) {
+            rows->key_count = 0;
+            return;
+        }
+        key->numbers[key->count++] = position;
+    }
+}
+
 // What a query over one item keeps of the item's keys.
 static void
 keys_through(struct walk *walk, const struct scope *scope, struct rowset *rows)
@@ -263,17 +284,12 @@ find_keys(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *sc
         is_single = order_is_total(walk, scope, 0, NULL, 0, NULL);
     if (is_single && !scope->returns_sets) {
         (void)one_key(walk, rows, 0);
+    } else if (open_is_distinct_on(select)) {
+        key_of_list(walk, output, select->n_distinct_clause, select->distinct_clause, scope);
     } else if (select->n_group_clause > 0) {
-        struct key *key = one_key(walk, rows, select->n_group_clause);
-        for (size_t i = 0; key != NULL && i < select->n_group_clause; i++) {
-            size_t position = order_position(select->group_clause[i], scope, rows, output->sources);
-            if (position == SIZE_MAX || scope->returns_sets ||
-                !order_shows(select->group_clause[i], scope, &rows->columns[position])) {
-                rows->key_count = 0;
-                break;
-            }
-            key->numbers[key->count++] = position;
-        }
+        key_of_list(walk, output, select->n_group_clause, select->group_clause, scope);
+        if (scope->returns_sets)
+            rows->key_count = 0;
     } else {
         keys_through(walk, scope, rows);
     }
@@ -316,6 +332,7 @@ plain_select(struct walk *walk, const PgQuery__SelectStmt *select, struct scope 
     walk_windows(walk, select, scope);
     walk_sink(walk, expression_walk_list(walk, select->n_distinct_clause, select->distinct_clause,
                                          scope));
+    open_rows(walk, select, scope, output->rows, output->sources);
 }
 
 static void
@@ -365,14 +382,62 @@ set_operation(struct walk *walk, const PgQuery__SelectStmt *select, struct scope
         if (i < right.count) {
             const struct column *other = &right.columns[i];
             column.value |= other->value;
-            if (column.table != other->table || column.origin == NULL || other->origin == NULL ||
-                strcmp(column.origin, other->origin) != 0)
+            column.is_computed = column.is_computed || other->is_computed;
+            if (column.table != other->table)
                 column.table = -1;
+            if (column.table < 0 || column.origin == NULL || other->origin == NULL ||
+                strcmp(column.origin, other->origin) != 0)
+                column.origin = NULL;
         }
         add(walk, output, column, NULL);
     }
+    walk->is_open = walk->is_open || left.has_open_rows || right.has_open_rows;
+    bool is_union = select->op == PG_QUERY__SET_OPERATION__SETOP_UNION;
+    if (!select->all || !is_union) // values decide which rows there are
+        walk_sink(walk, open_of_rows(output->rows));
     if (!select->all)
         key_of_all(walk, output->rows);
+}
+
+// What ORDER BY names is an output column or an expression over FROM.
+static unsigned
+walk_order(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *scope,
+           const struct output *output)
+{
+    unsigned sorted = 0;
+    for (size_t i = 0; i < select->n_sort_clause; i++)
+        if (scope->item_count > 0 || order_position(select->sort_clause[i], scope, output->rows,
+                                                    output->sources) == SIZE_MAX)
+            sorted |= expression_walk(walk, select->sort_clause[i], scope);
+    walk_sink(walk, sorted & ~(unsigned)VALUE_ANY_OPEN);
+    return sorted;
+}
+
+static void
+walk_parts(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *scope,
+           struct output *output)
+{
+    struct rowset *rows = output->rows;
+    if (select->with_clause != NULL)
+        walk_with(walk, select->with_clause, scope);
+    bool is_set = select->op > PG_QUERY__SET_OPERATION__SETOP_NONE;
+    bool is_plain = !is_set && select->n_values_lists == 0;
+    if (is_plain) {
+        scope->select = select;
+        plain_select(walk, select, scope, output);
+    } else if (!is_set) {
+        values_select(walk, select, scope, output);
+    } else {
+        set_operation(walk, select, scope, output);
+    }
+    unsigned sorted = walk_order(walk, select, scope, output);
+    expression_walk_condition(walk, select->limit_count, scope);
+    expression_walk_condition(walk, select->limit_offset, scope);
+    if (is_plain)
+        find_keys(walk, select, scope, output);
+    order_find(walk, select, scope, rows, output->sources);
+    open_order(walk, select, rows, sorted);
+    open_distinct_on(walk, select, scope, rows, output->sources);
 }
 
 bool
@@ -387,39 +452,21 @@ select_walk(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *
     }
     struct scope scope = {.parent = outer, .ctes = outer == NULL ? NULL : outer->ctes};
     struct output output = {.rows = rows};
+    struct sources *sources = walk->sources;
+    bool is_open = walk->is_open;
+    walk->sources = NULL;
+    walk->is_open = false;
     if (select->n_locking_clause > 0) {
         walk->is_locking = true;
         walk->is_harmful = true;
     }
     if (select->into_clause != NULL)
         walk_refuse(walk);
-    if (select->with_clause != NULL)
-        walk_with(walk, select->with_clause, &scope);
-    bool is_plain = select->op <= PG_QUERY__SET_OPERATION__SETOP_NONE;
-    if (is_plain && select->n_values_lists == 0) {
-        scope.select = select;
-        plain_select(walk, select, &scope, &output);
-    } else if (is_plain) {
-        values_select(walk, select, &scope, &output);
-    } else {
-        set_operation(walk, select, &scope, &output);
-    }
-    // What ORDER BY names is an output column or an expression over FROM.
-    unsigned sorted = 0;
-    for (size_t i = 0; i < select->n_sort_clause; i++)
-        if (scope.item_count > 0 ||
-            order_position(select->sort_clause[i], &scope, rows, output.sources) == SIZE_MAX)
-            sorted |= expression_walk(walk, select->sort_clause[i], &scope);
-    walk_sink(walk, sorted);
-    expression_walk_condition(walk, select->limit_count, &scope);
-    expression_walk_condition(walk, select->limit_offset, &scope);
-    if (is_plain && select->n_values_lists == 0)
-        find_keys(walk, select, &scope, &output);
-    order_find(walk, select, &scope, rows, output.sources);
-    if (!is_outermost && rows->is_limited && !rows->is_total) {
-        walk->open_because = "a subquery with LIMIT or DISTINCT ON and no total order";
-        for (size_t i = 0; i < rows->count; i++)
-            rows->columns[i].value |= VALUE_OPEN;
-    }
+    walk_parts(walk, select, &scope, &output);
+    if (!is_outermost)
+        open_limit(walk, rows);
+    rows->has_open_rows = walk->is_open;
+    walk->is_open = is_open;
+    walk->sources = sources;
     return !walk->no_memory;
 }

@@ -56,8 +56,22 @@ walk_sink(struct walk *walk, unsigned value)
 {
     if ((value & (VALUE_VOLATILE)) != 0)
         walk->is_volatile = true;
-    if ((value & VALUE_OPEN) != 0)
+    if ((value & VALUE_ANY_OPEN) != 0)
         walk->is_open = true;
+}
+
+void
+walk_source(struct walk *walk, const struct column *column)
+{
+    struct sources *sources = walk->sources;
+    if (sources == NULL)
+        return;
+    int table = column == NULL ? -1 : column->table;
+    const char *origin = table < 0 ? NULL : column->origin;
+    bool is_same = !sources->has_any || sources->table == table;
+    bool is_one = !sources->has_any || (sources->origin != NULL && origin != NULL &&
+                                        strcmp(sources->origin, origin) == 0);
+    *sources = (struct sources){true, is_same ? table : -1, is_same && is_one ? origin : NULL};
 }
 
 // Gives room for one more than `count`: the array itself, or a larger copy.

@@ -6,7 +6,8 @@
 //   from.c        FROM items; relation.c: what a relation is and hides (views, policies)
 //   expression.c  expressions; call.c: function calls in them; name.c: what a column name means
 //   prove.c       functions, operators, types by the catalog; body.c: SQL inside them
-//   order.c       which order the result has, and what it leaves open
+//   order.c       which order the result has
+//   open.c        what the statement leaves open: of which values, of which rows
 #ifndef COMPARE_SQL_WALK_H
 #define COMPARE_SQL_WALK_H
 
@@ -18,16 +19,29 @@
 // What a value shows; travels from expressions through columns to the output.
 enum value {
     VALUE_CLOCK = 1,
-    VALUE_RANDOM = 2,   // a random source, the instance or the session
-    VALUE_VOLATILE = 4, // comes from a volatile function that is known to do no harm
-    VALUE_SYSTEM = 8,   // OIDs, transaction ids and the like
-    VALUE_OPEN = 16,    // the statement does not determine it
+    VALUE_RANDOM = 2,    // a random source, the instance or the session
+    VALUE_VOLATILE = 4,  // comes from a volatile function that is known to do no harm
+    VALUE_SYSTEM = 8,    // OIDs, transaction ids and the like
+    VALUE_OPEN = 16,     // the statement does not determine it
+    VALUE_SHUFFLED = 32, // an array or JSON whose elements come in any order
+    VALUE_PIECES = 64,   // a text put together from pieces in any order
+    VALUE_ROUNDED = 128, // a sum of floats in any order
+    VALUE_FLOAT = 256,   // may be a float
+    VALUE_ANY_OPEN = VALUE_OPEN | VALUE_SHUFFLED | VALUE_PIECES,
+};
+
+// The columns that a value is made of, while they are one.
+struct sources {
+    bool has_any;
+    int table;          // of all of them; -1: several
+    const char *origin; // NULL: several
 };
 
 struct column {
     const char *name;   // NULL: has none that could be referred to
     int table;          // index into walk.tables, -1
-    const char *origin; // the table's column
+    const char *origin; // the table's column; NULL: several of them
+    bool is_computed;   // from it, not the column itself
     unsigned value;
     uint32_t type;      // OID on this side, 0: unknown
     bool is_unsure;     // not a column of every relation that the name could mean
@@ -51,7 +65,8 @@ struct item {           // of a FROM clause
     bool is_relation; // has system columns
     bool is_hidden;   // inside a join that has an alias of its own
     bool is_group;    // a join's alias: stands for items that are counted themselves
-    unsigned value;   // of columns that are not known
+    bool has_open_rows;
+    unsigned value; // of columns that are not known
     const struct key *keys;
     size_t key_count;
 };
@@ -67,7 +82,9 @@ struct rowset { // what a query gives
     enum order_kind order;
     uint16_t *sort_keys;
     size_t sort_key_count;
-    bool is_total, is_limited;
+    bool is_total, is_limited, cuts_start, cuts_end; // as in struct determinacy
+    uint64_t limit;
+    bool has_open_rows;
 };
 
 struct cte {
@@ -136,7 +153,8 @@ struct walk {
     bool sets_config; // a setting, that is
     bool no_memory;
     const char *open_because; // static; of a value that is not determined
-    bool is_open;             // such a value decides which rows there are
+    bool is_open;             // such a value decides which rows the query being walked has
+    struct sources *sources;  // where the columns of the value being walked are noted; or NULL
 };
 
 enum { WALK_MAX_STEPS = 1000 * 1000, WALK_MAX_BODIES = 24 };
@@ -148,6 +166,7 @@ void *walk_take(struct walk *walk, size_t size);   // NULL: no memory, noted
 void walk_refuse(struct walk *walk);               // not proven
 bool walk_step(struct walk *walk);                 // false: too much work, refused
 void walk_sink(struct walk *walk, unsigned value); // a value that decides which rows there are
+void walk_source(struct walk *walk, const struct column *column); // NULL: one that is not known
 void *walk_grow(struct walk *walk, void *array, size_t count, size_t *capacity, size_t size);
 int walk_table(struct walk *walk, const char *name, uint32_t oid);
 
@@ -208,6 +227,20 @@ void from_walk(struct walk *walk, const PgQuery__Node *node, struct scope *scope
 bool scope_add_item(struct walk *walk, struct scope *scope, struct item *item);
 void scope_equate(struct walk *walk, struct scope *scope, const struct column *from,
                   struct column *to);
+
+// open.c
+// What is made of a value in an unknown way: any order within it may show.
+unsigned open_blur(unsigned value);
+unsigned open_of_rows(const struct rowset *rows); // of any column
+void open_join(struct walk *walk, const struct column *one, const struct column *other);
+void open_rows(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *scope,
+               const struct rowset *rows, PgQuery__Node *const *sources);
+void open_order(struct walk *walk, const PgQuery__SelectStmt *select, struct rowset *rows,
+                unsigned sorted);
+void open_distinct_on(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *scope,
+                      struct rowset *rows, PgQuery__Node *const *sources);
+void open_limit(struct walk *walk, struct rowset *rows); // of a subquery
+bool open_is_distinct_on(const PgQuery__SelectStmt *select);
 
 // select.c: false: refused or no memory, *rows is then empty and unknown
 bool select_walk(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *outer,

@@ -181,6 +181,7 @@ count(struct figure *figure, const struct figures_read *read)
         figure->dropped[read->dropped]++;
     }
     figure->has_type_change |= read->has_type_change;
+    figure->open_because = read->analysis->determinacy.open_because;
 }
 
 static bool

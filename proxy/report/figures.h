@@ -85,8 +85,9 @@ struct figure { // one fingerprint; "other" is what came over FIGURES_LIMIT, "" 
     struct histogram
         *latency[2][LATENCY_RUN_COUNT]; // by side (0 old, 1 new); NULL: nothing measured
     bool has_type_change, is_quarantined;
-    char *accepted_because; // NULL: not accepted
-    struct figures_place {  // where its mismatches lie
+    char *accepted_because;   // NULL: not accepted
+    const char *open_because; // a hazard: what the statement leaves open; static, NULL: nothing
+    struct figures_place {    // where its mismatches lie
         enum difference_class difference;
         char *table, *column;
         uint64_t mismatches;

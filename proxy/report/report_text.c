@@ -294,11 +294,17 @@ hazards(FILE *out, const struct picture *picture)
     for (size_t i = 0; i < picture->figure_count; i++) {
         const struct figure *figure = &picture->figures[i];
 
-        if (!figure->has_type_change)
-            continue;
-        answer_text(&answer, figure->fingerprint);
-        answer_text(&answer, "a column's type differs, values agree");
-        answer_text(&answer, figure->query);
+        const char *const said[] = {
+            figure->has_type_change ? "a column's type differs, values agree" : NULL,
+            figure->open_because};
+
+        for (size_t k = 0; k < sizeof said / sizeof said[0]; k++) {
+            if (said[k] == NULL)
+                continue;
+            answer_text(&answer, figure->fingerprint);
+            answer_text(&answer, said[k]);
+            answer_text(&answer, figure->query);
+        }
     }
     if (answer_rows(&answer) == 0) {
         answer_fini(&answer);

@@ -71,6 +71,18 @@ fill_latencies_apart(struct answer *answer, const struct figure *figure)
 }
 
 static void
+fill_hazards(struct answer *answer, const struct figure *figure)
+{
+    char hazards[256];
+    bool is_open = figure->open_because != NULL;
+
+    snprintf(hazards, sizeof hazards, "%s%s%s%s", figure->has_type_change ? "type_change" : "",
+             figure->has_type_change && is_open ? ", " : "", is_open ? "open: " : "",
+             is_open ? figure->open_because : "");
+    answer_text(answer, hazards);
+}
+
+static void
 fill_query(struct answer *answer, const char *database, const struct figure *figure)
 {
     double rate, upper_bound;
@@ -91,7 +103,7 @@ fill_query(struct answer *answer, const char *database, const struct figure *fig
     answer_real(answer, upper_bound);
     fill_latencies(answer, figure);
     answer_boolean(answer, figure->is_quarantined);
-    answer_text(answer, figure->has_type_change ? "type_change" : "");
+    fill_hazards(answer, figure);
     answer_integer(answer, figure->distinct);
     answer_integer(answer, figure->accepted);
     answer_text(answer, figure->accepted_because);

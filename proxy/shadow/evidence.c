@@ -294,6 +294,8 @@ detail_of(const struct rounds *rounds)
             fprintf(text, "%s%s gave %zu rows", ftell(text) > 0 ? "; " : "", names[i],
                     sides[i]->row_count);
     }
+    if (rounds->difference.is_collation)
+        fputs("; both are sorted, by two collations", text);
     fclose(text);
     return detail;
 }

@@ -27,7 +27,12 @@ rules_column_origin(const struct analysis *analysis, const struct catalog *old_c
 {
     *table = "";
     *name = "expression";
-    if (column && column->table && old_catalog) {
+    const struct analysis_column *told =
+        number < analysis->column_count ? &analysis->columns[number] : NULL;
+    // Of a view's column the statement's text knows more: whose table's it is.
+    bool is_view = column && column->table && old_catalog &&
+                   catalog_is_view(old_catalog, column->table) && told && told->table >= 0;
+    if (column && column->table && old_catalog && !is_view) {
         const char *known = catalog_table_name(old_catalog, column->table);
         const char *attribute = catalog_column_name(old_catalog, column->table, column->attribute);
         if (known && attribute) {
@@ -36,12 +41,11 @@ rules_column_origin(const struct analysis *analysis, const struct catalog *old_c
             return;
         }
     }
-    if (number < analysis->column_count) {
-        const struct analysis_column *origin = &analysis->columns[number];
-        if (origin->table >= 0 && (size_t)origin->table < analysis->table_count)
-            *table = analysis->tables[origin->table].name;
-        if (origin->column)
-            *name = origin->column;
+    if (told) {
+        if (told->table >= 0 && (size_t)told->table < analysis->table_count)
+            *table = analysis->tables[told->table].name;
+        if (told->column)
+            *name = told->column;
     }
     if (!**table && analysis->table_count == 1)
         *table = analysis->tables[0].name;
@@ -114,6 +118,9 @@ rules_for_read(struct read_rules *rules, const struct configuration_compare *set
     for (size_t i = 0; i < column_count; i++) {
         const char *table, *name;
         rules_column_origin(analysis, catalogs->catalogs[SIDE_OLD], &columns[i], i, &table, &name);
+        // A rule for a column is not meant for what is computed from it.
+        if (!columns[i].table && i < analysis->column_count && analysis->columns[i].is_computed)
+            name = "expression";
         const struct configuration_rule *rule = find_rule(settings, analysis, table, name);
         if (rule)
             rules->columns[i] = column_rule_of(rule);

@@ -65,6 +65,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (analysis->columns[i].table >= (int)analysis->table_count ||
             analysis->columns[i].column == NULL)
             abort();
+    const struct determinacy *determinacy = &analysis->determinacy;
+    bool is_open = determinacy->has_open_rows || determinacy->open != NULL;
+    if ((is_open && determinacy->open_because == NULL) ||
+        (determinacy->order == ORDER_NONE && determinacy->key_count > 0))
+        abort();
     if (analysis->skip == SKIP_NONE && (!analysis->is_read || analysis->fingerprint[0] == '\0'))
         abort();
     struct shape_context shape = {NULL, 0, 0, 0};

@@ -30,6 +30,7 @@ read_result(struct result *result, const uint8_t *data, size_t size)
 static enum difference_class
 compare(const struct result *old_result, const struct result *new_result, uint8_t bits)
 {
+    static const uint8_t open[] = {OPEN_NOTHING, OPEN_SEQUENCE, OPEN_ROUNDING};
     uint16_t keys[] = {0, (uint16_t)(bits >> 6)};
     struct determinacy determinacy = {
         .order = (enum order_kind)(bits % 3),
@@ -37,12 +38,21 @@ compare(const struct result *old_result, const struct result *new_result, uint8_
         .key_count = 2,
         .is_total = bits & 8,
         .is_limited = bits & 16,
+        .cuts_start = (bits & 16) != 0 && (bits & 1) != 0,
+        .cuts_end = bits & 16,
+        .limit = bits & 2 ? 3 : UINT64_MAX,
+        .open = bits & 128 ? open : NULL,
+        .open_count = sizeof open,
+        .open_rest = OPEN_VALUE,
     };
     struct column_rule columns[2] = {{.tolerance = -1}, {.tolerance = -1, .ignore = bits & 32}};
     struct difference_rules rules = {
         .float_tolerance = bits & 4 ? 1e-9 : 0, .columns = columns, .column_count = 2};
     struct difference difference;
     if (!difference_find(old_result, new_result, &determinacy, &rules, &difference))
+        abort();
+    if (difference.is_open && (difference.class == DIFFERENCE_NONE ||
+                               difference.class == DIFFERENCE_COLUMNS || difference.is_accepted))
         abort();
     return difference.class;
 }

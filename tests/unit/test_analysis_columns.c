@@ -32,8 +32,25 @@ static const struct {
     {"SELECT amount FROM v_ok", "orders.total "},
     {"SELECT id FROM orders UNION ALL SELECT id FROM orders", "orders.id "},
     {"SELECT id FROM orders UNION ALL SELECT id FROM customers", "- "},
-    {"SELECT id + 1, total FROM orders", "- orders.total "},
-    {"SELECT (SELECT name FROM customers LIMIT 1), id FROM orders", "- orders.id "},
+    {"SELECT id FROM orders UNION ALL SELECT customer_id FROM orders", "orders.expression "},
+    {"SELECT sum(total), max(at) FILTER (WHERE id > 5), count(*) FROM orders",
+     "orders.total orders.at - "},
+    {"SELECT total + id, lower(name) || 'x' FROM orders o, customers",
+     "orders.expression customers.name "},
+    {"SELECT o.total || name FROM orders o, customers", "- "},
+    {"SELECT coalesce(s.t, 0) FROM (SELECT sum(total) AS t FROM orders) s", "orders.total "},
+    {"WITH c AS (SELECT customer_id, max(total) AS m FROM orders GROUP BY 1) SELECT m FROM c JOIN "
+     "customers ON id = customer_id",
+     "orders.total "},
+    {"SELECT sum(amount) FROM v_ok", "orders.total "},
+    {"SELECT string_agg(name, ',' ORDER BY id) FROM customers", "customers.name "},
+    {"SELECT CASE WHEN id > 5 THEN total END, total IN (1, 2) FROM orders",
+     "orders.expression orders.total "},
+    {"SELECT EXISTS (SELECT 1 FROM items), id IN (SELECT order_id FROM items) FROM orders", "- - "},
+    {"SELECT o FROM orders o", "orders.expression "},
+    {"SELECT sum(total) OVER (PARTITION BY customer_id ORDER BY at) FROM orders", "orders.total "},
+    {"SELECT id + 1, total FROM orders", "orders.id orders.total "},
+    {"SELECT (SELECT name FROM customers LIMIT 1), id FROM orders", "customers.name orders.id "},
     {"SELECT g, o.id FROM generate_series(1, 2) g, orders o", "- orders.id "},
     {"SELECT *, 1 FROM generate_series(1, 2) g", ""},
     {"VALUES (1, 2)", "- - "},
@@ -76,7 +93,8 @@ Test(analysis_columns, tables_carry_olds_oid)
     catalog_unref(&catalog);
 }
 
-// n, v or h for the order, then its keys, then T for total, L for limited, O for open values.
+// n, v or h for the order, then its keys, then T for total, L for limited, O for open rows; behind a
+// slash what of each column is open: - nothing, r rounding, s a sequence, v the value.
 static const struct {
     const char *sql, *order;
 } order_cases[] = {
@@ -92,7 +110,7 @@ static const struct {
     {"SELECT o.* FROM orders o ORDER BY o.at, o.id OFFSET 5", "v30TL"},
     {"SELECT id AS total, total AS id FROM orders ORDER BY id", "v1"},
     {"SELECT lower(name), id FROM customers ORDER BY lower(name)", "v0"},
-    {"SELECT id + 1, id FROM orders ORDER BY id + 1", "v0"},
+    {"SELECT id + 1, id FROM orders ORDER BY id + 1", "h"},
     {"SELECT id FROM orders LIMIT 5", "nL"},
     {"SELECT id FROM orders LIMIT ALL", "n"},
     {"SELECT id FROM orders LIMIT NULL", "n"},
@@ -129,41 +147,89 @@ static const struct {
     {"SELECT count(*) FROM orders LIMIT 1", "nTL"},
     {"SELECT DISTINCT customer_id, total FROM orders ORDER BY customer_id, total", "v01T"},
     {"SELECT DISTINCT customer_id, total FROM orders ORDER BY customer_id LIMIT 3", "v0L"},
-    {"SELECT DISTINCT ON (customer_id) customer_id, id, at FROM orders ORDER BY 1", "v0L"},
-    {"SELECT DISTINCT ON (customer_id) customer_id, id, at FROM orders ORDER BY 1, 2", "v01TL"},
+    {"SELECT DISTINCT ON (customer_id) customer_id, id, at FROM orders ORDER BY 1", "v0T/-vv"},
+    {"SELECT DISTINCT ON (customer_id) customer_id, id, at FROM orders ORDER BY 1, 2", "v01T"},
     {"SELECT id FROM orders UNION SELECT id FROM customers ORDER BY id LIMIT 1", "v0TL"},
     {"SELECT id, total FROM orders UNION ALL SELECT 1, 2 ORDER BY id LIMIT 1", "v0L"},
     {"SELECT *, id FROM generate_series(1, 2) g, orders ORDER BY at LIMIT 1", "hL"},
     {"SELECT unnest(ARRAY[1]), id FROM orders ORDER BY id LIMIT 1", "v1L"},
     {"SELECT x.id FROM (SELECT id FROM orders) x ORDER BY x.id LIMIT 3", "v0TL"},
     {"SELECT id, amount FROM v_ok ORDER BY id LIMIT 3", "v0TL"},
-    {"SELECT array_agg(id) FROM orders", "nTO"},
+    {"SELECT array_agg(id) FROM orders", "nT/s"},
     {"SELECT array_agg(id ORDER BY id) FROM orders", "nT"},
     {"SELECT array_agg(DISTINCT total) FROM orders", "nT"},
     {"SELECT string_agg(name, ',' ORDER BY name) FROM customers", "nT"},
-    {"SELECT string_agg(name, ',' ORDER BY length) FROM customers", "nTO"},
-    {"SELECT customer_id, array_agg(total ORDER BY at) FROM orders GROUP BY 1", "nO"},
+    {"SELECT string_agg(name, ',' ORDER BY length) FROM customers", "nT/s"},
+    {"SELECT customer_id, array_agg(total ORDER BY at) FROM orders GROUP BY 1", "n/-s"},
     {"SELECT customer_id, array_agg(total ORDER BY at, id) FROM orders GROUP BY 1", "n"},
     {"SELECT count(a) FROM (SELECT array_agg(id) AS a FROM orders) s", "nT"},
     {"SELECT id, row_number() OVER (ORDER BY id) FROM orders", "n"},
-    {"SELECT id, row_number() OVER (ORDER BY at) FROM orders", "nO"},
-    {"SELECT id, row_number() OVER () FROM orders", "nO"},
+    {"SELECT id, row_number() OVER (ORDER BY at) FROM orders", "n/-v"},
+    {"SELECT id, row_number() OVER () FROM orders", "n/-v"},
     {"SELECT id, rank() OVER (ORDER BY at) FROM orders", "n"},
     {"SELECT id, sum(total) OVER (ORDER BY at) FROM orders", "n"},
-    {"SELECT id, sum(total) OVER (ORDER BY at ROWS 2 PRECEDING) FROM orders", "nO"},
+    {"SELECT id, sum(total) OVER (ORDER BY at ROWS 2 PRECEDING) FROM orders", "n/-v"},
     {"SELECT id, row_number() OVER w FROM orders WINDOW w AS (ORDER BY at, id)", "n"},
-    {"SELECT id AS k, row_number() OVER (ORDER BY customer_id) FROM orders", "nO"},
+    {"SELECT id AS k, row_number() OVER (ORDER BY customer_id) FROM orders", "n/-v"},
     {"SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY customer_id ORDER BY at) AS n "
      "FROM orders) s WHERE n = 1",
      "nO"},
     {"SELECT id FROM orders WHERE id IN (SELECT order_id FROM items LIMIT 5)", "nO"},
-    {"SELECT * FROM (SELECT id FROM orders LIMIT 5) s", "nO"},
+    {"SELECT * FROM (SELECT id FROM orders LIMIT 5) s", "n/v"},
     {"SELECT * FROM (SELECT id FROM orders ORDER BY id LIMIT 5) s", "n"},
     {"SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM items LIMIT 1)", "n"},
     {"SELECT id, (SELECT name FROM customers c WHERE c.id = customer_id LIMIT 1) FROM orders", "n"},
-    {"SELECT id, (SELECT qty FROM items i WHERE i.order_id = o.id LIMIT 1) FROM orders o", "nO"},
-    {"SELECT ARRAY(SELECT id FROM orders)", "nTO"},
+    {"SELECT id, (SELECT qty FROM items i WHERE i.order_id = o.id LIMIT 1) FROM orders o", "n/-v"},
+    {"SELECT ARRAY(SELECT id FROM orders)", "nT/s"},
     {"SELECT ARRAY(SELECT id FROM orders ORDER BY id)", "nT"},
+    // LIMIT and OFFSET: what they cut.
+    {"SELECT id, at FROM orders ORDER BY at FETCH FIRST 3 ROWS WITH TIES", "v1L"},
+    {"SELECT id, at FROM orders ORDER BY at OFFSET 0", "v1"},
+    {"SELECT id, at FROM orders ORDER BY at DESC NULLS FIRST LIMIT 3", "v1L"},
+    {"SELECT at, id FROM orders ORDER BY at, total, id", "h0T"},
+    // A subquery's sort keys are determined where its other columns are not.
+    {"SELECT * FROM (SELECT at, total FROM orders ORDER BY at LIMIT 5) s", "n/-v"},
+    {"SELECT count(*), max(at) FROM (SELECT at, total FROM orders ORDER BY at LIMIT 5) s", "nT"},
+    {"SELECT count(total) FROM (SELECT at, total FROM orders ORDER BY at LIMIT 5) s", "nT/v"},
+    {"SELECT at FROM (SELECT at, total FROM orders ORDER BY at LIMIT 5) s WHERE total > 1", "nO"},
+    {"WITH c AS (SELECT id, total FROM orders LIMIT 5) SELECT c.id, o.id FROM c JOIN orders o ON "
+     "o.id = 1",
+     "n/v-"},
+    {"WITH c AS (SELECT id FROM orders LIMIT 5) SELECT id, total FROM c JOIN orders USING (id)",
+     "nO/v-"},
+    {"SELECT id, total FROM orders NATURAL JOIN (SELECT id FROM orders LIMIT 5) s", "nO"},
+    {"SELECT o.id, s.at FROM orders o, LATERAL (SELECT at, total FROM orders ORDER BY at LIMIT 1) "
+     "s",
+     "n"},
+    {"SELECT DISTINCT id FROM (SELECT id FROM orders LIMIT 5) s", "nO/v"},
+    {"SELECT id, count(*) FROM (SELECT id FROM orders LIMIT 5) s GROUP BY 1", "nO/v-"},
+    {"SELECT id FROM (SELECT id FROM orders LIMIT 5) s UNION SELECT 1", "nO/v"},
+    {"SELECT id FROM (SELECT id FROM orders LIMIT 5) s UNION ALL SELECT 1", "n/v"},
+    {"SELECT unnest(a) FROM (SELECT array_agg(id) AS a FROM orders) s", "nO/v"},
+    {"SELECT id, (SELECT max(qty) FROM items WHERE line IN (SELECT id FROM orders LIMIT 1)) FROM "
+     "orders",
+     "n/-v"},
+    // DISTINCT ON: what it is distinct on and sorted by is determined, and what follows from that.
+    {"SELECT DISTINCT ON (customer_id) customer_id, at, total FROM orders ORDER BY customer_id, at",
+     "v01T/--v"},
+    {"SELECT DISTINCT ON (customer_id) id, total FROM orders", "n/vv"},
+    {"SELECT DISTINCT ON (o.customer_id) name, total FROM orders o JOIN customers c ON c.id = "
+     "o.customer_id",
+     "n/-v"},
+    {"SELECT DISTINCT ON (customer_id) customer_id, at FROM orders ORDER BY 1 LIMIT 5", "v0TL/-v"},
+    // Aggregates: elements, pieces, members; what is made of them.
+    {"SELECT coalesce(array_agg(id), '{}') FROM orders", "nT/s"},
+    {"SELECT string_agg(name, ',') || 'x' FROM customers", "nT/v"},
+    {"SELECT (array_agg(id))[1], count(*) FROM orders", "nT/v-"},
+    {"SELECT customer_id, array_agg(id), sum(total) FROM orders GROUP BY 1 ORDER BY 1", "v0T/-s-"},
+    {"SELECT customer_id, array_agg(id) FROM orders GROUP BY ROLLUP (customer_id) ORDER BY 1",
+     "v0/-s"},
+    {"SELECT a, 1 AS n FROM (SELECT array_agg(id) AS a FROM orders) s ORDER BY a", "h/s-"},
+    {"SELECT good_aggregate(total), count(*) FROM orders", "nT/v-"},
+    {"SELECT id, array_agg(total) OVER (PARTITION BY customer_id) FROM orders", "n/-s"},
+    {"SELECT customer_id, count(*) FROM orders GROUP BY GROUPING SETS ((customer_id), ()) ORDER BY "
+     "1, 2",
+     "v01T"},
 };
 
 Test(analysis_columns, tell_whether_the_order_is_total)
@@ -178,10 +244,17 @@ Test(analysis_columns, tell_whether_the_order_is_total)
                            determinacy->keys[k]);
         (void)strcat(found, determinacy->is_total ? "T" : "");
         (void)strcat(found, determinacy->is_limited ? "L" : "");
-        (void)strcat(found, determinacy->has_open_values ? "O" : "");
+        (void)strcat(found, determinacy->has_open_rows ? "O" : "");
+        if (determinacy->open != NULL) {
+            size_t length = strlen(found);
+            found[length++] = '/';
+            for (size_t c = 0; c < determinacy->open_count; c++)
+                found[length++] = "-rsv"[determinacy->open[c]];
+        }
         cr_expect_str_eq(found, order_cases[i].order, "%s: %s", order_cases[i].sql, found);
-        bool is_open =
-            determinacy->has_open_values || (determinacy->is_limited && !determinacy->is_total);
+        bool is_cut = determinacy->cuts_start || determinacy->cuts_end;
+        bool is_open = determinacy->has_open_rows || determinacy->open != NULL ||
+                       (is_cut && !determinacy->is_total);
         cr_expect_eq(determinacy->open_because != NULL, is_open, "%s", order_cases[i].sql);
         analysis_unref(&analysis);
     }

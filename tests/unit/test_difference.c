@@ -3,27 +3,40 @@
 #include "tables.h"
 
 static uint16_t first_key[] = {0};
+static const uint8_t second_rounding[] = {OPEN_NOTHING, OPEN_ROUNDING};
+static const uint8_t second_sequence[] = {OPEN_NOTHING, OPEN_SEQUENCE};
+static const uint8_t second_value[] = {OPEN_NOTHING, OPEN_VALUE};
 
 static struct determinacy
 determinacy_of(const char *order)
 {
-    struct determinacy determinacy = {.order = ORDER_NONE};
-    if (strstr(order, "by") != NULL) {
+    struct determinacy determinacy = {.order = ORDER_NONE, .limit = UINT64_MAX, .open_count = 2};
+    if (strstr(order, "by") != NULL || strstr(order, "prefix") != NULL) {
         determinacy.order = ORDER_VISIBLE;
         determinacy.keys = first_key;
         determinacy.key_count = 1;
     }
-    if (strstr(order, "hidden") != NULL)
+    if (strstr(order, "hidden") != NULL || strstr(order, "prefix") != NULL)
         determinacy.order = ORDER_HIDDEN;
     determinacy.is_total = strstr(order, "total") != NULL;
-    determinacy.is_limited = strstr(order, "limit") != NULL;
-    determinacy.has_open_values = strstr(order, "open") != NULL;
+    determinacy.cuts_end = strstr(order, "limit") != NULL;
+    determinacy.cuts_start = strstr(order, "offset") != NULL;
+    determinacy.is_limited = determinacy.cuts_start || determinacy.cuts_end;
+    if (strstr(order, "limit 9") != NULL)
+        determinacy.limit = 9;
+    determinacy.has_open_rows = strstr(order, "open") != NULL;
+    determinacy.open = strstr(order, "rounding") != NULL   ? second_rounding
+                       : strstr(order, "sequence") != NULL ? second_sequence
+                       : strstr(order, "value") != NULL    ? second_value
+                                                           : NULL;
     return determinacy;
 }
 
 struct expectation {
     const char *what;
-    const char *order; // words: by (the first column), hidden, total, limit, open
+    // Words: by (the first column), hidden, prefix (a key, then hidden ones), total, limit, limit 9,
+    // offset, open (rows); rounding, sequence, value: open of the second column.
+    const char *order;
     const char *old_columns, *old_rows, *new_columns, *new_rows;
     enum difference_class class;
     bool is_open;
@@ -150,8 +163,7 @@ Test(difference, what_the_statement_leaves_open)
          DIFFERENCE_MISSING_ROWS, false, NOWHERE, 1},
         {"LIMIT over a total order", "by limit total", NAMES, "1|a\n2|b\n", NULL, "1|a\n2|c\n",
          DIFFERENCE_VALUE, false, 1, 1},
-        {"open values", "open", NAMES, "1|{a,b}\n", NULL, "1|{b,a}\n", DIFFERENCE_VALUE, true, 1,
-         1},
+        {"open rows", "open", NAMES, "1|{a,b}\n", NULL, "1|{b,a}\n", DIFFERENCE_VALUE, true, 1, 1},
         {"an error is never open", "open limit", NAMES, "1|a\n", NULL, "!42P01",
          DIFFERENCE_ERROR_NEW, false, NOWHERE, 0},
         {"columns are never open", "open limit", NAMES, "1|a\n", IDS, "1\n", DIFFERENCE_COLUMNS,
@@ -166,6 +178,142 @@ Test(difference, what_the_statement_leaves_open)
     struct difference_rules rules = {.float_tolerance = 1e-12};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect(&cases[i], &rules);
+}
+
+// Only the tie group that LIMIT or OFFSET cuts is open; what stands inside is checked in full.
+Test(difference, at_the_boundary_of_a_limit)
+{
+    static const struct expectation cases[] = {
+        {"the last tie group", "by limit", NAMES, "1|a\n2|b\n3|c\n3|d\n", NULL,
+         "1|a\n2|b\n3|e\n3|c\n", DIFFERENCE_VALUE, true, 1, 1},
+        {"a value inside", "by limit", NAMES, "1|a\n2|b\n3|c\n", NULL, "1|a\n2|x\n3|c\n",
+         DIFFERENCE_VALUE, false, 1, 1},
+        {"a value inside and the last tie group", "by limit", NAMES, "1|a\n2|b\n3|c\n", NULL,
+         "1|a\n2|x\n3|d\n", DIFFERENCE_VALUE, false, 1, 1},
+        {"ties inside are determined as a set", "by limit", NAMES, "1|a\n1|b\n3|c\n", NULL,
+         "1|a\n1|x\n3|c\n", DIFFERENCE_VALUE, false, 1, 1},
+        {"LIMIT cuts nothing before the first", "by limit", NAMES, "1|a\n2|b\n3|c\n", NULL,
+         "1|x\n2|b\n3|c\n", DIFFERENCE_VALUE, false, 1, 1},
+        {"OFFSET does", "by offset", NAMES, "1|a\n2|b\n3|c\n", NULL, "1|x\n2|b\n3|c\n",
+         DIFFERENCE_VALUE, true, 1, 1},
+        {"OFFSET cuts nothing behind the last", "by offset", NAMES, "1|a\n2|b\n3|c\n", NULL,
+         "1|a\n2|b\n3|x\n", DIFFERENCE_VALUE, false, 1, 1},
+        {"both", "by offset limit", NAMES, "1|a\n2|b\n3|c\n", NULL, "1|x\n2|b\n3|y\n",
+         DIFFERENCE_VALUE, true, 1, 2},
+        {"both, and inside", "by offset limit", NAMES, "1|a\n2|b\n3|c\n", NULL, "1|x\n2|z\n3|y\n",
+         DIFFERENCE_VALUE, false, 1, 1},
+        {"fewer rows than the limit", "by limit 9", NAMES, "1|a\n2|b\n", NULL, "1|a\n2|x\n",
+         DIFFERENCE_VALUE, false, 1, 1},
+        {"without ORDER BY, fewer rows than the limit", "limit 9", NAMES, "1|a\n2|b\n", NULL,
+         "1|a\n3|b\n", DIFFERENCE_VALUE, false, 0, 1},
+        {"without ORDER BY, another row count", "limit", NAMES, "1|a\n2|b\n", NULL, "1|a\n",
+         DIFFERENCE_MISSING_ROWS, false, NOWHERE, 1},
+        {"keys that can't be seen", "hidden limit", NAMES, "1|a\n2|b\n", NULL, "3|a\n2|b\n",
+         DIFFERENCE_VALUE, true, 0, 1},
+        {"a key before those", "prefix limit", NAMES, "1|a\n2|b\n", NULL, "1|a\n3|b\n",
+         DIFFERENCE_VALUE, false, 0, 1},
+        {"a key before those, inside", "prefix limit", NAMES, "1|a\n2|b\n", NULL, "1|x\n2|b\n",
+         DIFFERENCE_VALUE, false, 1, 1},
+        {"a key before those, other order", "prefix", NAMES, "1|a\n2|b\n", NULL, "2|b\n1|a\n",
+         DIFFERENCE_ORDER, false, 0, 2},
+        {"ties of a key before those", "prefix", NAMES, "1|a\n1|b\n", NULL, "1|b\n1|a\n",
+         DIFFERENCE_ORDER, true, 1, 2},
+    };
+    struct difference_rules rules = {.float_tolerance = 1e-12};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect(&cases[i], &rules);
+}
+
+// What is open of one column's values leaves every other column and the rows determined.
+Test(difference, open_values_hide_nothing_beside_them)
+{
+#define LISTS "id int4, v _text"
+#define DOCUMENTS "id int4, v json"
+#define SUMS "id int4, v float8"
+    static const struct expectation cases[] = {
+        {"an open value", "value", NAMES, "1|a\n2|b\n", NULL, "1|x\n2|b\n", DIFFERENCE_VALUE, true,
+         1, 1},
+        {"another column", "value", NAMES, "1|a\n2|b\n", NULL, "1|x\n3|b\n", DIFFERENCE_VALUE,
+         false, 0, 1},
+        {"a row is missing", "value", NAMES, "1|a\n2|b\n", NULL, "1|x\n", DIFFERENCE_MISSING_ROWS,
+         false, NOWHERE, 1},
+        {"the order", "by value", NAMES, "1|a\n2|b\n", NULL, "2|b\n1|x\n", DIFFERENCE_ORDER, false,
+         0, 2},
+        {"elements permuted", "sequence", LISTS, "1|{a,b,b}\n", NULL, "1|{b,a,b}\n",
+         DIFFERENCE_VALUE, true, 1, 1},
+        {"another element", "sequence", LISTS, "1|{a,b,b}\n", NULL, "1|{b,a,a}\n", DIFFERENCE_VALUE,
+         false, 1, 1},
+        {"an element less", "sequence", LISTS, "1|{a,b,b}\n", NULL, "1|{b,a}\n", DIFFERENCE_VALUE,
+         false, 1, 1},
+        {"JSON elements permuted", "sequence", DOCUMENTS, "1|[1, {\"a\": [1, 2]}]\n", NULL,
+         "1|[{\"a\": [2, 1]}, 1.0]\n", DIFFERENCE_VALUE, true, 1, 1},
+        {"another JSON element", "sequence", DOCUMENTS, "1|[1, {\"a\": 2}]\n", NULL,
+         "1|[{\"a\": 3}, 1]\n", DIFFERENCE_VALUE, false, 1, 1},
+        {"a JSON element twice", "sequence", DOCUMENTS, "1|[1, 1, 2]\n", NULL, "1|[1, 2, 2]\n",
+         DIFFERENCE_VALUE, false, 1, 1},
+        {"members of one name permuted", "sequence", DOCUMENTS, "1|{\"a\": 1, \"a\": 2}\n", NULL,
+         "1|{\"a\": 2, \"a\": 1}\n", DIFFERENCE_VALUE, true, 1, 1},
+        {"pieces permuted", "sequence", NAMES, "1|a,bc,d\n", NULL, "1|d,a,bc\n", DIFFERENCE_VALUE,
+         true, 1, 1},
+        {"another piece", "sequence", NAMES, "1|a,bc,d\n", NULL, "1|d,a,bx\n", DIFFERENCE_VALUE,
+         false, 1, 1},
+        {"no piece is not NULL", "sequence", NAMES, "1|\n", NULL, "1|\\N\n", DIFFERENCE_VALUE,
+         false, 1, 1},
+        {"rounding", "rounding", SUMS, "1|100\n", NULL, "1|100.00000000002\n", DIFFERENCE_NONE,
+         false, NOWHERE, 0},
+        {"more rounding than the tolerance takes", "rounding", SUMS, "1|100\n", NULL,
+         "1|100.00000005\n", DIFFERENCE_VALUE, true, 1, 1},
+        {"no rounding", "rounding", SUMS, "1|100\n", NULL, "1|100.001\n", DIFFERENCE_VALUE, false,
+         1, 1},
+        {"float4 rounds more", "rounding", "id int4, v float4", "1|1.0001\n", NULL, "1|1.0002\n",
+         DIFFERENCE_VALUE, true, 1, 1},
+    };
+    struct difference_rules rules = {.float_tolerance = 1e-12};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect(&cases[i], &rules);
+}
+
+// Both sides' sequences are sorted, but by two collations' rules; or one of them is not sorted at all.
+Test(difference, names_a_pure_collation_difference)
+{
+#define WORDS "name text, id int4"
+    static const struct {
+        struct expectation expected;
+        bool is_collation;
+    } cases[] = {
+        {{"C and a language's", "by", WORDS, "B|1\na|2\nb|3\n", NULL, "a|2\nb|3\nB|1\n",
+          DIFFERENCE_ORDER, false, 0, 3},
+         true},
+        {{"descending", "by", WORDS, "b|3\na|2\nB|1\n", NULL, "B|1\nb|3\na|2\n", DIFFERENCE_ORDER,
+          false, 0, 3},
+         true},
+        {{"punctuation", "by", WORDS, "a b|1\naa|2\n", NULL, "aa|2\na b|1\n", DIFFERENCE_ORDER,
+          false, 0, 2},
+         true},
+        {{"NULL last", "by", WORDS, "B|1\na|2\n\\N|3\n", NULL, "a|2\nB|1\n\\N|3\n",
+          DIFFERENCE_ORDER, false, 0, 2},
+         true},
+        {{"not sorted", "by", WORDS, "a|1\nb|2\nc|3\n", NULL, "a|1\nc|3\nb|2\n", DIFFERENCE_ORDER,
+          false, 0, 2},
+         false},
+        {{"numbers", "by", IDS, "1\n2\n", NULL, "2\n1\n", DIFFERENCE_ORDER, false, 0, 2}, false},
+        {{"letters beyond ASCII", "by", WORDS, "z|1\n\xc3\xa4|2\n", NULL, "\xc3\xa4|2\nz|1\n",
+          DIFFERENCE_ORDER, false, 0, 2},
+         false},
+    };
+    struct difference_rules rules = {.float_tolerance = 1e-12};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct expectation *expected = &cases[i].expected;
+        expect(expected, &rules);
+        struct result old_result = table(expected->old_columns, expected->old_rows);
+        struct result new_result = table(expected->old_columns, expected->new_rows);
+        struct determinacy determinacy = determinacy_of(expected->order);
+        struct difference difference;
+        cr_assert(difference_find(&old_result, &new_result, &determinacy, &rules, &difference));
+        cr_expect_eq(difference.is_collation, cases[i].is_collation, "%s", expected->what);
+        result_fini(&old_result);
+        result_fini(&new_result);
+    }
 }
 
 Test(difference, floats_agree_within_tolerance)

@@ -26,7 +26,14 @@ static void
 settle(const struct sequence *sequence)
 {
     struct determinacy determinacy = {.order = ORDER_NONE,
-                                      .is_limited = strcmp(sequence->order, "limit") == 0};
+                                      .is_limited = strcmp(sequence->order, "limit") == 0,
+                                      .cuts_end = strcmp(sequence->order, "limit") == 0,
+                                      .limit = UINT64_MAX};
+    static const uint8_t second_open[] = {OPEN_NOTHING, OPEN_VALUE};
+    if (strcmp(sequence->order, "open") == 0) {
+        determinacy.open = second_open;
+        determinacy.open_count = 2;
+    }
     struct difference_rules rules = {.float_tolerance = 1e-12};
     struct rounds_settings settings = {.rounds = 3, .attempts = 6};
     struct rounds rounds;
@@ -84,11 +91,17 @@ Test(rounds, verdicts)
          VERDICT_UNSTABLE,
          6},
         {"left open", "limit", {{A, B, A}}, VERDICT_UNSTABLE, 1},
-        {"row count is not left open by LIMIT, but without ORDER BY rows are",
+        {"how many rows come is not left open by LIMIT",
          "limit",
          {{A, A B, A}},
-         VERDICT_UNSTABLE,
-         1},
+         VERDICT_MISMATCH,
+         3},
+        {"an open value", "open", {{"1|a\n", "1|x\n", "1|a\n"}}, VERDICT_UNSTABLE, 1},
+        {"an open value that moves hides no fault",
+         "open",
+         {{"1|a\n2|b\n", "1|a\n3|b\n", "1|x\n2|b\n"}, {"1|y\n2|b\n", "1|z\n3|b\n", "1|x\n2|c\n"}},
+         VERDICT_MISMATCH,
+         3},
         {"a fault on both of old's readings", "", {{"!42P01", A, "!42P01"}}, VERDICT_MISMATCH, 3},
         {"new fails", "", {{A, "!42883", A}}, VERDICT_MISMATCH, 3},
         {"new fails by circumstance", "", {{A, "!57014", A}}, VERDICT_UNVERIFIED, 1},

@@ -202,24 +202,26 @@ Test(masking, full_samples_show_text_and_bytes)
 Test(rules, the_first_matching_rule_wins_for_a_column)
 {
     struct analysis_table table = {.name = "public.orders", .old_table = 1};
-    struct analysis_column columns[] = {{0, "total"}, {0, "note"}};
+    // The third column is computed from note: a rule for note is not meant for it.
+    struct analysis_column columns[] = {{0, "total", false}, {0, "note", false}, {0, "note", true}};
     struct analysis analysis = {.fingerprint = "00000000000000aa",
                                 .tables = &table,
                                 .table_count = 1,
                                 .columns = columns,
-                                .column_count = 2};
+                                .column_count = 3};
     struct configuration_rule list[] = {
         {.table = "orders", .column = "note", .ignore = true, .tolerance = -1},
         {.table = "public.*", .tolerance = 0.5, .as = RULE_AS_NUMBER},
     };
     struct configuration_compare settings = {.rules = list, .rule_count = 2};
     struct database_catalogs catalogs = {0};
-    struct reply_column described[] = {{.name = "total"}, {.name = "note"}};
+    struct reply_column described[] = {{.name = "total"}, {.name = "note"}, {.name = "lower"}};
     struct read_rules rules;
-    cr_assert(rules_for_read(&rules, &settings, &analysis, &catalogs, described, 2));
+    cr_assert(rules_for_read(&rules, &settings, &analysis, &catalogs, described, 3));
     cr_assert_eq(rules.columns[0].as, TYPE_AS_NUMBER);
     cr_assert(!rules.columns[0].ignore);
     cr_assert(rules.columns[1].ignore);
+    cr_assert(!rules.columns[2].ignore);
     cr_assert(!rules.is_excluded);
     rules_fini(&rules);
 }
