@@ -90,11 +90,12 @@ judge_settle(struct judge *judge)
     if (verdict != VERDICT_UNVERIFIED)
         verdict_memory_put(judge->read->mirror->shadow->verdicts, &key, verdict, class,
                            uv_hrtime());
+    unsigned round = judge->recheck.round;
     struct recheck_joined *joined = recheck_end(&judge->recheck);
     struct read *read = judge_detach(judge);
     bool is_accepted_one = read->is_accepted;
     read_end_compared(&read, verdict, class);
-    suspicion_settle_joined(joined, &key, verdict, class, is_accepted_one);
+    suspicion_settle_joined(joined, &key, round, verdict, class, is_accepted_one);
 }
 
 static void
@@ -201,10 +202,12 @@ round_end(struct judge *judge, bool has_new_second)
         rounds_add(&judge->rounds, &readings[OLD_FIRST], &readings[NEW_FIRST],
                    &readings[OLD_SECOND], has_new_second ? &readings[NEW_SECOND] : NULL);
     readings_clear(judge);
-    if (step == ROUNDS_SETTLED)
+    if (step == ROUNDS_SETTLED) {
         judge_settle(judge);
-    else
-        pause_then(judge, OLD_FIRST);
+        return;
+    }
+    judge->recheck.round++;
+    pause_then(judge, OLD_FIRST);
 }
 
 static void

@@ -61,6 +61,7 @@ recheck_join(struct recheck *recheck, struct read *read, const struct verdict_ke
         return false;
     joined->read = read;
     joined->key = *key;
+    joined->round = recheck->round;
     *recheck->joined_end = joined;
     recheck->joined_end = &joined->next;
     recheck->alike += is_alike;

@@ -1,6 +1,6 @@
 // Which suspicions are being settled: one at a time for one read (shape, parameters, user, database). A further suspicion
-// of the same read joins the one under way; at its end it takes the verdict if its own pair of results was the same, else
-// it is the next. Bounded; the shadow thread's.
+// of the same read joins the one under way; at its end it takes the verdict if its own pair of results was the same, or if a
+// round that began after it found both sides equal; else it is the next. Bounded; the shadow thread's.
 #ifndef PROXY_SHADOW_RECHECKS_H
 #define PROXY_SHADOW_RECHECKS_H
 
@@ -13,18 +13,20 @@ struct rechecks;
 
 enum {
     RECHECK_JOINED_LIMIT = 1024, // that wait for one with the same results
-    RECHECK_TURNS_LIMIT = 16     // with other results, which wait for their turn
+    RECHECK_TURNS_LIMIT = 256    // with other results, which wait for their turn
 };
 
 struct recheck_joined {
     struct recheck_joined *next;
     struct read *read;
     struct verdict_key key;
+    unsigned round; // the one it came in
 };
 
 struct recheck { // a part of who settles it
     struct recheck *next, **link;
     struct verdict_key key;
+    unsigned round;                              // the one under way, from 0; the owner counts
     struct recheck_joined *joined, **joined_end; // in the order of their coming
     unsigned alike, others; // of them with the same results, and with other ones
 };

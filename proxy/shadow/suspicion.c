@@ -65,13 +65,15 @@ suspicion_begin(struct read *read, const struct difference *first)
 // Who joined: the same results, the same verdict; the others are taken up anew.
 void
 suspicion_settle_joined(struct recheck_joined *joined, const struct verdict_key *key,
-                        enum verdict verdict, enum difference_class class, bool is_accepted)
+                        unsigned round, enum verdict verdict, enum difference_class class,
+                        bool is_accepted)
 {
     while (joined) {
         struct recheck_joined *gone = joined;
         struct read *read = gone->read;
         joined = gone->next;
-        if (verdict_key_is_same(&gone->key, key)) {
+        bool is_answered = verdict == VERDICT_LAGGING && gone->round < round;
+        if (is_answered || verdict_key_is_same(&gone->key, key)) {
             read->is_accepted = is_accepted;
             read_end_compared(&read, verdict, class);
         } else if (read->mirror->shadow->is_stopping) {
