@@ -1,10 +1,12 @@
-// Settles a suspicion. A round is old, then new behind the fence, then old again; DESIGN 3.3:
+// Settles a suspicion. A round is old, then new behind the fence, then old again; where these still differ, new
+// again: what flips at random, and much faster than it is read, then needs four readings by turns in a
+// round and passes for a mismatch once in a million, not once in five thousand times. DESIGN 3.3:
 //
 //     a reading failed for a circumstance ............. unverified
 //     old stood still, and new agrees with it ......... lagging
 //     the statement leaves open what differs .......... unstable
 //     (what it leaves open and else moves is no movement)
-//     old stood still, new differs, and both are as
+//     both stood still, new differs, and both are as
 //       they were in the rounds before: one more ...... mismatch, once there are `rounds` of them
 //     the same, of rows that stood still beside others
 //       that moved (rounds_standing.c) ................ mismatch, as well
@@ -198,18 +200,41 @@ settle_open(struct rounds *rounds)
                   because != NULL ? because : "the statement does not determine its result");
 }
 
+// New's second reading has its columns held against new's first.
+static enum comparison
+compare_new_pair(const struct rounds *rounds, const struct result *new_first,
+                 const struct result *old_second, const struct result *new_second)
+{
+    struct rounds of_this_round = *rounds;
+    of_this_round.old_result = *old_second;
+    return compare_new(&of_this_round, new_first, new_second);
+}
+
+bool
+rounds_wants_new_again(const struct rounds *rounds, const struct result *old_first,
+                       const struct result *new_first, const struct result *old_second)
+{
+    struct difference difference;
+    if (is_circumstance(old_first) || is_circumstance(new_first) || is_circumstance(old_second))
+        return false;
+    return difference_find(old_second, new_first, rounds->determinacy, rounds->rules,
+                           &difference) &&
+           judge(&difference) == DIFFERENT;
+}
+
 enum rounds_step
-rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_result,
-           struct result *old_second)
+rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_first,
+           struct result *old_second, struct result *new_second)
 {
     static const char no_memory[] = "out of memory";
     struct difference difference;
     rounds->attempts++;
-    if (is_circumstance(old_first) || is_circumstance(new_result) || is_circumstance(old_second))
+    if (is_circumstance(old_first) || is_circumstance(new_first) || is_circumstance(old_second) ||
+        (new_second && is_circumstance(new_second)))
         return settle(rounds, VERDICT_UNVERIFIED, "a reading failed for a passing reason");
     enum comparison old_side = compare_old(rounds, old_first, old_second);
     if (old_side == UNKNOWN ||
-        !difference_find(old_second, new_result, rounds->determinacy, rounds->rules, &difference))
+        !difference_find(old_second, new_first, rounds->determinacy, rounds->rules, &difference))
         return settle(rounds, VERDICT_UNVERIFIED, no_memory);
     if (old_side == SAME && difference.class == DIFFERENCE_NONE)
         return settle(rounds, VERDICT_LAGGING, NULL);
@@ -217,12 +242,21 @@ rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_r
     if (judge(&difference) == OPEN || (old_side == OPEN && difference.class == DIFFERENCE_NONE)) {
         rounds->difference = difference;
         keep(&rounds->old_result, old_second); // the samples borrow from these
-        keep(&rounds->new_result, new_result);
+        keep(&rounds->new_result, new_first);
         return settle_open(rounds);
     }
-    if (!standing_add(&rounds->standing, rounds, old_first, new_result, old_second))
+    enum comparison new_side =
+        new_second ? compare_new_pair(rounds, new_first, old_second, new_second) : DIFFERENT;
+    if (new_side == UNKNOWN || (new_second && !standing_add(&rounds->standing, rounds, old_first,
+                                                            new_first, old_second, new_second)))
         return settle(rounds, VERDICT_UNVERIFIED, no_memory);
-    if (old_side == DIFFERENT || difference.class == DIFFERENCE_NONE) {
+    if (!new_second)
+        standing_fini(&rounds->standing);
+    struct result *new_result = new_second ? new_second : new_first;
+    // The samples are to borrow from the reading that is kept.
+    if (!difference_find(old_second, new_result, rounds->determinacy, rounds->rules, &difference))
+        return settle(rounds, VERDICT_UNVERIFIED, no_memory);
+    if (old_side == DIFFERENT || new_side == DIFFERENT || judge(&difference) != DIFFERENT) {
         rounds->consecutive = 0;
         return go_on(rounds, old_second, new_result);
     }

@@ -38,10 +38,14 @@ struct rounds {
 void rounds_init(struct rounds *rounds, const struct rounds_settings *settings,
                  const struct determinacy *determinacy, const struct difference_rules *rules);
 void rounds_fini(struct rounds *rounds);
-// One finished round: old read, (fence), new read, old read again. Takes what it keeps out of the
-// three results; the caller calls result_fini on them all the same.
+// Old read, (fence), new read, old read again: do they differ, so that new is to be read once more?
+bool rounds_wants_new_again(const struct rounds *rounds, const struct result *old_first,
+                            const struct result *new_first, const struct result *old_second);
+// One finished round; `new_second` is NULL when it was not wanted (a difference without it counts as
+// movement). Takes what it keeps out of the results; the caller calls result_fini on them all the same.
 enum rounds_step rounds_add(struct rounds *rounds, struct result *old_first,
-                            struct result *new_result, struct result *old_second);
+                            struct result *new_first, struct result *old_second,
+                            struct result *new_second);
 // A round that could not finish: settles as unverified.
 void rounds_give_up(struct rounds *rounds, const char *because);
 

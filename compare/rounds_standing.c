@@ -128,26 +128,32 @@ has_rows(const struct result *result)
 
 bool
 standing_add(struct standing *standing, const struct rounds *rounds, const struct result *old_first,
-             const struct result *new_result, const struct result *old_second)
+             const struct result *new_first, const struct result *old_second,
+             const struct result *new_second)
 {
-    struct left first = {0}, second = {0};
+    const struct result *const pairs[][2] = {
+        {old_first, new_first}, {old_second, new_first}, {old_second, new_second}};
+    enum { PAIRS = sizeof pairs / sizeof pairs[0] };
+    struct left left[PAIRS] = {0};
     const struct determinacy *determinacy = rounds->determinacy;
     bool is_open = determinacy->has_open_rows ||
                    (!determinacy->is_total && (determinacy->cuts_start || determinacy->cuts_end));
-    if (is_open || !has_rows(old_first) || !has_rows(new_result) || !has_rows(old_second)) {
+    bool is_done = true;
+    if (is_open || !has_rows(old_first) || !has_rows(new_first) || !has_rows(old_second) ||
+        !has_rows(new_second)) {
         standing_fini(standing);
         return true;
     }
-    bool is_done = find_left(rounds, old_first, new_result, &first) &&
-                   find_left(rounds, old_second, new_result, &second);
-    if (is_done) {
+    for (size_t i = 0; i < PAIRS && is_done; i++)
+        is_done = find_left(rounds, pairs[i][0], pairs[i][1], &left[i]);
+    for (size_t i = 1; i < PAIRS && is_done; i++)
         for (size_t side = 0; side < 2; side++)
-            first.count[side] = intersect(first.digests[side], first.count[side],
-                                          second.digests[side], second.count[side]);
-        count_in(standing, &first, second.count);
-    }
-    left_fini(&first);
-    left_fini(&second);
+            left[0].count[side] = intersect(left[0].digests[side], left[0].count[side],
+                                            left[i].digests[side], left[i].count[side]);
+    if (is_done)
+        count_in(standing, &left[0], left[PAIRS - 1].count);
+    for (size_t i = 0; i < PAIRS; i++)
+        left_fini(&left[i]);
     return is_done;
 }
 

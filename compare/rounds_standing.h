@@ -6,8 +6,8 @@
 
 // Counts one round in. False: no memory.
 bool standing_add(struct standing *standing, const struct rounds *rounds,
-                  const struct result *old_first, const struct result *new_result,
-                  const struct result *old_second);
+                  const struct result *old_first, const struct result *new_first,
+                  const struct result *old_second, const struct result *new_second);
 // The rows that stand, of old and of new, as results of their own. False: no memory.
 bool standing_take(const struct standing *standing, const struct rounds *rounds,
                    const struct result *old_result, const struct result *new_result,

@@ -54,6 +54,7 @@ struct database {
     atomic_uint canary_failures;
     atomic_uint_fast64_t canary_probe_at; // uv_hrtime of the next try
     atomic_bool is_paused;
+    atomic_uint_fast64_t rechecks_until; // the shadow threads' limit of rechecks (throttle.h)
     struct books books;
     struct figures *figures;
     struct fair_share *mirrored; // shadow.max_per_second, by fingerprint

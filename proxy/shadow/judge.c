@@ -1,65 +1,40 @@
-// A suspicion's rounds. The stages of one round, each entered when the one before has its answer:
+// A suspicion's rounds. The stages of one round, each entered when the one before has its answer, and with a random
+// pause before each reading but the first:
 //
-//   OLD_FIRST ──► FENCE ──► NEW ──► OLD_SECOND ──► rounds_add ──► settled, or
-//      ▲                                               │
-//      └────────────────────── GAP ◄───────────────────┘
+//   OLD_FIRST ──► FENCE ──► NEW_FIRST ──► OLD_SECOND ──► NEW_SECOND, if these differ ──► rounds_add ──► settled, or
+//      ▲                                                                                   │
+//      └──────────────────────────────────── the gap ◄──────────────────────────────────────┘
 //
-// Old's position comes in the pipeline of OLD_FIRST, right behind its reading. The fence is control's:
-// it calls back on its own thread, and the answer comes through the shadow's mailbox. Whatever can't be finished
-// gives the round up as unverified. Runs on the shadow thread; memory goes with the timer's close.
+// Old's position comes in the pipeline of OLD_FIRST, right behind its reading. Whatever can't be finished gives the
+// round up as unverified. What joined meanwhile (rechecks.h) ends with it or is the next. Runs on the shadow
+// thread; memory goes with the timer's close.
 
 #include "proxy/shadow/judge.h"
 #include "compare/rounds.h"
+#include "compare/rounds_pause.h"
 #include "protocol/message.h"
-#include "proxy/control/control.h"
 #include "proxy/report/figures.h"
 #include "proxy/shadow/evidence.h"
-#include "proxy/shadow/verdict_memory.h"
+#include "proxy/shadow/judge_fence.h"
+#include "proxy/shadow/suspicion.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum stage { OLD_FIRST, FENCE, NEW, OLD_SECOND, GAP };
-enum { READINGS = 3 };
-
-struct fence { // one wait for the lag; may outlive its judge
-    struct shadow_work work;
-    struct shadow_mailbox *mailbox; // a reference
-    struct judge *judge;            // NULL: abandoned. The shadow thread's
-    enum lag_wait result;
-    double lag_seconds;
-};
+enum stage { OLD_FIRST, NEW_FIRST, OLD_SECOND, NEW_SECOND, READINGS, FENCE = READINGS, PAUSE };
 
 struct judge {
     struct read *read;
     struct rounds rounds;
-    enum stage stage;
-    struct result readings[READINGS]; // OLD_FIRST, NEW, OLD_SECOND; of this round
+    enum stage stage, after_pause;
+    struct result readings[READINGS]; // of this round, by stage
     struct evidence_times times;
-    struct fence *fence; // while stage is FENCE
-    struct verdict_key key;
+    struct judge_fence *fence; // while stage is FENCE
+    struct recheck recheck;
     uv_timer_t timer;
 };
 
 static void stage_enter(struct judge *judge, enum stage stage);
-
-static struct result *
-reading_of(struct judge *judge, enum stage stage)
-{
-    switch (stage) {
-    case OLD_FIRST:
-        return &judge->readings[0];
-    case NEW:
-        return &judge->readings[1];
-    case OLD_SECOND:
-        return &judge->readings[2];
-    case FENCE:
-    case GAP:
-        break;
-    }
-    assert(!"a stage that reads");
-    return NULL;
-}
 
 static void
 readings_clear(struct judge *judge)
@@ -76,14 +51,12 @@ judge_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-// Takes the judge off its read; its memory goes when the timer has closed.
+// Takes the judge off its read, once its recheck has ended; its memory goes when the timer has closed.
 static struct read *
 judge_detach(struct judge *judge)
 {
     struct read *read = judge->read;
-    if (judge->fence)
-        judge->fence->judge = NULL;
-    judge->fence = NULL;
+    judge_fence_abandon(&judge->fence);
     readings_clear(judge);
     rounds_fini(&judge->rounds);
     read->judge = NULL;
@@ -113,11 +86,16 @@ judge_settle(struct judge *judge)
         if (!judge->read->is_accepted)
             evidence_record(judge->read, &judge->rounds, &judge->times);
     }
+    struct verdict_key key = judge->recheck.key;
     if (verdict != VERDICT_UNVERIFIED)
-        verdict_memory_put(judge->read->mirror->shadow->verdicts, &judge->key, verdict, class,
+        verdict_memory_put(judge->read->mirror->shadow->verdicts, &key, verdict, class,
                            uv_hrtime());
+    unsigned round = judge->recheck.round;
+    struct recheck_joined *joined = recheck_end(&judge->recheck);
     struct read *read = judge_detach(judge);
+    bool is_accepted_one = read->is_accepted;
     read_end_compared(&read, verdict, class);
+    suspicion_settle_joined(joined, &key, round, verdict, class, is_accepted_one);
 }
 
 static void
@@ -130,14 +108,16 @@ judge_give_up(struct judge *judge, const char *because)
 void
 judge_abandon(struct read *read)
 {
+    struct recheck_joined *joined = recheck_end(&read->judge->recheck);
     struct read *abandoned = judge_detach(read->judge);
     read_end_dropped(&abandoned, DROP_SHUTDOWN);
+    suspicion_drop_joined(joined);
 }
 
 bool
 judge_is_waiting(const struct judge *judge)
 {
-    return judge->stage == FENCE || judge->stage == GAP;
+    return judge->stage == FENCE || judge->stage == PAUSE;
 }
 
 // --- the readings -----------------------------------------------------------------------------
@@ -187,23 +167,65 @@ trouble_with(const struct own_job *job)
 
 static void fence_begin(struct judge *judge, uint64_t position, bool has_position);
 
-static void
-round_end(struct judge *judge)
+static uint64_t
+settle_ms(const struct judge *judge)
 {
+    return judge->read->settings->entry->shadow.recheck.settle / 1000000;
+}
+
+static void
+pause_over(uv_timer_t *timer)
+{
+    struct judge *judge = timer->data;
+    stage_enter(judge, judge->after_pause);
+}
+
+static void
+pause_then(struct judge *judge, enum stage stage)
+{
+    struct shadow *shadow = judge->read->mirror->shadow;
+    double settle = (double)settle_ms(judge);
+    double pause = stage == OLD_FIRST
+                       ? rounds_gap(settle, judge->rounds.attempts, shadow_random(shadow))
+                       : rounds_pause(settle, shadow_random(shadow));
+    judge->stage = PAUSE;
+    judge->after_pause = stage;
+    uv_update_time(&shadow->loop);
+    uv_timer_start(&judge->timer, pause_over, (uint64_t)pause, 0);
+}
+
+static void
+round_end(struct judge *judge, bool has_new_second)
+{
+    struct result *readings = judge->readings;
     enum rounds_step step =
-        rounds_add(&judge->rounds, &judge->readings[0], &judge->readings[1], &judge->readings[2]);
+        rounds_add(&judge->rounds, &readings[OLD_FIRST], &readings[NEW_FIRST],
+                   &readings[OLD_SECOND], has_new_second ? &readings[NEW_SECOND] : NULL);
     readings_clear(judge);
-    if (step == ROUNDS_SETTLED)
+    if (step == ROUNDS_SETTLED) {
         judge_settle(judge);
+        return;
+    }
+    judge->recheck.round++;
+    pause_then(judge, OLD_FIRST);
+}
+
+static void
+sides_read(struct judge *judge)
+{
+    const struct result *readings = judge->readings;
+    if (rounds_wants_new_again(&judge->rounds, &readings[OLD_FIRST], &readings[NEW_FIRST],
+                               &readings[OLD_SECOND]))
+        pause_then(judge, NEW_SECOND);
     else
-        stage_enter(judge, GAP);
+        round_end(judge, false);
 }
 
 static void
 reading_done(struct own_job *job)
 {
     struct judge *judge = job->context;
-    struct result *reading = reading_of(judge, judge->stage);
+    struct result *reading = &judge->readings[judge->stage];
     const char *trouble = trouble_with(job);
     // What was answered before the pool stopped must begin nothing that waits.
     bool is_stopping = job->outcome == OWN_STOPPED || judge->read->mirror->shadow->is_stopping;
@@ -227,14 +249,17 @@ reading_done(struct own_job *job)
     case OLD_FIRST:
         fence_begin(judge, position, has_position);
         break;
-    case NEW:
-        stage_enter(judge, OLD_SECOND);
+    case NEW_FIRST:
+        pause_then(judge, OLD_SECOND);
         break;
     case OLD_SECOND:
-        round_end(judge);
+        sides_read(judge);
+        break;
+    case NEW_SECOND:
+        round_end(judge, true);
         break;
     case FENCE:
-    case GAP:
+    case PAUSE:
         assert(!"a stage that reads");
     }
 }
@@ -255,145 +280,81 @@ reading_begin(struct judge *judge, enum side side, const char *tail)
 // --- the fence --------------------------------------------------------------------------------
 
 static void
-fence_free(struct fence *fence)
+fence_passed(void *context, enum lag_wait result, double lag_seconds)
 {
-    shadow_mailbox_unref(&fence->mailbox);
-    free(fence);
-}
-
-// On the shadow thread.
-static void
-fence_answered(struct shadow_work *work)
-{
-    struct fence *fence = (struct fence *)work;
-    struct judge *judge = fence->judge;
-    enum lag_wait result = fence->result;
-    double lag = fence->lag_seconds;
-    fence_free(fence);
-    if (!judge)
-        return;
+    struct judge *judge = context;
     judge->fence = NULL;
-    judge->times.lag_seconds = lag;
+    judge->times.lag_seconds = lag_seconds;
     if (result == LAG_CLOSED)
-        stage_enter(judge, NEW);
+        pause_then(judge, NEW_FIRST);
     else
         judge_give_up(judge, result == LAG_OPEN ? "new did not catch up within lag.max_wait"
                                                 : "the lag is unknown");
 }
 
-// On the control thread.
-static void
-fence_reached(void *context, enum lag_wait result, double lag_seconds)
-{
-    struct fence *fence = context;
-    fence->result = result;
-    fence->lag_seconds = lag_seconds;
-    if (!shadow_mailbox_post(fence->mailbox, &fence->work))
-        fence_free(fence);
-}
-
 static void
 fence_begin(struct judge *judge, uint64_t position, bool has_position)
 {
-    struct read *read = judge->read;
     if (has_position && position == 0) {
         judge_give_up(judge, "old did not tell its position");
         return;
     }
-    struct fence *fence = calloc(1, sizeof(*fence));
-    if (!fence) {
-        judge_give_up(judge, "no memory for the lag fence");
-        return;
-    }
-    fence->work.run = fence_answered;
-    fence->mailbox = shadow_mailbox_ref(read->mirror->shadow->mailbox);
-    fence->judge = judge;
-    judge->fence = fence;
     judge->stage = FENCE;
-    control_wait_for_lag(read->mirror->at->database->control, position, fence_reached, fence);
+    judge->fence = judge_fence_begin(judge->read, position, fence_passed, judge);
+    if (!judge->fence)
+        judge_give_up(judge, "no memory for the lag fence");
 }
 
 // --- the stages -------------------------------------------------------------------------------
 
 static void
-gap_over(uv_timer_t *timer)
-{
-    stage_enter(timer->data, OLD_FIRST);
-}
-
-static void
 stage_enter(struct judge *judge, enum stage stage)
 {
-    struct read *read = judge->read;
-    uint64_t settle = read->settings->entry->shadow.recheck.settle / 1000000;
+    const char *position_sql = NULL;
+    int64_t now = read_wall_clock(uv_hrtime());
     judge->stage = stage;
     switch (stage) {
     case OLD_FIRST:
-        judge->times.old_first_at = read_wall_clock(uv_hrtime());
-        reading_begin(judge, SIDE_OLD, control_position_sql(read->mirror->at->database));
+        judge->times.old_first_at = now;
+        position_sql = control_position_sql(judge->read->mirror->at->database);
         break;
-    case NEW:
-        judge->times.new_at = read_wall_clock(uv_hrtime());
-        reading_begin(judge, SIDE_NEW, NULL);
+    case NEW_FIRST:
+        judge->times.new_at = now;
         break;
     case OLD_SECOND:
-        judge->times.old_second_at = read_wall_clock(uv_hrtime());
-        reading_begin(judge, SIDE_OLD, NULL);
+        judge->times.old_second_at = now;
         break;
-    case GAP:
-        uv_timer_start(&judge->timer, gap_over,
-                       settle + shadow_random(read->mirror->shadow) % (settle + 1), 0);
+    case NEW_SECOND:
         break;
     case FENCE:
-        assert(!"fence_begin enters it");
+    case PAUSE:
+        assert(!"a stage that reads");
     }
+    reading_begin(judge, stage == OLD_FIRST || stage == OLD_SECOND ? SIDE_OLD : SIDE_NEW,
+                  position_sql);
 }
 
-// Over the limit of rechecks: what the same suspicion came to before, else unverified.
-static void
-judge_by_memory(struct read *read, const struct verdict_key *key)
-{
-    enum verdict verdict = VERDICT_UNVERIFIED;
-    enum difference_class class = DIFFERENCE_NONE;
-    verdict_memory_find(read->mirror->shadow->verdicts, key, uv_hrtime(), &verdict, &class);
-    read_end_compared(&read, verdict, class);
-}
+// --- the beginning ----------------------------------------------------------------------------
 
-void
-judge_begin(struct read *read, const struct difference *first)
+bool
+judge_start(struct read *read, const struct verdict_key *key)
 {
-    struct mirror *mirror = read->mirror;
     const struct configuration_recheck *recheck = &read->settings->entry->shadow.recheck;
-    const struct determinacy *determinacy = &read->shape->analysis->determinacy;
-    if (first->is_open) {
-        read_end_compared(&read, VERDICT_UNSTABLE, DIFFERENCE_NONE);
-        return;
-    }
-    struct verdict_key key = {.read = read->parameters_digest ^ read->shape->key.low};
-    for (enum side side = SIDE_OLD; side <= SIDE_NEW; side++) {
-        uint64_t digest[2];
-        result_digest(&read->results[side], digest);
-        key.sides[side] = digest[0];
-    }
-    double share = (double)recheck->max_per_second / mirror->shadow->count;
-    if (!throttle_pass(&mirror->at->rechecks, share, uv_hrtime())) {
-        judge_by_memory(read, &key);
-        return;
-    }
+    struct shadow *shadow = read->mirror->shadow;
     struct judge *judge = calloc(1, sizeof(*judge));
-    if (!judge) {
-        judge_by_memory(read, &key);
-        return;
-    }
+    if (!judge)
+        return false;
     judge->read = read;
-    judge->key = key;
     judge->times.lag_seconds = -1;
     struct rounds_settings settings = {.rounds = recheck->rounds, .attempts = recheck->attempts};
-    rounds_init(&judge->rounds, &settings, determinacy, &read->rules.difference);
+    rounds_init(&judge->rounds, &settings, &read->shape->analysis->determinacy,
+                &read->rules.difference);
     for (int i = 0; i < READINGS; i++)
         result_init(&judge->readings[i]);
-    uv_timer_init(&mirror->shadow->loop, &judge->timer);
+    uv_timer_init(&shadow->loop, &judge->timer);
     judge->timer.data = judge;
     read->judge = judge;
+    rechecks_begin(shadow->rechecks, &judge->recheck, key);
     stage_enter(judge, OLD_FIRST);
+    return true;
 }

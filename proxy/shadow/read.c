@@ -11,8 +11,8 @@
 #include "protocol/message.h"
 #include "proxy/log.h"
 #include "proxy/shadow/evidence.h"
-#include "proxy/shadow/judge.h"
 #include "proxy/shadow/read_objection.h"
+#include "proxy/shadow/suspicion.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,7 +334,7 @@ read_compare(struct read *read)
     if (difference.class == DIFFERENCE_NONE)
         read_end_compared(&read, VERDICT_MATCH, DIFFERENCE_NONE);
     else
-        judge_begin(read, &difference);
+        suspicion_begin(read, &difference);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "proxy/shadow/judge.h"
 #include "proxy/shadow/mirror.h"
 #include "proxy/shadow/read.h"
+#include "proxy/shadow/rechecks.h"
 #include "proxy/shadow/shadow_thread.h"
 #include "proxy/shadow/verdict_memory.h"
 #include "proxy/transport/secret.h"
@@ -204,10 +205,11 @@ stop(struct shadow *shadow)
         take_event(shadow, &event);
     unpark_all(shadow, true);
     run_mail(shadow, false);
-    for (struct read *read = shadow->reads, *next; read; read = next) {
-        next = read->next;
-        if (read->judge && judge_is_waiting(read->judge))
-            judge_abandon(read);
+    for (struct read *read = shadow->reads; read;) {
+        bool is_waiting = read->judge && judge_is_waiting(read->judge);
+        if (is_waiting)
+            judge_abandon(read); // and others with it: begin again
+        read = is_waiting ? shadow->reads : read->next;
     }
     own_pool_stop(shadow->pool, pool_closed, shadow);
 }
@@ -301,6 +303,7 @@ shadow_start(struct shadow *shadow, struct instance *instance, unsigned index, u
     shadow->count = count;
     shadow->random = uv_hrtime() ^ ((uint64_t)(index + 1) << 48);
     shadow->verdicts = verdict_memory_new();
+    shadow->rechecks = rechecks_new();
     uv_loop_init(&shadow->loop);
     uv_async_init(&shadow->loop, &shadow->wake, woken);
     shadow->wake.data = shadow;
@@ -315,8 +318,8 @@ shadow_start(struct shadow *shadow, struct instance *instance, unsigned index, u
     if (shadow->pool)
         own_pool_on_refusal(shadow->pool, reporter_refusal, shadow->instance);
     uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = ANALYSIS_STACK};
-    return shadow->verdicts && shadow->mailbox && shadow->feed && shadow->pool &&
-           uv_thread_create_ex(&shadow->thread, &options, run, shadow) == 0;
+    return shadow->verdicts && shadow->rechecks && shadow->mailbox && shadow->feed &&
+           shadow->pool && uv_thread_create_ex(&shadow->thread, &options, run, shadow) == 0;
 }
 
 struct shadows *
@@ -355,6 +358,7 @@ shadows_stop(struct shadows **shadows)
         feed_free(&shadow->feed);
         shadow_mailbox_unref(&shadow->mailbox);
         verdict_memory_free(&shadow->verdicts);
+        rechecks_free(&shadow->rechecks);
     }
     free(gone);
 }

@@ -11,6 +11,7 @@
 
 struct mirror;
 struct read;
+struct rechecks;
 struct verdict_memory;
 
 // One database as one shadow thread sees it: references that are renewed when their epoch moves.
@@ -21,7 +22,6 @@ struct shadow_database {
     uint64_t settings_epoch;
     struct database_catalogs *catalogs; // a reference
     uint64_t catalogs_epoch;
-    struct throttle rechecks; // recheck.max_per_second, this thread's share
 };
 
 // A piece of work that another thread hands to this one.
@@ -54,6 +54,7 @@ struct shadow {
     struct mirror *parked; // list
     struct read *reads;    // those in flight, list
     struct shadow_database *databases;
+    struct rechecks *rechecks;       // suspicions that are being settled
     struct verdict_memory *verdicts; // what suspicions came to in the last minute
     uint64_t random;                 // state of the sampler
     bool is_stopping, is_pool_closed;

@@ -186,14 +186,16 @@ settle_without(long allocation, const char *const readings[][3], enum verdict ex
     enum rounds_step step = ROUNDS_AGAIN;
     rounds_init(&rounds, &settings, &no_order, &rules);
     for (int i = 0; i < 3 && step == ROUNDS_AGAIN; i++) {
-        struct result results[3];
-        for (int k = 0; k < 3; k++)
-            results[k] = table("id int4, v text", readings[i][k]);
+        struct result results[4];
+        for (int k = 0; k < 4; k++)
+            results[k] = table("id int4, v text", readings[i][k < 3 ? k : 1]);
         allocations_left = allocation;
-        step = rounds_add(&rounds, &results[0], &results[1], &results[2]);
+        bool again = rounds_wants_new_again(&rounds, &results[0], &results[1], &results[2]);
+        step =
+            rounds_add(&rounds, &results[0], &results[1], &results[2], again ? &results[3] : NULL);
         allocation = allocations_left;
         allocations_left = -1;
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 4; k++)
             result_fini(&results[k]);
     }
     if (step == ROUNDS_SETTLED)

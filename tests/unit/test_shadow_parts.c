@@ -1,7 +1,8 @@
-// The small parts of the shadow: throttle, fair shares, verdict memory, statements and portals, masking, rules.
+// The small parts of the shadow: throttle, fair shares, rechecks, verdict memory, statements and portals, masking, rules.
 
 #include "proxy/shadow/fair_share.h"
 #include "proxy/shadow/masking.h"
+#include "proxy/shadow/rechecks.h"
 #include "proxy/shadow/rules.h"
 #include "proxy/shadow/statement.h"
 #include "proxy/shadow/throttle.h"
@@ -235,4 +236,56 @@ Test(rules, skip_excludes_by_table)
     cr_assert(rules_exclude(&settings, &analysis));
     list[0].table = "other.*";
     cr_assert(!rules_exclude(&settings, &analysis));
+}
+
+Test(throttle, shared_is_one_limit_however_many_threads_ask)
+{
+    atomic_uint_fast64_t until = 0;
+    unsigned passed = 0, alone = 0;
+    uint64_t now = 100 * SECOND;
+    for (; now <= 110 * SECOND; now += SECOND / 1000)
+        for (int thread = 0; thread < 4; thread++)
+            passed += throttle_pass_shared(&until, 20, now);
+    cr_assert_geq(passed, 200);
+    cr_assert_leq(passed, 221, "%u passed", passed);
+    for (uint64_t end = now + 10 * SECOND; now < end; now += SECOND / 1000)
+        alone += throttle_pass_shared(&until, 20, now);
+    cr_assert_geq(alone, 198, "one thread alone has all of it, not %u", alone);
+    until = 0;
+    cr_assert(throttle_pass_shared(&until, 0.5, now));
+    cr_assert_not(throttle_pass_shared(&until, 0.5, now + SECOND));
+    cr_assert(throttle_pass_shared(&until, 0.5, now + 2 * SECOND));
+}
+
+Test(rechecks, one_read_is_settled_once_at_a_time)
+{
+    struct rechecks *rechecks = rechecks_new();
+    struct verdict_key key = {.read = 7, .sides = {1, 2}}, other = {.read = 7, .sides = {1, 3}},
+                       neighbour = {.read = 7 + 256, .sides = {1, 2}};
+    struct recheck one, two;
+    struct read *reads[] = {(struct read *)&one, (struct read *)&two};
+    cr_assert_null(rechecks_find(rechecks, &key));
+    rechecks_begin(rechecks, &one, &key);
+    cr_assert_null(rechecks_find(rechecks, &neighbour), "in the same bucket, but another read");
+    rechecks_begin(rechecks, &two, &neighbour);
+    cr_assert_eq(rechecks_find(rechecks, &other), &one);
+    cr_assert(recheck_join(&one, reads[0], &key));
+    cr_assert(recheck_join(&one, reads[1], &other));
+    for (unsigned i = 1; i < RECHECK_TURNS_LIMIT; i++)
+        cr_assert(recheck_join(&one, reads[1], &other));
+    cr_assert_not(recheck_join(&one, reads[1], &other), "turns are bounded");
+    cr_assert(recheck_join(&one, reads[0], &key), "the same results need no turn");
+    struct recheck_joined *joined = recheck_end(&one);
+    cr_assert_null(rechecks_find(rechecks, &key));
+    cr_assert_eq(rechecks_find(rechecks, &neighbour), &two);
+    cr_assert_null(recheck_end(&two));
+    unsigned count = 0;
+    for (; joined; count++) {
+        struct recheck_joined *gone = joined;
+        cr_assert(count > 1 || gone->read == reads[count], "in the order of their coming");
+        joined = gone->next;
+        free(gone);
+    }
+    cr_assert_eq(count, RECHECK_TURNS_LIMIT + 2);
+    rechecks_free(&rechecks);
 }
