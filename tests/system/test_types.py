@@ -11,6 +11,7 @@ import typing
 import psycopg
 import pytest
 
+from clusters import ROOT
 from proxy import binary
 
 SCHEMA = """
@@ -242,3 +243,13 @@ def test_values_are_equal_where_the_server_says_so_in_every_combination_of_forma
             wrong.setdefault(f"{case.old} {case.new}", []).append((expected, answer, question))
     print(f"{len(asked)} pairs of {len(CASES)} pairs of types, {sum(map(bool, told))} equal")
     assert not wrong, "\n".join(f"{name}: {len(some)}, e.g. {some[:3]}" for name, some in wrong.items())
+
+
+def test_the_table_of_types_names_every_type_that_a_fresh_server_can_send(database):
+    document = subprocess.run([binary(), "types"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert document == (ROOT / "compare" / "TYPES.md").read_text(encoding="utf-8"), "pgrehearse types > compare/TYPES.md"
+    listed = {tuple(line.split(" | ")[:2]) for line in document.splitlines() if line.startswith("| ")}
+    known = database[1].execute(
+        "SELECT oid, typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype IN ('b', 'r', 'm') "
+        "AND typrelid = 0 AND NOT EXISTS (SELECT FROM pg_type e WHERE e.oid = pg_type.typelem AND e.typrelid <> 0)").fetchall()
+    assert [row for row in known if (f"| {row[0]}", row[1]) not in listed] == []
