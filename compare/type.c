@@ -137,6 +137,17 @@ family_is_numeric(enum type_family family)
            family == TYPE_FAMILY_FLOAT8;
 }
 
+bool
+type_meeting(size_t at, enum type_family *one, enum type_family *other, enum type_family *as)
+{
+    if (at >= sizeof meetings / sizeof meetings[0])
+        return false;
+    *one = meetings[at].one;
+    *other = meetings[at].other;
+    *as = meetings[at].meet;
+    return true;
+}
+
 static enum type_family
 meet(enum type_family one, enum type_family other)
 {

@@ -50,7 +50,7 @@ struct type_rules {
 };
 
 enum type_family {
-#define FAMILY(NAME, read_text, read_binary, print) TYPE_FAMILY_##NAME,
+#define FAMILY(NAME, read_text, read_binary, print, equality) TYPE_FAMILY_##NAME,
 #include "compare/type_family.tbl"
 #undef FAMILY
     TYPE_FAMILY_COUNT
@@ -85,6 +85,9 @@ bool type_pair_forms_agree(const struct type_pair *pair, const uint8_t *old_form
 // All of the above for two single values. Without memory: are the bytes equal?
 bool type_equal(const struct cell *old_value, const struct cell *new_value,
                 const struct type_rules *rules);
+
+// All of the table, and which families meet, as a document in Markdown: compare/TYPES.md.
+void type_document(struct writer *text);
 
 const char *type_name(uint32_t type); // pg_type.typname of a built-in type, or NULL
 // The OID of the built-in type that this one is read as; 0 if there is none.

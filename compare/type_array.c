@@ -9,10 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum {
-    MAX_DIMENSIONS = 6,
-    DELIMITER = ','
-}; // MAXDIM; box[], whose delimiter is another, is opaque
+enum { MAX_DIMENSIONS = 6 }; // MAXDIM
 
 struct dimensions {
     uint32_t count;
@@ -22,8 +19,16 @@ struct dimensions {
 
 _Static_assert(TYPE_HEAD >= 4 + MAX_DIMENSIONS * 8, "dimensions fit into a container's head");
 
+// pg_type.typdelim: box alone has another, as its own text is full of commas.
+static uint8_t
+delimiter_of(const struct type_reading *element)
+{
+    return element->type == TYPE_OID_BOX ? ';' : ',';
+}
+
 struct parser {
     const uint8_t *at, *end;
+    uint8_t delimiter;
     const struct type_reading *element;
     struct writer *form;
     struct writer unescaped; // the element being read, where it holds escapes
@@ -144,7 +149,7 @@ parse_element(struct parser *parser)
     if (take(parser, '"'))
         return parse_quoted(parser);
     const uint8_t *start = parser->at;
-    while (parser->at < parser->end && *parser->at != DELIMITER && *parser->at != '}' &&
+    while (parser->at < parser->end && *parser->at != parser->delimiter && *parser->at != '}' &&
            *parser->at != '{' && *parser->at != '"' && *parser->at != '\\')
         parser->at++;
     size_t length = (size_t)(parser->at - start);
@@ -173,7 +178,7 @@ parse_braces(struct parser *parser, uint32_t depth)
                 return false;
         }
         count++;
-    } while (take(parser, DELIMITER));
+    } while (take(parser, parser->delimiter));
     if (!take(parser, '}'))
         return false;
     uint32_t *length = &parser->dimensions.lengths[depth];
@@ -190,6 +195,7 @@ type_read_array(const struct type_reading *reading, const uint8_t *bytes, size_t
     struct parser parser = {
         .at = bytes,
         .end = bytes + length,
+        .delimiter = delimiter_of(&element),
         .element = &element,
         .form = form,
         .dimensions = {.bounds = {1, 1, 1, 1, 1, 1}},
@@ -264,20 +270,20 @@ type_read_array_binary(const struct type_reading *reading, const uint8_t *bytes,
 }
 
 static bool
-needs_quotes(const uint8_t *bytes, size_t length)
+needs_quotes(const uint8_t *bytes, size_t length, uint8_t delimiter)
 {
     if (length == 0 || (length == 4 && strncasecmp((const char *)bytes, "NULL", 4) == 0))
         return true;
     for (size_t i = 0; i < length; i++)
-        if (bytes[i] == DELIMITER || bytes[i] == 0 || strchr("{}\"\\ \t\n\v\f\r", bytes[i]) != NULL)
+        if (bytes[i] == delimiter || bytes[i] == 0 || strchr("{}\"\\ \t\n\v\f\r", bytes[i]) != NULL)
             return true;
     return false;
 }
 
 static void
-print_quoted(const struct writer *value, struct writer *text)
+print_quoted(const struct writer *value, uint8_t delimiter, struct writer *text)
 {
-    if (!needs_quotes(value->bytes, value->length)) {
+    if (!needs_quotes(value->bytes, value->length, delimiter)) {
         writer_bytes(text, value->bytes, value->length);
         return;
     }
@@ -299,7 +305,7 @@ print_level(struct reader *reader, const struct dimensions *dimensions, uint32_t
         const uint8_t *bytes;
         size_t length;
         if (i > 0)
-            writer_u8(text, DELIMITER);
+            writer_u8(text, delimiter_of(element));
         if (level + 1 < dimensions->count) {
             if (!print_level(reader, dimensions, level + 1, element, value, text))
                 return false;
@@ -314,7 +320,7 @@ print_level(struct reader *reader, const struct dimensions *dimensions, uint32_t
         writer_clear(value);
         if (!type_print_value(element, bytes, length, 1, value) || value->failed)
             return false;
-        print_quoted(value, text);
+        print_quoted(value, delimiter_of(element), text);
     }
     writer_u8(text, '}');
     return true;

@@ -8,6 +8,7 @@
 enum {
     TYPE_DEPTH = 32, // of values in values: records in arrays in records
     TYPE_HEAD = 52,  // bytes before a container's elements; an array's dimensions fit
+    TYPE_OID_BOX = 603,
     TYPE_OID_NUMERIC = 1700,
     TYPE_OID_JSONB = 3802,
     TYPE_OID_TIMESTAMPTZ = 1184,
@@ -39,11 +40,16 @@ type_read_function type_read_date, type_read_date_binary, type_read_time, type_r
     type_read_timetz, type_read_timetz_binary, type_read_timestamp, type_read_timestamptz,
     type_read_timestamp_binary, type_read_interval, type_read_interval_binary;
 type_read_function type_read_json, type_read_json_binary;
+type_read_function type_read_network, type_read_network_binary;
 type_read_function type_read_array, type_read_array_binary, type_read_range, type_read_range_binary,
     type_read_multirange, type_read_multirange_binary, type_read_record_binary;
 type_print_function type_print_char, type_print_bool, type_print_uuid, type_print_bytea,
     type_print_number, type_print_float, type_print_date, type_print_time, type_print_timetz,
     type_print_timestamp, type_print_interval, type_print_json, type_print_array;
+type_print_function type_print_point, type_print_box, type_print_lseg, type_print_line,
+    type_print_circle, type_print_path, type_print_polygon, type_print_network, type_print_macaddr,
+    type_print_bit, type_print_lsn, type_print_tid, type_print_jsonpath, type_print_vector,
+    type_print_snapshot, type_print_tsvector;
 
 // The form of a value of any type, with what marks it as NULL, as read or as not parsing.
 void type_read_value(const struct type_reading *reading, const uint8_t *bytes, size_t length,
@@ -54,6 +60,9 @@ bool type_print_value(const struct type_reading *reading, const uint8_t *bytes, 
 bool type_levels_of(uint32_t type, const struct type_resolver *types,
                     enum type_family levels[TYPE_LEVELS], uint32_t *resolved);
 uint32_t type_element(uint32_t type); // of a built-in array, range or multirange, else 0
+
+// The families that meet though they are not the same, one after another; false: there is none left.
+bool type_meeting(size_t at, enum type_family *one, enum type_family *other, enum type_family *as);
 
 // A container's form: TYPE_HEAD bytes, then each element behind its length. begin gives where.
 size_t type_container_begin(struct writer *form);

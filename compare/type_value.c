@@ -26,7 +26,7 @@ static const struct {
     type_read_function *read_text, *read_binary;
     type_print_function *print;
 } families[] = {
-#define FAMILY(NAME, read_text, read_binary, print)                                                \
+#define FAMILY(NAME, read_text, read_binary, print, equality)                                      \
     [TYPE_FAMILY_##NAME] = {read_text, read_binary, print},
 #include "compare/type_family.tbl"
 #undef FAMILY

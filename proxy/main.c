@@ -1,5 +1,6 @@
 // The command line: finds the subcommand and runs it. Exit 0: fine; 1: the answer is no; 2: could not
 // run (bad usage, bad configuration, unreachable).
+#include "compare/type.h"
 #include "proxy/check/check.h"
 #include "proxy/report/report.h"
 #include "proxy/serve.h"
@@ -10,6 +11,7 @@
 static int run_serve(int argc, char **argv);
 static int run_check(int argc, char **argv);
 static int run_report(int argc, char **argv);
+static int run_types(int argc, char **argv);
 
 struct subcommand {
     const char *name;
@@ -21,6 +23,7 @@ static const struct subcommand subcommands[] = {
     {"serve", "runs the proxy in the foreground", run_serve},
     {"check", "validates the configuration, connects to both sides, names hazards", run_check},
     {"report", "the mismatch report, from the store", run_report},
+    {"types", "how values of each type are compared, as a table", run_types},
 };
 
 enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
@@ -199,6 +202,23 @@ run_report(int argc, char **argv)
         return 2;
     }
     return report_run(path, &wanted);
+}
+
+static int
+run_types(int argc, char **argv)
+{
+    if (argc != 1) {
+        fputs("Usage: pgrehearse types\n\nPrints how values of each type are compared, in "
+              "Markdown.\n",
+              strcmp(argv[1], "--help") == 0 ? stdout : stderr);
+        return strcmp(argv[1], "--help") == 0 ? 0 : 2;
+    }
+    struct writer text;
+    writer_init(&text);
+    type_document(&text);
+    bool is_printed = !text.failed && fwrite(text.bytes, 1, text.length, stdout) == text.length;
+    writer_fini(&text);
+    return is_printed ? 0 : 2;
 }
 
 static void
