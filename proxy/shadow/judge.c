@@ -14,6 +14,7 @@
 #include "proxy/control/control.h"
 #include "proxy/report/figures.h"
 #include "proxy/shadow/evidence.h"
+#include "proxy/shadow/large.h"
 #include "proxy/shadow/verdict_memory.h"
 #include <assert.h>
 #include <stdio.h>
@@ -178,8 +179,6 @@ trouble_with(const struct own_job *job)
         return NULL;
     case OWN_TIMEOUT:
         return "a reading timed out";
-    case OWN_TOO_BIG:
-        return "a reading is over shadow.max_result";
     default:
         return job->side == SIDE_NEW ? "new could not be read" : "old could not be read";
     }
@@ -213,10 +212,15 @@ reading_done(struct own_job *job)
     if (!trouble && judge->stage == OLD_FIRST)
         position = position_of(job);
     bool has_position = job->units > READ_UNITS;
+    bool is_large = job->outcome == OWN_TOO_BIG;
     own_job_free(&job);
 
     if (is_stopping) {
         judge_abandon(judge->read);
+        return;
+    }
+    if (is_large) { // it has grown over shadow.max_result
+        large_begin(judge_detach(judge));
         return;
     }
     if (trouble) {

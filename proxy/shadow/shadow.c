@@ -13,6 +13,7 @@
 #include "proxy/log.h"
 #include "proxy/report/reporter.h"
 #include "proxy/shadow/judge.h"
+#include "proxy/shadow/large.h"
 #include "proxy/shadow/mirror.h"
 #include "proxy/shadow/read.h"
 #include "proxy/shadow/shadow_thread.h"
@@ -208,6 +209,8 @@ stop(struct shadow *shadow)
         next = read->next;
         if (read->judge && judge_is_waiting(read->judge))
             judge_abandon(read);
+        else if (read->large && large_is_waiting(read->large))
+            large_abandon(read);
     }
     own_pool_stop(shadow->pool, pool_closed, shadow);
 }
@@ -300,6 +303,7 @@ shadow_start(struct shadow *shadow, struct instance *instance, unsigned index, u
     shadow->index = index;
     shadow->count = count;
     shadow->random = uv_hrtime() ^ ((uint64_t)(index + 1) << 48);
+    shadow->large.end = &shadow->large.first;
     shadow->verdicts = verdict_memory_new();
     uv_loop_init(&shadow->loop);
     uv_async_init(&shadow->loop, &shadow->wake, woken);
