@@ -76,6 +76,9 @@ bool digest_select(const struct digest *old_digest, const struct digest *new_dig
 // Do the rows that are not selected agree, and the order as far as it is not selected?
 bool digest_rest_agrees(const struct digest *one, const struct digest *other,
                         const struct digest_selection *selection);
+// Are the selected rows the same, to the bit, of two readings of one side?
+bool digest_selected_agree(const struct digest *one, const struct digest *other,
+                           const struct digest_selection *selection);
 // Are there as many of the rows that are not selected?
 bool digest_rest_counts_agree(const struct digest *one, const struct digest *other,
                               const struct digest_selection *selection);

@@ -99,8 +99,8 @@ choose(struct choice *choice, bool even)
 static double
 row_bytes(const struct digest *digest)
 {
-    // Kept, each row has its length before it.
-    return digest->count > 0 ? (double)digest->bytes / (double)digest->count + 4 : 0;
+    // Each row has its length and its count of values before it.
+    return digest->count > 0 ? (double)digest->keepable / (double)digest->count + 6 : 0;
 }
 
 static bool
@@ -162,6 +162,17 @@ digest_rest_agrees(const struct digest *one, const struct digest *other,
         if (!is_in(selection, i) && bucket_difference(one, other, i) != NO_DIFFERENCE)
             return false;
     return one->plan->order_is_open || ranges_agree(one, other);
+}
+
+bool
+digest_selected_agree(const struct digest *one, const struct digest *other,
+                      const struct digest_selection *selection)
+{
+    for (size_t i = 0; i < DIGEST_BUCKETS; i++)
+        if ((selection->is_by_place || is_in(selection, i)) &&
+            bucket_difference(one, other, i) != NO_DIFFERENCE)
+            return false;
+    return !selection->is_by_place || ranges_agree(one, other);
 }
 
 bool

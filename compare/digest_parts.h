@@ -57,6 +57,7 @@ struct digest {
 
     // What all rows came to.
     uint64_t count, bytes;
+    uint64_t keepable;             // bytes that keeping all rows would take
     struct digest_bucket *buckets; // DIGEST_BUCKETS
     struct digest_sum *full;       // the same of all columns, to the bit; NULL: no inexact columns
     uint8_t *uncertain;            // a bit a bucket

@@ -269,7 +269,9 @@ static enum digest_status
 take_length(struct digest *digest, uint32_t number)
 {
     enum digest_status status = DIGEST_OK;
+    digest->keepable += LENGTH_BYTES;
     if (number <= INT32_MAX) {
+        digest->keepable += number <= DIGEST_KEPT_CELL ? number : STAND_IN_SIZE;
         begin_value(digest, number);
         digest->stage = ROW_VALUE;
         return DIGEST_OK;

@@ -4,8 +4,9 @@
 //        │                  ▲
 //        └──inexactly──► CHECK
 //
-//     OLD_FIRST ──► NEW ──► judged                          a survey, a check
-//     OLD_FIRST ──► FENCE ──► NEW ──► OLD_SECOND ──► judged     a round
+//     OLD_FIRST ──► NEW_FIRST ──► judged                               a survey, a check
+//     OLD_FIRST ──► FENCE ──► NEW_FIRST ──► OLD_SECOND ──► judged     a round
+//                  if these differ:  NEW_SECOND ──► judged
 //
 // How rows are digested depends on the columns of both sides. New's are taken to be old's until it has described
 // its own; if they are others, what was read before is worth nothing, and the survey begins again.
@@ -203,22 +204,11 @@ large_plan(struct large *large, enum side side, const struct result *described)
 
 // --- the stages of a pass ---------------------------------------------------------------------
 
-static struct large_reading *
-reading_of(struct large *large, enum large_stage stage)
-{
-    static const enum large_reading_number numbers[] = {
-        [LARGE_OLD_FIRST] = READING_OLD_FIRST,
-        [LARGE_NEW] = READING_NEW,
-        [LARGE_OLD_SECOND] = READING_OLD_SECOND,
-    };
-    assert(stage == LARGE_OLD_FIRST || stage == LARGE_NEW || stage == LARGE_OLD_SECOND);
-    return &large->readings[numbers[stage]];
-}
-
 struct large_reading *
 large_reading_running(struct large *large)
 {
-    return reading_of(large, large->stage);
+    assert(large->stage < LARGE_READINGS);
+    return &large->readings[large->stage];
 }
 
 // A job that brought nothing ends the read as a mirrored one does; in the rounds it is unverified.
@@ -256,7 +246,7 @@ fence_answered(void *context, enum lag_wait result, double lag_seconds)
     large->fence = NULL;
     large->times.lag_seconds = lag_seconds;
     if (result == LAG_CLOSED)
-        stage_enter(large, LARGE_NEW);
+        stage_enter(large, LARGE_NEW_FIRST);
     else
         large_settle(large, VERDICT_UNVERIFIED);
 }
@@ -279,17 +269,18 @@ next_stage(struct large *large, bool has_position)
     switch (large->stage) {
     case LARGE_OLD_FIRST:
         if (large->pass == LARGE_ROUND)
-            fence_begin(large, large->readings[READING_OLD_FIRST].position, has_position);
+            fence_begin(large, large->readings[LARGE_OLD_FIRST].position, has_position);
         else
-            stage_enter(large, LARGE_NEW);
+            stage_enter(large, LARGE_NEW_FIRST);
         break;
-    case LARGE_NEW:
+    case LARGE_NEW_FIRST:
         if (large->pass == LARGE_ROUND)
             stage_enter(large, LARGE_OLD_SECOND);
         else
             pass_end(large);
         break;
     case LARGE_OLD_SECOND:
+    case LARGE_NEW_SECOND:
         pass_end(large);
         break;
     case LARGE_QUEUED:
@@ -360,13 +351,16 @@ stage_enter(struct large *large, enum large_stage stage)
                       large->pass == LARGE_ROUND ? control_position_sql(read->mirror->at->database)
                                                  : NULL);
         break;
-    case LARGE_NEW:
+    case LARGE_NEW_FIRST:
         large->times.new_at = now;
         reading_begin(large, SIDE_NEW, NULL);
         break;
     case LARGE_OLD_SECOND:
         large->times.old_second_at = now;
         reading_begin(large, SIDE_OLD, NULL);
+        break;
+    case LARGE_NEW_SECOND:
+        reading_begin(large, SIDE_NEW, NULL);
         break;
     case LARGE_GAP:
         uv_timer_start(&large->timer, gap_over, settle + shadow_random(shadow) % (settle + 1), 0);
@@ -388,12 +382,22 @@ large_pass_begin(struct large *large, enum large_pass pass)
     stage_enter(large, pass == LARGE_ROUND ? LARGE_GAP : LARGE_OLD_FIRST);
 }
 
+void
+large_read_new_again(struct large *large)
+{
+    stage_enter(large, LARGE_NEW_SECOND);
+}
+
 // --- the beginning ----------------------------------------------------------------------------
 
 void
 large_begin(struct read *read)
 {
     struct shadow *shadow = read->mirror->shadow;
+    if (shadow->is_stopping) {
+        read_end_dropped(&read, DROP_SHUTDOWN);
+        return;
+    }
     if (shadow->large.waiting >= LARGE_WAITING) {
         read_end_dropped(&read, DROP_QUEUE_FULL);
         return;

@@ -8,8 +8,9 @@
 //     round:  the selected rows agree on all readings,
 //               the others too ................................. lagging
 //               the others don't ............................... other rows are selected, from the start
-//             the selected rows differ: as compare/rounds says, but only while there are as many others on
-//               both sides, because else the partner of a selected row may be among them
+//             the selected rows differ: new is read again, and if it stood still, as compare/rounds says, but only
+//               while there are as many others on both sides, because else the partner of a selected row may be
+//               among them
 //     too many rows to keep, or a value that only its bytes were looked at: unverified
 //
 // A round takes all rows again on both sides, whatever was selected. The session's shadow thread.
@@ -97,14 +98,15 @@ select_rows(struct large *large, const struct large_reading *old_reading,
 static void
 begin_again(struct large *large)
 {
-    const struct large_reading *old_reading = &large->readings[READING_OLD_SECOND];
-    const struct large_reading *new_reading = &large->readings[READING_NEW];
+    const struct large_reading *old_reading = &large->readings[LARGE_OLD_SECOND];
+    const struct large_reading *new_reading = &large->readings[LARGE_NEW_FIRST];
     unsigned attempts = large->rounds.attempts + 1;
     if (attempts >= large->rounds.settings.attempts) {
         large_settle(large, VERDICT_UNSTABLE);
         return;
     }
-    if (digest_compare(old_reading->digest, new_reading->digest) != DIGEST_SAME &&
+    if (are_digested(large, LARGE_NEW_SECOND) &&
+        digest_compare(old_reading->digest, new_reading->digest) != DIGEST_SAME &&
         !select_rows(large, old_reading, new_reading)) {
         large_settle(large, VERDICT_UNVERIFIED);
         return;
@@ -118,8 +120,8 @@ static void
 confirm(struct large *large)
 {
     struct rounds *rounds = &large->rounds;
-    uint64_t rows[2] = {digest_rows(large->readings[READING_OLD_SECOND].digest),
-                        digest_rows(large->readings[READING_NEW].digest)};
+    uint64_t rows[2] = {digest_rows(large->readings[LARGE_OLD_SECOND].digest),
+                        digest_rows(large->readings[LARGE_NEW_FIRST].digest)};
     rounds->old_result.left_out = rows[0] - rounds->old_result.row_count;
     rounds->new_result.left_out = rows[1] - rounds->new_result.row_count;
     if (large->selection.is_by_place) {
@@ -135,13 +137,36 @@ confirm(struct large *large)
     large_mismatch(large);
 }
 
+// Did new stand still, too?
+static bool
+has_new_stood(const struct large *large)
+{
+    const struct large_reading *first = &large->readings[LARGE_NEW_FIRST];
+    const struct large_reading *second = &large->readings[LARGE_NEW_SECOND];
+    uint64_t digests[2][2];
+    if (first->digest && second->digest && digest_plan_is_comparable(large->plan))
+        return digest_selected_agree(first->digest, second->digest, &large->selection);
+    result_digest(&first->result, digests[0]);
+    result_digest(&second->result, digests[1]);
+    return memcmp(digests[0], digests[1], sizeof(digests[0])) == 0;
+}
+
+// The readings of old and of new differ. New is read again before it counts.
 static void
 add_round(struct large *large, bool is_digested)
 {
+    if (large->stage == LARGE_OLD_SECOND) {
+        large_read_new_again(large);
+        return;
+    }
+    if (!has_new_stood(large)) {
+        begin_again(large);
+        return;
+    }
     struct rounds *rounds = &large->rounds;
     struct large_reading *readings = large->readings;
-    if (rounds_add(rounds, &readings[READING_OLD_FIRST].result, &readings[READING_NEW].result,
-                   &readings[READING_OLD_SECOND].result) != ROUNDS_SETTLED)
+    if (rounds_add(rounds, &readings[LARGE_OLD_FIRST].result, &readings[LARGE_NEW_FIRST].result,
+                   &readings[LARGE_OLD_SECOND].result) != ROUNDS_SETTLED)
         large_pass_begin(large, LARGE_ROUND);
     else if (rounds->verdict != VERDICT_MISMATCH)
         large_settle(large, rounds->verdict);
@@ -156,11 +181,9 @@ static bool
 is_countable(const struct large *large)
 {
     const struct large_reading *readings = large->readings;
-    for (size_t i = 0; i < LARGE_READINGS; i++) {
-        if (i == READING_NEW)
-            continue;
+    for (size_t i = LARGE_OLD_FIRST; i <= LARGE_OLD_SECOND; i += 2) {
         const struct digest *old_digest = readings[i].digest;
-        const struct digest *new_digest = readings[READING_NEW].digest;
+        const struct digest *new_digest = readings[LARGE_NEW_FIRST].digest;
         if (large->selection.is_by_place
                 ? digest_compare(old_digest, new_digest) != DIGEST_ORDER
                 : !digest_rest_counts_agree(old_digest, new_digest, &large->selection))
@@ -173,9 +196,9 @@ static void
 judge_round(struct large *large)
 {
     const struct large_reading *readings = large->readings;
-    const struct digest *new_digest = readings[READING_NEW].digest;
+    const struct digest *new_digest = readings[LARGE_NEW_FIRST].digest;
     struct difference first, second;
-    if (!are_digested(large, LARGE_READINGS)) {
+    if (!are_digested(large, LARGE_NEW_SECOND)) {
         large->has_selection = false;
         add_round(large, false);
         return;
@@ -184,15 +207,15 @@ judge_round(struct large *large)
         begin_again(large);
         return;
     }
-    if (!is_selection_sound(large, LARGE_READINGS) ||
-        !find_difference(large, &readings[READING_OLD_FIRST], &readings[READING_NEW], &first) ||
-        !find_difference(large, &readings[READING_OLD_SECOND], &readings[READING_NEW], &second)) {
+    if (!is_selection_sound(large, LARGE_NEW_SECOND) ||
+        !find_difference(large, &readings[LARGE_OLD_FIRST], &readings[LARGE_NEW_FIRST], &first) ||
+        !find_difference(large, &readings[LARGE_OLD_SECOND], &readings[LARGE_NEW_FIRST], &second)) {
         large_settle(large, VERDICT_UNVERIFIED);
         return;
     }
     if (first.class == DIFFERENCE_NONE && second.class == DIFFERENCE_NONE) {
-        if (digest_rest_agrees(readings[READING_OLD_FIRST].digest, new_digest, &large->selection) &&
-            digest_rest_agrees(readings[READING_OLD_SECOND].digest, new_digest, &large->selection))
+        if (digest_rest_agrees(readings[LARGE_OLD_FIRST].digest, new_digest, &large->selection) &&
+            digest_rest_agrees(readings[LARGE_OLD_SECOND].digest, new_digest, &large->selection))
             large_settle(large, VERDICT_LAGGING);
         else
             begin_again(large);
@@ -222,7 +245,7 @@ may_recheck(struct large *large)
     double share =
         (double)read->settings->entry->shadow.recheck.max_per_second / mirror->shadow->count;
     large->key.read = read->parameters_digest ^ read->shape->key.low;
-    for (size_t i = 0; i <= READING_NEW; i++) {
+    for (size_t i = 0; i <= LARGE_NEW_FIRST; i++) {
         uint64_t digest[2];
         result_digest(&large->readings[i].result, digest);
         large->key.sides[i] = digest[0];
@@ -248,8 +271,8 @@ judge_by_memory(struct large *large)
 static void
 judge_ends(struct large *large)
 {
-    const struct large_reading *old_reading = &large->readings[READING_OLD_FIRST];
-    const struct large_reading *new_reading = &large->readings[READING_NEW];
+    const struct large_reading *old_reading = &large->readings[LARGE_OLD_FIRST];
+    const struct large_reading *new_reading = &large->readings[LARGE_NEW_FIRST];
     struct difference difference;
     if (is_circumstance(old_reading) || is_circumstance(new_reading) ||
         !find_difference(large, old_reading, new_reading, &difference))
@@ -265,10 +288,10 @@ judge_ends(struct large *large)
 static void
 judge_survey(struct large *large)
 {
-    const struct large_reading *old_reading = &large->readings[READING_OLD_FIRST];
-    const struct large_reading *new_reading = &large->readings[READING_NEW];
+    const struct large_reading *old_reading = &large->readings[LARGE_OLD_FIRST];
+    const struct large_reading *new_reading = &large->readings[LARGE_NEW_FIRST];
     const struct determinacy *determinacy = determinacy_of(large);
-    if (!are_digested(large, READING_NEW + 1)) {
+    if (!are_digested(large, LARGE_NEW_FIRST + 1)) {
         judge_ends(large);
         return;
     }
@@ -290,12 +313,12 @@ judge_survey(struct large *large)
 static void
 judge_check(struct large *large)
 {
-    const struct large_reading *old_reading = &large->readings[READING_OLD_FIRST];
-    const struct large_reading *new_reading = &large->readings[READING_NEW];
+    const struct large_reading *old_reading = &large->readings[LARGE_OLD_FIRST];
+    const struct large_reading *new_reading = &large->readings[LARGE_NEW_FIRST];
     struct difference difference;
-    if (!are_digested(large, READING_NEW + 1)) {
+    if (!are_digested(large, LARGE_NEW_FIRST + 1)) {
         judge_ends(large);
-    } else if (!is_selection_sound(large, READING_NEW + 1) ||
+    } else if (!is_selection_sound(large, LARGE_NEW_FIRST + 1) ||
                !find_difference(large, old_reading, new_reading, &difference)) {
         large_settle(large, VERDICT_UNVERIFIED);
     } else if (difference.class != DIFFERENCE_NONE) {

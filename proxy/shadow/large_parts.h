@@ -14,19 +14,19 @@
 enum large_pass {
     LARGE_SURVEY, // old, new: the digests of all rows
     LARGE_CHECK,  // old, new: the rows whose inexact columns differ, against their tolerance
-    LARGE_ROUND,  // old, (fence), new, old: the rows that differ
+    LARGE_ROUND,  // old, (fence), new, old, and new where these differ: the rows that differ
 };
 
 enum large_stage {
-    LARGE_QUEUED,
     LARGE_OLD_FIRST,
-    LARGE_FENCE,
-    LARGE_NEW,
+    LARGE_NEW_FIRST,
     LARGE_OLD_SECOND,
-    LARGE_GAP
+    LARGE_NEW_SECOND,
+    LARGE_READINGS, // so many stages read
+    LARGE_FENCE = LARGE_READINGS,
+    LARGE_GAP,
+    LARGE_QUEUED,
 };
-
-enum large_reading_number { READING_OLD_FIRST, READING_NEW, READING_OLD_SECOND, LARGE_READINGS };
 
 struct large_reading {
     struct digest *digest; // NULL: no rows came
@@ -44,7 +44,7 @@ struct large {
     struct large *next; // of those that wait
     enum large_pass pass;
     enum large_stage stage;
-    struct large_reading readings[LARGE_READINGS]; // of this pass
+    struct large_reading readings[LARGE_READINGS]; // of this pass, by stage
     struct result heads[2];                        // each side's columns as last described
     bool is_described[2];                          // else assumed to be the other's
     struct digest_plan *plan;                      // of these columns; NULL: none were seen yet
@@ -73,7 +73,9 @@ void large_reading_fini(struct large_reading *reading);
 struct digest_plan *large_plan(struct large *large, enum side side, const struct result *described);
 struct large_reading *large_reading_running(struct large *large);
 void large_pass_begin(struct large *large, enum large_pass pass); // after a gap, if it is a round
-void large_settle(struct large *large, enum verdict verdict);     // ends it
+void
+large_read_new_again(struct large *large); // the last reading of a round; then it is judged anew
+void large_settle(struct large *large, enum verdict verdict); // ends it
 void large_settle_as(struct large *large, enum verdict verdict, enum difference_class class);
 void large_mismatch(struct large *large); // rounds say so, and there is evidence; ends it
 
