@@ -162,6 +162,9 @@ Test(digest, values_wrong_in_half_of_the_rows_are_values_of_that_column)
     struct difference difference = narrow(&pair, kept);
     cr_expect_eq(difference.class, DIFFERENCE_VALUE);
     cr_expect_eq(difference.column, 2);
+    for (size_t i = 0; i < difference.sample_count;
+         i++) // rows that correspond were kept of both sides
+        cr_expect_eq(difference.samples[i].column, 2);
     result_fini(&kept[0]);
     result_fini(&kept[1]);
     drop(&pair);
