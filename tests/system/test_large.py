@@ -103,7 +103,7 @@ def test_a_writer_makes_no_mismatch(pair, shop, start):
             number = 0
             while not stop.is_set():
                 number += 1
-                connection.execute("UPDATE wide SET price = %s WHERE id = %s", (number, number * 37 % 1024 + 1))
+                connection.execute("UPDATE wide SET price = %s WHERE id = %s", (number, number % 8 + 1))
     writer = threading.Thread(target=write)
     writer.start()
     try:
