@@ -25,6 +25,7 @@ struct result {
     size_t rows_length;
     size_t rows_capacity;
     size_t row_count;
+    uint64_t left_out; // rows of a large result that are not among these
     char sqlstate[6];
     char *message; // of the error; owned
     char *tag;     // owned

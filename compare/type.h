@@ -75,6 +75,11 @@ void type_pair_init(struct type_pair *pair, uint32_t old_type, uint32_t new_type
 // Appends the form of a value of one side. Forms of one pair compare across sides.
 void type_pair_form(const struct type_pair *pair, const struct cell *cell, bool is_new,
                     struct writer *form);
+// Is the form of such a value one mark, which *mark gets, and the bytes as they are? NULL has another.
+bool type_pair_form_is_bytes(const struct type_pair *pair, int16_t format, bool is_new,
+                             uint8_t *mark);
+// The same of bytea as text, whose form is what the digits behind \x stand for.
+bool type_pair_form_is_hex(const struct type_pair *pair, int16_t format, uint8_t *mark);
 // `forms` is memory to work in; without memory either of them is `failed` and the answer is void.
 bool type_pair_equal(const struct type_pair *pair, const struct cell *old_value,
                      const struct cell *new_value, struct writer forms[2]);

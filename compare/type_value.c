@@ -281,6 +281,25 @@ type_pair_form(const struct type_pair *pair, const struct cell *cell, bool is_ne
 }
 
 bool
+type_pair_form_is_bytes(const struct type_pair *pair, int16_t format, bool is_new, uint8_t *mark)
+{
+    enum type_family family = pair->levels[0];
+    struct type_reading reading = {.type = pair->types[is_new], .types = pair->resolvers[is_new]};
+    enum type_family own = own_family(&reading);
+    *mark = MARK_READ;
+    if (format == 0 || families[own].read_binary == NULL)
+        return families[family].read_text == type_read_bytes;
+    return reads_directly(family, own) && families[family].read_binary == type_read_bytes;
+}
+
+bool
+type_pair_form_is_hex(const struct type_pair *pair, int16_t format, uint8_t *mark)
+{
+    *mark = MARK_READ;
+    return format == 0 && families[pair->levels[0]].read_text == type_read_bytea;
+}
+
+bool
 type_pair_equal(const struct type_pair *pair, const struct cell *old_value,
                 const struct cell *new_value, struct writer forms[2])
 {

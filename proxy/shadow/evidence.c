@@ -292,7 +292,7 @@ detail_of(const struct rounds *rounds)
                     sides[i]->sqlstate);
         else
             fprintf(text, "%s%s gave %zu rows", ftell(text) > 0 ? "; " : "", names[i],
-                    sides[i]->row_count);
+                    sides[i]->row_count + sides[i]->left_out);
     }
     if (rounds->difference.is_collation)
         fputs("; both are sorted, by two collations", text);

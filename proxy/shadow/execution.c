@@ -293,6 +293,8 @@ execute_read(struct mirror *mirror, const struct unit *unit, const struct execut
         .result = execution->result,
         .skip = state_against(mirror, shape, execution),
     };
+    if (facts.skip == SKIP_NONE && execution->may_be_partial)
+        facts.skip = SKIP_ROW_LIMIT;
     if (facts.skip == SKIP_NONE && is_stale_plan(execution))
         facts.skip = SKIP_SESSION_STATE;
     read_begin(mirror, &facts);

@@ -16,6 +16,8 @@ struct execution {
     size_t bind_length;
     struct result *result; // NULL: cut away
     bool is_unknown;       // whether old accepted it is not known
+    bool
+        may_be_partial; // its portal may have been run in parts: the result that would say so was cut away
 };
 
 // Books it; its read is mirrored or not, and the state follows.

@@ -15,7 +15,8 @@
 #include "protocol/message.h"
 #include "proxy/report/figures.h"
 #include "proxy/shadow/evidence.h"
-#include "proxy/shadow/judge_fence.h"
+#include "proxy/shadow/fence.h"
+#include "proxy/shadow/large.h"
 #include "proxy/shadow/suspicion.h"
 #include <assert.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ struct judge {
     enum stage stage, after_pause;
     struct result readings[READINGS]; // of this round, by stage
     struct evidence_times times;
-    struct judge_fence *fence; // while stage is FENCE
+    struct fence *fence; // while stage is FENCE
     struct recheck recheck;
     uv_timer_t timer;
 };
@@ -56,7 +57,7 @@ static struct read *
 judge_detach(struct judge *judge)
 {
     struct read *read = judge->read;
-    judge_fence_abandon(&judge->fence);
+    fence_abandon(&judge->fence);
     readings_clear(judge);
     rounds_fini(&judge->rounds);
     read->judge = NULL;
@@ -158,8 +159,6 @@ trouble_with(const struct own_job *job)
         return NULL;
     case OWN_TIMEOUT:
         return "a reading timed out";
-    case OWN_TOO_BIG:
-        return "a reading is over shadow.max_result";
     default:
         return job->side == SIDE_NEW ? "new could not be read" : "old could not be read";
     }
@@ -221,6 +220,16 @@ sides_read(struct judge *judge)
         round_end(judge, false);
 }
 
+// The result has grown over shadow.max_result.
+static void
+judge_hand_over(struct judge *judge)
+{
+    struct verdict_key key = judge->recheck.key;
+    struct recheck_joined *joined = recheck_end(&judge->recheck);
+    large_begin(judge_detach(judge));
+    suspicion_settle_joined(joined, &key, 0, VERDICT_UNVERIFIED, DIFFERENCE_NONE, false);
+}
+
 static void
 reading_done(struct own_job *job)
 {
@@ -235,10 +244,15 @@ reading_done(struct own_job *job)
     if (!trouble && judge->stage == OLD_FIRST)
         position = position_of(job);
     bool has_position = job->units > READ_UNITS;
+    bool is_large = job->outcome == OWN_TOO_BIG;
     own_job_free(&job);
 
     if (is_stopping) {
         judge_abandon(judge->read);
+        return;
+    }
+    if (is_large) {
+        judge_hand_over(judge);
         return;
     }
     if (trouble) {
@@ -300,7 +314,8 @@ fence_begin(struct judge *judge, uint64_t position, bool has_position)
         return;
     }
     judge->stage = FENCE;
-    judge->fence = judge_fence_begin(judge->read, position, fence_passed, judge);
+    struct mirror *mirror = judge->read->mirror;
+    judge->fence = fence_wait(mirror->shadow, mirror->at->database, position, fence_passed, judge);
     if (!judge->fence)
         judge_give_up(judge, "no memory for the lag fence");
 }

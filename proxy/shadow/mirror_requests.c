@@ -178,6 +178,8 @@ take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
     if (portal->is_begun && request.row_limit == 0 && step->result_count &&
         step->results[0].kind == RESULT_ROWS)
         step->results[0].kind = RESULT_PARTIAL; // the rest of a portal that was run in parts
+    bool may_be_partial =
+        step->outcome == STEP_UNKNOWN && (portal->is_begun || request.row_limit != 0);
     portal->is_begun = true;
     struct execution execution = {
         .sql = portal->statement->sql,
@@ -187,6 +189,7 @@ take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
         .bind_length = portal->bind_length,
         .result = step->result_count ? &step->results[0] : NULL,
         .is_unknown = step->outcome == STEP_UNKNOWN,
+        .may_be_partial = may_be_partial,
     };
     execution_run(mirror, unit, &execution);
 }

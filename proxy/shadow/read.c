@@ -1,16 +1,15 @@
 // A read's way: read_begin books it and finds out whether anything speaks against mirroring it; the
 // mirrored run is one job on the other side, BEGIN READ ONLY, the read and ROLLBACK in one pipeline;
 // its answer is held against the served one. Equal: match. Else it is the judge's. Every way out is one
-// of the three read_end… functions, which alone touch the books. Runs on the session's shadow thread.
-//
-// Known compromise: a result over shadow.max_result is not compared yet; such reads are dropped as
-// `memory`.
+// of the three read_end… functions, which alone touch the books. A result over shadow.max_result, served
+// or mirrored, makes it a large read (large.c). Runs on the session's shadow thread.
 
 #include "proxy/shadow/read.h"
 #include "compare/rounds.h"
 #include "protocol/message.h"
 #include "proxy/log.h"
 #include "proxy/shadow/evidence.h"
+#include "proxy/shadow/large.h"
 #include "proxy/shadow/read_objection.h"
 #include "proxy/shadow/suspicion.h"
 #include <assert.h>
@@ -42,7 +41,7 @@ read_free(struct read **read)
     struct read *gone = *read;
     struct shadow *shadow = gone->mirror->shadow;
     *read = NULL;
-    assert(!gone->judge);
+    assert(!gone->judge && !gone->large);
     if (gone->link) {
         *gone->link = gone->next;
         if (gone->next)
@@ -214,8 +213,10 @@ read_new(struct mirror *mirror, const struct read_facts *facts, enum served serv
     read->served_ns = facts->unit->ended - facts->unit->begun;
     result_init(&read->results[SIDE_OLD]);
     result_init(&read->results[SIDE_NEW]);
-    read->results[read->served_side] = *facts->result;
-    result_init(facts->result);
+    if (facts->result) {
+        read->results[read->served_side] = *facts->result;
+        result_init(facts->result);
+    }
     read->held = sizeof(*read) + result_memory(&read->results[read->served_side]) +
                  facts->sql_length * 2 + facts->bind_length * 2;
     read->link = &shadow->reads;
@@ -275,8 +276,11 @@ read_begin(struct mirror *mirror, const struct read_facts *facts)
         return;
     }
     complete_columns(read, facts);
-    if (!read->state || !copy_request(read, facts) || !read_write_messages(read, facts) ||
-        !read_run_mirrored(read))
+    if (!read->state || !copy_request(read, facts) || !read_write_messages(read, facts))
+        read_end_dropped(&read, DROP_MEMORY);
+    else if (!facts->result)
+        large_begin(read);
+    else if (!read_run_mirrored(read))
         read_end_dropped(&read, DROP_MEMORY);
 }
 
@@ -346,6 +350,7 @@ read_mirrored(struct own_job *job)
     enum drop_reason drop;
     read_outcome(job, &skip, &drop);
     read->mirrored_ns = job->outcome == OWN_DONE ? job->ended - job->sent : 0;
+    bool is_large = job->outcome == OWN_TOO_BIG;
     bool has_answer = job->outcome == OWN_DONE && read_result_of(job, &read->results[other]);
     own_job_free(&job);
 
@@ -354,6 +359,8 @@ read_mirrored(struct own_job *job)
         read_end_skipped(&read, skip);
     } else if (drop != DROP_NONE) {
         read_end_dropped(&read, drop);
+    } else if (is_large) {
+        large_begin(read);
     } else if (!has_answer) {
         read_end_compared(&read, VERDICT_UNVERIFIED, DIFFERENCE_NONE);
     } else if (mirrored->kind == RESULT_ERROR && rounds_is_circumstance(mirrored->sqlstate)) {

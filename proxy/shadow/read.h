@@ -11,6 +11,7 @@
 #include "proxy/shadow/statement.h"
 
 struct judge;
+struct large;
 
 struct read_facts { // what mirror knows of an execution; borrowed, but `result` is moved
     const struct unit *unit;
@@ -21,7 +22,7 @@ struct read_facts { // what mirror knows of an execution; borrowed, but `result`
     const uint8_t *bind;         // Bind's body, else NULL
     size_t bind_length;
     struct shape *shape;   // NULL: there are no catalogs to analyse it by
-    struct result *result; // NULL: the reply was cut away
+    struct result *result; // NULL: the reply was cut away (over shadow.max_result)
     enum skip_reason skip; // what the session's state says; SKIP_NONE: nothing against it
 };
 
@@ -39,8 +40,9 @@ struct read {
     uint64_t mirrored_ns; // 0: not run
     uint8_t *messages;    // what is sent to run it once more, READ ONLY; owned
     size_t messages_length;
-    char *sql;     // owned
-    uint8_t *bind; // owned, NULL for the simple protocol
+    size_t begin_length; // of its first message, BEGIN
+    char *sql;           // owned
+    uint8_t *bind;       // owned, NULL for the simple protocol
     size_t bind_length;
     uint64_t parameters_digest;
     struct result results[2]; // the first pair, by side
@@ -49,6 +51,7 @@ struct read {
     bool is_accepted;    // the mismatch is a known one
     size_t held;         // bytes that it keeps, in the shadow's held_bytes
     struct judge *judge; // while a suspicion is being settled
+    struct large *large; // while a result over shadow.max_result is compared
 };
 
 enum { READ_UNITS = 3 /* BEGIN, the read, ROLLBACK */, READ_IN_FLIGHT_LIMIT = 8192 /* a thread */ };
@@ -59,6 +62,9 @@ void read_begin(struct mirror *mirror, const struct read_facts *facts);
 bool read_write_messages(struct read *read, const struct read_facts *facts);
 // A job that runs the read once more on `side`; NULL without memory. With `tail` a further Query.
 struct own_job *read_job(struct read *read, enum side side, const char *tail);
+// The same, with a further Query behind BEGIN.
+struct own_job *read_job_after(struct read *read, enum side side, const char *first,
+                               const char *tail);
 // The result of the read within a finished job. False: the reply is no answer to it.
 bool read_result_of(const struct own_job *job, struct result *result);
 // Is `difference` between the results, old's and new's? False: no memory.

@@ -7,13 +7,23 @@
 struct own_job *
 read_job(struct read *read, enum side side, const char *tail)
 {
+    return read_job_after(read, side, NULL, tail);
+}
+
+struct own_job *
+read_job_after(struct read *read, enum side side, const char *first, const char *tail)
+{
     const struct configuration_shadow *shadow = &read->settings->entry->shadow;
     struct own_job *job = own_job_new();
     struct writer writer;
     if (!job)
         return NULL;
     writer_init(&writer);
-    writer_bytes(&writer, read->messages, read->messages_length);
+    writer_bytes(&writer, read->messages, read->begin_length);
+    if (first)
+        request_write_query(&writer, first);
+    writer_bytes(&writer, read->messages + read->begin_length,
+                 read->messages_length - read->begin_length);
     if (tail)
         request_write_query(&writer, tail);
     if (!writer.failed)
@@ -30,7 +40,7 @@ read_job(struct read *read, enum side side, const char *tail)
     };
     job->side = side;
     job->state = read->state ? state_snapshot_ref(read->state) : NULL;
-    job->units = READ_UNITS + (tail ? 1 : 0);
+    job->units = READ_UNITS + (first ? 1u : 0u) + (tail ? 1u : 0u);
     job->max_reply = shadow->max_result + 4096;
     job->timeout = shadow->timeout;
     job->queue_timeout = shadow->timeout;

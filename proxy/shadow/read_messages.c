@@ -89,6 +89,7 @@ read_write_messages(struct read *read, const struct read_facts *facts)
     const char *encoding = state_client_encoding(read->mirror->state);
     writer_init(&writer);
     bool is_well = write_begin(&writer, encoding, facts->prepare);
+    read->begin_length = writer.length;
     if (facts->statement)
         is_well = is_well && write_extended(&writer, encoding, facts);
     else

@@ -74,12 +74,13 @@ read_drop_of(struct mirror *mirror, const struct read_facts *facts)
     if (!facts->shape) // never analysed: one side's catalogs have not been read
         return mirror->at->catalogs->catalogs[SIDE_OLD] ? DROP_NEW_UNAVAILABLE
                                                         : DROP_OLD_UNAVAILABLE;
-    if (!facts->result)
+    if (!facts->result && !facts->unit->is_reply_cut)
         return DROP_MEMORY;
     if (atomic_load(&shadow->held_reads) >= READ_IN_FLIGHT_LIMIT)
         return DROP_QUEUE_FULL;
     size_t limit = mirror->at->settings->entry->shadow.memory / shadow->count;
-    if (atomic_load(&shadow->held_bytes) + result_memory(facts->result) > limit)
+    size_t result = facts->result ? result_memory(facts->result) : 0;
+    if (atomic_load(&shadow->held_bytes) + result > limit)
         return DROP_MEMORY;
     return DROP_NONE;
 }

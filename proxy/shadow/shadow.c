@@ -13,6 +13,7 @@
 #include "proxy/log.h"
 #include "proxy/report/reporter.h"
 #include "proxy/shadow/judge.h"
+#include "proxy/shadow/large.h"
 #include "proxy/shadow/mirror.h"
 #include "proxy/shadow/read.h"
 #include "proxy/shadow/rechecks.h"
@@ -207,9 +208,12 @@ stop(struct shadow *shadow)
     run_mail(shadow, false);
     for (struct read *read = shadow->reads; read;) {
         bool is_waiting = read->judge && judge_is_waiting(read->judge);
+        bool is_large_waiting = read->large && large_is_waiting(read->large);
         if (is_waiting)
             judge_abandon(read); // and others with it: begin again
-        read = is_waiting ? shadow->reads : read->next;
+        else if (is_large_waiting)
+            large_abandon(read);
+        read = is_waiting || is_large_waiting ? shadow->reads : read->next;
     }
     own_pool_stop(shadow->pool, pool_closed, shadow);
 }
@@ -302,6 +306,7 @@ shadow_start(struct shadow *shadow, struct instance *instance, unsigned index, u
     shadow->index = index;
     shadow->count = count;
     shadow->random = uv_hrtime() ^ ((uint64_t)(index + 1) << 48);
+    shadow->large.end = &shadow->large.first;
     shadow->verdicts = verdict_memory_new();
     shadow->rechecks = rechecks_new();
     uv_loop_init(&shadow->loop);

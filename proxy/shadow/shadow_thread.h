@@ -12,6 +12,7 @@
 struct mirror;
 struct read;
 struct rechecks;
+struct large;
 struct verdict_memory;
 
 // One database as one shadow thread sees it: references that are renewed when their epoch moves.
@@ -50,9 +51,13 @@ struct shadow {
     unsigned watched_in_vain; // turns of it since the last unit
     struct feed *feed;
     struct own_pool *pool;
-    void *mirrors;         // by session id (tsearch)
-    struct mirror *parked; // list
-    struct read *reads;    // those in flight, list
+    void *mirrors;                  // by session id (tsearch)
+    struct mirror *parked;          // list
+    struct read *reads;             // those in flight, list
+    struct {                        // reads with large results
+        struct large *first, **end; // those that wait, FIFO
+        unsigned waiting, running;
+    } large;
     struct shadow_database *databases;
     struct rechecks *rechecks;       // suspicions that are being settled
     struct verdict_memory *verdicts; // what suspicions came to in the last minute

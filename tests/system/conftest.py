@@ -20,7 +20,7 @@ INSERT INTO parts SELECT i, l, 'part ' || l || ' of ' || i FROM generate_series(
 
 
 def pytest_addoption(parser):
-    parser.addoption("--long", action="store_true", help="the large sizes as well: 1 GiB of COPY both ways")
+    parser.addoption("--long", action="store_true", help="the large sizes as well: 1 GiB of COPY both ways, a result of 5 GiB")
 
 
 @pytest.fixture

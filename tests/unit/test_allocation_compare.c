@@ -2,7 +2,9 @@
 // failing, then their second, and so on until none fails. Each says so or gives the right answer,
 // leaks nothing, and never calls two results equal that are not, nor different that are equal.
 // The linker puts our allocators in place of the library's (see tests/CMakeLists.txt).
+#include "compare/digest.h"
 #include "compare/rounds.h"
+#include "digests.h"
 #include "tables.h"
 
 void *__real_malloc(size_t size);
@@ -215,4 +217,58 @@ Test(allocation_compare, rounds_are_never_wrong)
         settle_without(i, still, VERDICT_MISMATCH);
         settle_without(i, hot, VERDICT_MISMATCH);
     }
+}
+
+static bool
+digest_both(const struct result *new_result, enum digest_relation expected)
+{
+    struct result heads[2];
+    struct result kept;
+    struct digest *digests[3] = {NULL};
+    struct digest_selection selection;
+    bool has_heads = head_of(&heads[0], &old_result);
+    has_heads = head_of(&heads[1], new_result) && has_heads;
+    bool has_kept = head_of(&kept, &old_result);
+    struct digest_plan *plan =
+        has_heads && has_kept ? digest_plan_new(&heads[0], &heads[1], &no_order, &rules) : NULL;
+    bool is_done = plan != NULL;
+    if (is_done) {
+        digests[0] = digest_of(plan, false, &old_result, NULL, NULL, 3);
+        digests[1] = digest_of(plan, true, new_result, NULL, NULL, 3);
+        is_done = digests[0] != NULL && digests[1] != NULL;
+    }
+    if (is_done) {
+        enum digest_relation relation = digest_compare(digests[0], digests[1]);
+        cr_expect_eq(relation, expected, "%d", relation);
+        cr_expect(digest_select(digests[0], digests[1], &selection));
+        digests[2] = digest_of(plan, false, &old_result, &selection, &kept, 3);
+        is_done = digests[2] != NULL;
+        cr_expect(!is_done || kept.row_count > 0);
+    }
+    for (size_t i = 0; i < 3; i++)
+        digest_free(&digests[i]);
+    digest_plan_free(&plan);
+    result_fini(&heads[0]);
+    result_fini(&heads[1]);
+    result_fini(&kept);
+    return is_done;
+}
+
+static bool
+digest_equal(void)
+{
+    return digest_both(&equal_result, DIGEST_INEXACT);
+}
+
+static bool
+digest_other(void)
+{
+    return digest_both(&other_result, DIGEST_ROWS);
+}
+
+Test(allocation_compare, digests_say_that_they_are_incomplete, .init = make_tables,
+     .fini = drop_tables)
+{
+    cr_expect(fail_each(digest_equal) > 10);
+    cr_expect(fail_each(digest_other) > 10);
 }
