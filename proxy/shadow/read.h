@@ -17,6 +17,7 @@ struct read_facts { // what mirror knows of an execution; borrowed, but `result`
     const char *sql; // one statement's, UTF-8
     size_t sql_length;
     const char *prepare;         // `sql` is an EXECUTE of what this PREPARE made, else NULL
+    const char *executed;        // what that EXECUTE runs, else NULL
     struct statement *statement; // extended protocol, else NULL
     const uint8_t *bind;         // Bind's body, else NULL
     size_t bind_length;
@@ -39,6 +40,8 @@ struct read {
     uint64_t mirrored_ns; // 0: not run
     uint8_t *messages;    // what is sent to run it once more, READ ONLY; owned
     size_t messages_length;
+    uint8_t *new_messages; // likewise for new, where it is rewritten; NULL: the same
+    size_t new_messages_length;
     char *sql;     // owned
     uint8_t *bind; // owned, NULL for the simple protocol
     size_t bind_length;
@@ -55,8 +58,9 @@ enum { READ_UNITS = 3 /* BEGIN, the read, ROLLBACK */, READ_IN_FLIGHT_LIMIT = 81
 
 // Books the read and either ends it at once (skipped, dropped) or starts its mirrored run.
 void read_begin(struct mirror *mirror, const struct read_facts *facts);
-// Writes read->messages. False: no memory.
-bool read_write_messages(struct read *read, const struct read_facts *facts);
+// Writes read->messages and, of a read that is rewritten, read->new_messages. False: no memory. *refused: this one
+// cannot be put to new.
+bool read_write_messages(struct read *read, const struct read_facts *facts, bool *refused);
 // A job that runs the read once more on `side`; NULL without memory. With `tail` a further Query.
 struct own_job *read_job(struct read *read, enum side side, const char *tail);
 // The result of the read within a finished job. False: the reply is no answer to it.

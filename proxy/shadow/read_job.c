@@ -13,7 +13,10 @@ read_job(struct read *read, enum side side, const char *tail)
     if (!job)
         return NULL;
     writer_init(&writer);
-    writer_bytes(&writer, read->messages, read->messages_length);
+    if (side == SIDE_NEW && read->new_messages)
+        writer_bytes(&writer, read->new_messages, read->new_messages_length);
+    else
+        writer_bytes(&writer, read->messages, read->messages_length);
     if (tail)
         request_write_query(&writer, tail);
     if (!writer.failed)
