@@ -6,85 +6,8 @@
 // of it written as columns, GROUP BY of a key (which a subquery has not).
 #include "compare/sql/rewrite_names.h"
 
-#include "compare/sql/lexer.h"
 #include <stdlib.h>
 #include <string.h>
-
-typedef void visitor(struct renaming *renaming, const ProtobufCMessage *message);
-
-void
-renaming_refuse(struct renaming *renaming, const char *because)
-{
-    if (renaming->because == NULL)
-        renaming->because = because;
-}
-
-static void *
-grow(struct renaming *renaming, void *array, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return array;
-    void *larger = reallocarray(array, *capacity * 2 + 16, size);
-    if (larger == NULL)
-        renaming->no_memory = true;
-    else
-        *capacity = *capacity * 2 + 16;
-    return larger;
-}
-
-void
-renaming_splice(struct renaming *renaming, size_t at, size_t end, struct text *text)
-{
-    struct rewrite_splice *larger = grow(renaming, renaming->splices, renaming->splice_count,
-                                         &renaming->splice_capacity, sizeof(*renaming->splices));
-    char *kept =
-        arena_bytes(&renaming->arena, text->bytes == NULL ? "" : text->bytes, text->length);
-    renaming->no_memory |= larger == NULL || kept == NULL || text->has_failed;
-    text_fini(text);
-    if (larger != NULL)
-        renaming->splices = larger;
-    if (renaming->no_memory)
-        return;
-    if (end <= at || end > renaming->subject->length)
-        renaming_refuse(renaming, "a name was not found where it should be");
-    renaming->splices[renaming->splice_count] =
-        (struct rewrite_splice){at, end, kept, renaming->splice_count};
-    renaming->splice_count++;
-}
-
-// The tokens of a dotted name from `at` on; *last is where the last one begins.
-static size_t
-dotted(const struct renaming *renaming, size_t at, size_t parts, size_t *last)
-{
-    const struct rewrite_subject *subject = renaming->subject;
-    struct lexer lexer;
-    struct lexer_token token;
-    if (at >= subject->length)
-        return 0;
-    lexer_init(&lexer, subject->sql + at, subject->length - at);
-    for (;;) {
-        do
-            lexer_next(&lexer, &token);
-        while (token.kind == LEXER_COMMENT);
-        if (token.kind != LEXER_WORD && token.kind != LEXER_QUOTED_WORD)
-            return 0;
-        *last = (size_t)(token.text - subject->sql);
-        if (--parts == 0)
-            return *last + token.length;
-        do
-            lexer_next(&lexer, &token);
-        while (token.kind == LEXER_COMMENT);
-        if (!lexer_token_is(&token, "."))
-            return 0;
-    }
-}
-
-size_t
-renaming_end_of(const struct renaming *renaming, size_t at, size_t parts)
-{
-    size_t last;
-    return dotted(renaming, at, parts, &last);
-}
 
 bool
 renaming_has_cte(const struct renaming *renaming, const char *name)
@@ -104,76 +27,6 @@ renaming_has_column(const struct catalog_relation *relation, const char *name)
     return false;
 }
 
-static const char *
-string_of(const PgQuery__Node *node)
-{
-    return node != NULL && node->node_case == PG_QUERY__NODE__NODE_STRING ? node->string->sval
-                                                                          : NULL;
-}
-
-static void
-each_child(struct renaming *renaming, const ProtobufCMessage *message, visitor *visit)
-{
-    for (unsigned i = 0; i < message->descriptor->n_fields && renaming->because == NULL; i++) {
-        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
-        const char *at = (const char *)message + field->offset;
-        const char *quantifier = (const char *)message + field->quantifier_offset;
-        if (field->type != PROTOBUF_C_TYPE_MESSAGE)
-            continue;
-        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            const ProtobufCMessage *const *list;
-            size_t count;
-            memcpy(&list, at, sizeof(list));
-            memcpy(&count, quantifier, sizeof(count));
-            for (size_t k = 0; k < count && renaming->because == NULL; k++)
-                visit(renaming, list[k]);
-            continue;
-        }
-        uint32_t which = field->id;
-        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0)
-            memcpy(&which, quantifier, sizeof(which));
-        const ProtobufCMessage *child;
-        memcpy(&child, at, sizeof(child));
-        if (which == field->id && child != NULL)
-            visit(renaming, child);
-    }
-}
-
-// --- which columns the statement can name -----------------------------------------------------
-
-static void
-use(struct renaming *renaming, const char *name)
-{
-    if (name == NULL)
-        return;
-    const char **larger = grow(renaming, renaming->used, renaming->used_count,
-                               &renaming->used_capacity, sizeof(*renaming->used));
-    if (larger == NULL)
-        return;
-    renaming->used = larger;
-    renaming->used[renaming->used_count++] = name;
-}
-
-static void
-collect(struct renaming *renaming, const ProtobufCMessage *message)
-{
-    if (message->descriptor == &pg_query__column_ref__descriptor) {
-        const PgQuery__ColumnRef *reference = (const PgQuery__ColumnRef *)message;
-        const PgQuery__Node *last =
-            reference->n_fields == 0 ? NULL : reference->fields[reference->n_fields - 1];
-        renaming->uses_all |= string_of(last) == NULL;
-        use(renaming, string_of(last));
-    } else if (message->descriptor == &pg_query__join_expr__descriptor) {
-        const PgQuery__JoinExpr *join = (const PgQuery__JoinExpr *)message;
-        renaming->uses_all |= join->is_natural;
-        for (size_t i = 0; i < join->n_using_clause; i++)
-            use(renaming, string_of(join->using_clause[i]));
-    } else if (message->descriptor == &pg_query__alias__descriptor) {
-        renaming->uses_all |= ((const PgQuery__Alias *)message)->n_colnames > 0;
-    }
-    each_child(renaming, message, collect);
-}
-
 // --- columns ----------------------------------------------------------------------------------
 
 static const struct rewrite_item *
@@ -190,8 +43,8 @@ static void
 visit_column(struct renaming *renaming, const PgQuery__ColumnRef *reference)
 {
     size_t count = reference->n_fields;
-    const char *column = count == 0 ? NULL : string_of(reference->fields[count - 1]);
-    const char *table = count < 2 ? column : string_of(reference->fields[count - 2]);
+    const char *column = count == 0 ? NULL : renaming_string(reference->fields[count - 1]);
+    const char *table = count < 2 ? column : renaming_string(reference->fields[count - 2]);
     const struct rewrite_item *item = table == NULL ? NULL : find_item(renaming, table);
     if (item == NULL || item->relation == NULL)
         return;
@@ -205,7 +58,7 @@ visit_column(struct renaming *renaming, const PgQuery__ColumnRef *reference)
         return;
     size_t at = (size_t)reference->location, table_at = 0;
     struct text nothing = {0};
-    if (dotted(renaming, at, count - 1, &table_at) == 0)
+    if (renaming_dotted(renaming, at, count - 1, &table_at) == 0)
         renaming_refuse(renaming, "a name was not found where it should be");
     renaming_splice(renaming, at, table_at, &nothing);
 }
@@ -230,7 +83,7 @@ static void
 visit_qualified(struct renaming *renaming, size_t count, PgQuery__Node *const *names,
                 int32_t location)
 {
-    const char *schema = count == 2 ? string_of(names[0]) : NULL;
+    const char *schema = count == 2 ? renaming_string(names[0]) : NULL;
     const struct rewrite_pair *pair = schema == NULL ? NULL : find_schema(renaming, schema);
     const char *dot = pair == NULL ? NULL : strchr(pair->to, '.');
     if (dot == NULL || strcmp(schema, "pg_catalog") == 0)
@@ -246,7 +99,7 @@ visit_qualified(struct renaming *renaming, size_t count, PgQuery__Node *const *n
 static void
 visit_type(struct renaming *renaming, const PgQuery__TypeName *type)
 {
-    const char *name = type->n_names == 0 ? NULL : string_of(type->names[type->n_names - 1]);
+    const char *name = type->n_names == 0 ? NULL : renaming_string(type->names[type->n_names - 1]);
     const struct catalog_relation *relations;
     size_t count = name == NULL
                        ? 0
@@ -281,7 +134,7 @@ shows(const PgQuery__SelectStmt *select, const PgQuery__Node *node, const char *
     if (node->node_case != PG_QUERY__NODE__NODE_COLUMN_REF || node->column_ref->n_fields == 0)
         return false;
     const PgQuery__ColumnRef *reference = node->column_ref;
-    const char *name = string_of(reference->fields[reference->n_fields - 1]);
+    const char *name = renaming_string(reference->fields[reference->n_fields - 1]);
     if (name == NULL || strcmp(name, column) == 0)
         return true;
     for (size_t i = 0; reference->n_fields == 1 && i < select->n_target_list; i++) {
@@ -370,7 +223,7 @@ visit_select(struct renaming *renaming, const PgQuery__SelectStmt *select)
     for (size_t i = 0; i < select->n_from_clause; i++)
         renaming_from(renaming, select->from_clause[i], is_table_command(select));
     check_groups(renaming, select);
-    each_child(renaming, &rest.base, visit);
+    renaming_each(renaming, &rest.base, visit);
     renaming->level = level.outer;
     renaming->ctes = ctes;
 }
@@ -393,39 +246,7 @@ visit(struct renaming *renaming, const ProtobufCMessage *message)
         const PgQuery__FuncCall *call = (const PgQuery__FuncCall *)message;
         visit_qualified(renaming, call->n_funcname, call->funcname, call->location);
     }
-    each_child(renaming, message, visit);
-}
-
-// --- the text ---------------------------------------------------------------------------------
-
-static int
-by_place(const void *a, const void *b)
-{
-    const struct rewrite_splice *left = a, *right = b;
-    if (left->at != right->at)
-        return left->at < right->at ? -1 : 1;
-    return left->order < right->order ? -1 : left->order > right->order;
-}
-
-static char *
-put_together(struct renaming *renaming)
-{
-    struct text text = {0};
-    const char *sql = renaming->subject->sql;
-    size_t done = 0;
-    qsort(renaming->splices, renaming->splice_count, sizeof(*renaming->splices), by_place);
-    for (size_t i = 0; i < renaming->splice_count; i++) {
-        const struct rewrite_splice *splice = &renaming->splices[i];
-        if (splice->at < done) {
-            renaming_refuse(renaming, "two names stand at one place");
-            break;
-        }
-        text_add_bytes(&text, sql + done, splice->at - done);
-        text_add(&text, splice->text);
-        done = splice->end;
-    }
-    text_add_bytes(&text, sql + done, renaming->subject->length - done);
-    return text_take(&text);
+    renaming_each(renaming, message, visit);
 }
 
 static enum rewrite_status
@@ -436,7 +257,7 @@ outcome(struct renaming *renaming, struct rewritten *rewritten)
     if (renaming->because == NULL && renaming->splice_count == 0)
         return REWRITE_SAME;
     if (renaming->because == NULL) {
-        rewritten->sql = put_together(renaming);
+        rewritten->sql = renaming_text(renaming);
         if (rewritten->sql == NULL)
             return REWRITE_NO_MEMORY;
     }
@@ -459,7 +280,7 @@ rewrite_names(const struct rewrites *rewrites, const struct rewrite_subject *sub
         return parsed == PARSE_NO_MEMORY ? REWRITE_NO_MEMORY : REWRITE_SAME;
     }
     struct renaming renaming = {.rewrites = rewrites, .subject = subject};
-    collect(&renaming, &tree->base);
+    renaming_collect(&renaming, &tree->base);
     visit(&renaming, &tree->stmts[0]->stmt->base);
     enum rewrite_status status = outcome(&renaming, rewritten);
     free(renaming.splices);

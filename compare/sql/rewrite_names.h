@@ -1,4 +1,4 @@
-// The inside of rewrite_names.c and rewrite_from.c: one statement on its way to new's names.
+// The inside of the renaming: one statement on its way to new's names.
 #ifndef COMPARE_SQL_REWRITE_NAMES_H
 #define COMPARE_SQL_REWRITE_NAMES_H
 
@@ -43,10 +43,25 @@ struct renaming {
     bool no_memory;
 };
 
+typedef void renaming_visitor(struct renaming *renaming, const ProtobufCMessage *message);
+
+// rewrite_text.c
 void renaming_refuse(struct renaming *renaming, const char *because);
+void *renaming_grow(struct renaming *renaming, void *array, size_t count, size_t *capacity,
+                    size_t size); // NULL: no memory, noted
+// Takes the text.
 void renaming_splice(struct renaming *renaming, size_t at, size_t end, struct text *text);
 // Where the token at `at` ends, after `parts` names with dots between; 0: there are none.
 size_t renaming_end_of(const struct renaming *renaming, size_t at, size_t parts);
+// Likewise; *last is where the last of the parts begins.
+size_t renaming_dotted(const struct renaming *renaming, size_t at, size_t parts, size_t *last);
+char *renaming_text(struct renaming *renaming); // NULL: no memory
+// rewrite_collect.c
+const char *renaming_string(const PgQuery__Node *node); // of a String node, or NULL
+void renaming_each(struct renaming *renaming, const ProtobufCMessage *message,
+                   renaming_visitor *visit);
+void renaming_collect(struct renaming *renaming, const ProtobufCMessage *message);
+// rewrite_names.c
 bool renaming_has_cte(const struct renaming *renaming, const char *name);
 bool renaming_has_column(const struct catalog_relation *relation, const char *name);
 // rewrite_from.c: the items of a FROM clause; `is_table`: of the command TABLE.

@@ -127,7 +127,7 @@ def test_a_rewrite_that_leads_to_nothing_is_reported_and_never_sent(start, pair,
             ask(connection, protocol, *READS[-1])
     status = proxy.settled(reshaped, before + 2 * len(PROTOCOLS))
     assert proxy.skipped(reshaped)["rewrite"] == 2 * len(PROTOCOLS), (status, proxy.skipped(reshaped))
-    assert "nobody" not in pair.new.said(mark)
+    assert "nowhere" not in pair.new.said(mark)
     # RELOAD tries the rewrites again.
     proxy.configuration["databases"][reshaped]["rewrite"] = REWRITE
     proxy.write()
