@@ -1,6 +1,6 @@
 """compare.rules: each does what it says and no more, by either protocol, in either format, of arrays as well."""
 
-import pytest
+from proxy import wait_until
 
 # What a rule says, what is done to new's row 5, the read, and what comes of it with the rule: a match, a skip, an accepted mismatch, or the
 # column that is still at fault. Without the rule each is a mismatch.
@@ -46,7 +46,7 @@ def fault(what):
 
 
 def outcome(proxy, name, sql, binary):
-    """What came of one read."""
+    """What came of one read; None: nothing yet."""
     before, known = proxy.settled(name), len(proxy.console("SHOW MISMATCHES"))
     with proxy.connect(name) as connection:
         connection.execute(sql + (" AND %s" if binary else ""), (True,) if binary else None, binary=binary, prepare=binary)
@@ -56,25 +56,25 @@ def outcome(proxy, name, sql, binary):
     if status["match"] > before["match"]:
         return "match"
     if status["mismatch"] == before["mismatch"]:
-        return {key: value for key, value in status.items() if value != before.get(key)} | proxy.skipped(name)
+        return None  # RELOAD has the lag probe begin anew: unverified until it knows
     mismatches = proxy.console("SHOW MISMATCHES")
     return mismatches[0]["column"] if len(mismatches) > known else "accepted"
 
 
-@pytest.mark.parametrize("binary", [False, True], ids=["simple", "binary"])
-def test_each_rule_does_what_it_says_and_no_more(start, pair, binary):
+def test_each_rule_does_what_it_says_and_no_more(start, pair):
     name = pair.database(TABLE, TABLE)
     proxy = start(name, {"shadow": {"recheck": {"rounds": 2, "attempts": 4, "settle": "1ms"}}})
-    proxy.warmed(name, lambda: outcome(proxy, name, ALL, binary))
+    proxy.warmed(name, lambda: outcome(proxy, name, ALL, False))
     failed = []
     for rules, what, sql, expected in RULES:
         pair.new.psql("DELETE FROM t; ALTER TABLE t DROP COLUMN IF EXISTS more; SET ROLE app;" + TABLE[TABLE.index("INSERT"):] + fault(what), name)
         proxy.configuration["databases"][name]["compare"]["rules"] = rules
         proxy.write()
         proxy.console("RELOAD")
-        got = outcome(proxy, name, sql, binary)
-        if got != expected:
-            failed.append((rules, what, expected, got))
+        for binary in (False, True):
+            got = wait_until(lambda: outcome(proxy, name, sql, binary), what=proxy.said)  # pylint: disable=cell-var-from-loop
+            if got != expected:
+                failed.append((rules, what, binary, expected, got))
     proxy.stop()
     pair.forget(name)
-    assert not failed, failed
+    assert not failed, "\n".join(map(str, failed))
