@@ -6,6 +6,7 @@
 #include "config/connection.h"
 #include "proxy/log.h"
 #include "proxy/report/figures.h"
+#include "proxy/rewriting.h"
 #include "proxy/shadow/fair_share.h"
 #include "proxy/transport/tls.h"
 #include <assert.h>
@@ -37,6 +38,7 @@ settings_free(struct database_settings *settings)
         if (settings->tls[side])
             tls_context_unref(&settings->tls[side]);
     }
+    rewriting_free(&settings->rewrites);
     configuration_unref(&settings->configuration);
     free(settings);
 }
@@ -80,6 +82,12 @@ settings_new(const struct configuration *configuration, const char *name, char *
     settings->configuration = configuration_ref(configuration);
     settings->entry = configuration_database(configuration, name);
     assert(settings->entry);
+    settings->rewrites = rewriting_new(settings->entry);
+    if (!settings->rewrites) {
+        snprintf(error, error_size, "out of memory");
+        settings_free(settings);
+        return NULL;
+    }
     if (settings_connect(settings, SIDE_OLD, name, error, error_size) &&
         settings_connect(settings, SIDE_NEW, name, error, error_size))
         return settings;
@@ -134,6 +142,22 @@ database_catalogs_unref(struct database_catalogs **catalogs)
             catalog_unref(&gone->catalogs[side]);
     }
     free(gone);
+}
+
+void
+database_set_rewrite_trouble(struct database *database, const char *trouble)
+{
+    pthread_mutex_lock(&database->lock);
+    snprintf(database->rewrite_trouble, sizeof database->rewrite_trouble, "%s", trouble);
+    pthread_mutex_unlock(&database->lock);
+}
+
+void
+database_rewrite_trouble(struct database *database, char trouble[DATABASE_TROUBLE])
+{
+    pthread_mutex_lock(&database->lock);
+    snprintf(trouble, DATABASE_TROUBLE, "%s", database->rewrite_trouble);
+    pthread_mutex_unlock(&database->lock);
 }
 
 bool

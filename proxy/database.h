@@ -5,6 +5,7 @@
 #define PROXY_DATABASE_H
 
 #include "compare/sql/catalog.h"
+#include "compare/sql/rewrite.h"
 #include "config/configuration.h"
 #include "proxy/report/books.h"
 #include "proxy/transport/target.h"
@@ -29,6 +30,7 @@ struct database_settings {
     const struct configuration_database *entry;
     struct target *targets[2];  // by side
     struct tls_context *tls[2]; // NULL: no TLS
+    struct rewrites *rewrites;  // of `entry`
 };
 
 struct database_catalogs { // immutable, replaced whole
@@ -37,11 +39,15 @@ struct database_catalogs { // immutable, replaced whole
     struct catalog *catalogs[2]; // by side; NULL: not read yet
 };
 
+enum { DATABASE_TROUBLE = 1024 };
+
 struct database {
     char *name;
     pthread_mutex_t lock; // for `settings` and `catalogs`, held for a ref at most
     struct database_settings *settings;
     struct database_catalogs *catalogs;
+    char rewrite_trouble
+        [DATABASE_TROUBLE]; // what of the rewrites leads to nothing on new; behind the lock
     atomic_uint_fast64_t settings_epoch; // goes up with each replacement: threads cache a reference
     atomic_uint_fast64_t catalogs_epoch;
     // What the shadow waits for after DDL: statements are not analysed by catalogs of an older epoch.
@@ -79,6 +85,9 @@ void database_catalogs_unref(struct database_catalogs **catalogs);
 void database_set_catalogs(struct database *database, struct catalog *old_catalog,
                            struct catalog *new_catalog); // takes both references
 
+// What of the rewrites leads to nothing on new, "": all is well.
+void database_set_rewrite_trouble(struct database *database, const char *trouble);
+void database_rewrite_trouble(struct database *database, char trouble[DATABASE_TROUBLE]);
 // Is nothing mirrored, and nothing served by new?
 bool database_is_idle(const struct database *database);
 // Nothing is analysed any more by catalogs of an older epoch. Any thread.

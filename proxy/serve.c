@@ -216,9 +216,6 @@ warn_of_what_has_no_effect(const struct configuration *configuration)
         if (entry->ramp_count > 0) {
             log_event(LOG_WARNING_LEVEL, "no_effect_yet", "database=%s key=ramp", entry->name);
         }
-        if (entry->rewrite_count > 0) {
-            log_event(LOG_WARNING_LEVEL, "no_effect_yet", "database=%s key=rewrite", entry->name);
-        }
         if (entry->canary.percent > 0) {
             log_event(LOG_WARNING_LEVEL, "no_effect_yet",
                       "database=%s key=guardrail hint=\"watch the canary yourself\"", entry->name);

@@ -252,8 +252,36 @@ value_of(const struct rowset *rows)
     return value;
 }
 
+// What new is sent, where that is another text: *tree is to be freed. NULL: the same, or it is refused.
+static const PgQuery__Node *
+rewrite(struct analysis *analysis, const char *sql, size_t length,
+        const struct analysis_context *context, PgQuery__ParseResult **tree, bool *no_memory)
+{
+    struct rewrite_subject subject = {
+        .sql = sql,
+        .length = length,
+        .fingerprint = analysis->fingerprint,
+        .query = analysis->query,
+        .old_catalog = context->old_catalog,
+        .new_catalog = context->new_catalog,
+    };
+    struct rewritten rewritten = {0};
+    enum rewrite_status status = context->rewrites == NULL || context->new_catalog == NULL
+                                     ? REWRITE_SAME
+                                     : rewrite_statement(context->rewrites, &subject, &rewritten);
+    if (status == REWRITE_CHANGED &&
+        parse_sql(rewritten.sql, strlen(rewritten.sql), tree) != PARSE_OK)
+        status = REWRITE_NO_MEMORY;
+    analysis->is_rewritten = status == REWRITE_CHANGED;
+    analysis->refused_because = status == REWRITE_REFUSED ? rewritten.because : NULL;
+    *no_memory = status == REWRITE_NO_MEMORY;
+    rewritten_fini(&rewritten);
+    return analysis->is_rewritten ? (*tree)->stmts[0]->stmt : NULL;
+}
+
+// `new_node` is what new is asked.
 static bool
-walk_both(struct owned_analysis *owned, const PgQuery__Node *node,
+walk_both(struct owned_analysis *owned, const PgQuery__Node *node, const PgQuery__Node *new_node,
           const struct analysis_context *context)
 {
     struct analysis *analysis = &owned->analysis;
@@ -266,7 +294,7 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node,
     statement_walk(&old_walk, node, &statement);
     unsigned value = value_of(&statement.rows);
     if (context->new_catalog != NULL) {
-        statement_walk(&new_walk, node, &on_new);
+        statement_walk(&new_walk, new_node, &on_new);
         value |= value_of(&on_new.rows);
     }
     analysis->is_read = statement.is_read;
@@ -279,6 +307,10 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node,
     analysis->skip = skip_of(&old_walk, &new_walk, &statement, value);
     if (analysis->skip == SKIP_NONE && context->new_catalog == NULL)
         analysis->skip = SKIP_VOLATILE_FUNCTION; // not proven for new
+    if (analysis->refused_because != NULL &&
+        (analysis->skip == SKIP_NONE || analysis->skip == SKIP_VOLATILE_FUNCTION) &&
+        !old_walk.is_unproven)
+        analysis->skip = SKIP_REWRITE;
     bool is_kept = !old_walk.no_memory && !new_walk.no_memory &&
                    keep_columns(owned, &old_walk, &statement.rows) &&
                    keep_order(owned, &old_walk, &statement.rows, &on_new.rows);
@@ -295,7 +327,7 @@ analysis_new(const char *sql, size_t length, const struct analysis_context *cont
         return NULL;
     struct analysis *analysis = &owned->analysis;
     atomic_init(&analysis->references, 1);
-    PgQuery__ParseResult *tree;
+    PgQuery__ParseResult *tree, *new_tree = NULL;
     enum parse_status status = parse_sql(sql, length, &tree);
     bool is_kept = status != PARSE_NO_MEMORY && keep_texts(owned, sql, length, status == PARSE_OK);
     if (!is_kept) {
@@ -313,9 +345,14 @@ analysis_new(const char *sql, size_t length, const struct analysis_context *cont
         analysis->skip = SKIP_VOLATILE_FUNCTION; // the caller's to split
         analysis->changes_catalog = true;
     } else {
-        is_kept = walk_both(owned, tree->stmts[0]->stmt, context);
+        const PgQuery__Node *node = tree->stmts[0]->stmt;
+        bool no_memory;
+        const PgQuery__Node *on_new =
+            rewrite(analysis, sql, length, context, &new_tree, &no_memory);
+        is_kept = !no_memory && walk_both(owned, node, on_new == NULL ? node : on_new, context);
     }
     parse_free(&tree);
+    parse_free(&new_tree);
     if (!is_kept)
         analysis_unref(&analysis);
     return analysis;

@@ -6,6 +6,7 @@
 
 #include "compare/difference.h"
 #include "compare/sql/catalog.h"
+#include "compare/sql/rewrite.h"
 #include "compare/verdict.h"
 #include <stdatomic.h>
 
@@ -26,6 +27,8 @@ struct analysis {
     bool sets_config;              // calls set_config, itself or within what it expands to
     enum skip_reason skip;         // SKIP_NONE: may be mirrored
     bool needs_catalog;            // a name is unknown to a catalog that may be out of date
+    bool is_rewritten;             // new is sent another text: see compare/sql/rewrite.h
+    const char *refused_because;   // static; of SKIP_REWRITE
     bool changes_catalog;          // DDL: catalogs are to be read again after it
     char fingerprint[17];          // libpg_query's, "" when it does not parse
     char *query;                   // normalised SQL, at most 8 KiB; owned
@@ -53,6 +56,7 @@ struct analysis_context {
     // The session's search_path on each side where it is known exactly ("$user" resolved), else NULL: a
     // name without a schema then means all of that name, and the catalogs' default path names the table.
     const char *old_search_path, *new_search_path;
+    const struct rewrites *rewrites; // how reads are put to new; NULL: as they are
 };
 
 // One statement (not a list of them). Never NULL but without memory.

@@ -66,7 +66,7 @@ find_shape(const struct session *session, const struct canary_unit *unit,
     struct shape_context context = {
         .types = unit->types,
         .type_count = unit->type_count,
-        .state = state->names_digest,
+        .state = state->names_digest ^ session->settings->rewrites->digest,
         .epoch = atomic_load_explicit(&session->database->catalogs_epoch, memory_order_acquire),
     };
     struct shape_key key;
@@ -82,7 +82,8 @@ is_servable(const struct session *session, const struct shape *shape)
     const struct analysis *analysis = shape->analysis;
     struct database *database = session->database;
     return analysis->is_read && analysis->is_harmless && !analysis->has_effects &&
-           analysis->skip == SKIP_NONE && !atomic_load(&shape->is_unproven) &&
+           analysis->skip == SKIP_NONE && !analysis->is_rewritten &&
+           !atomic_load(&shape->is_unproven) &&
            atomic_load(&database->catalogs_wanted) <= atomic_load(&database->catalogs_epoch) &&
            !(canary_settings(session)->quarantine &&
              figures_is_quarantined(database->figures, analysis->fingerprint));

@@ -21,9 +21,9 @@ static const struct format {
 } formats[] = {{"text", findings_print_text}, {"json", findings_print_json}};
 
 static void (*const parts[])(struct check *check) = {
-    check_versions,      check_settings, check_collations,    check_types,      check_functions,
-    check_relations,     check_roles,    check_role_settings, check_privileges, check_identity,
-    check_secrets_query, check_logins,   check_tls,
+    check_versions,  check_settings,      check_collations, check_types,         check_functions,
+    check_relations, check_rewrites,      check_roles,      check_role_settings, check_privileges,
+    check_identity,  check_secrets_query, check_logins,     check_tls,
 };
 
 static void

@@ -25,6 +25,7 @@ void check_settings(struct check *check);   // that change results
 void check_collations(struct check *check); // and encodings
 void check_relations(struct check *check);  // with row security and policies
 void check_columns(struct check *check);    // after relations
+void check_rewrites(struct check *check);   // after relations
 void check_types(struct check *check);      // with extensions and text search
 void check_functions(struct check *check);
 void check_roles(struct check *check);         // attributes, memberships

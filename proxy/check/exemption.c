@@ -43,7 +43,8 @@ exemption_of_column(const struct configuration_database *entry, const char *rela
     for (size_t i = 0; i < entry->compare.rule_count; i++) {
         const struct configuration_rule *rule = &entry->compare.rules[i];
 
-        if (!rule->skip && is_about(rule, relation, column)) // the first one that matches wins
+        if (!rule->skip && !rule->allow_extra_columns &&
+            is_about(rule, relation, column)) // the first one that matches wins
             return rule->ignore || rule->accept || rule->as != RULE_AS_ITSELF;
     }
     return exemption_of_relation(entry, relation);
@@ -61,10 +62,14 @@ exemption_of_extra_column(const struct configuration_database *entry, const char
     return exemption_of_relation(entry, relation);
 }
 
-// "name" or "schema.name" against "schema.name".
+// "name", "schema.name" or "schema.*" against "schema.name".
 static bool
 is_named(const char *text, const char *relation)
 {
+    size_t length = strlen(text);
+
+    if (length > 2 && strcmp(text + length - 2, ".*") == 0)
+        return strncmp(text, relation, length - 1) == 0;
     return strcmp(text, relation) == 0 || strcmp(text, bare(relation)) == 0;
 }
 

@@ -3,10 +3,12 @@
 // with growing pauses. catalog_load waits inside libpq: a hanging server is cut off by shutting down
 // the socket from outside, after READING_LIMIT or on stop.
 #include "proxy/control/catalog_reader.h"
+#include "compare/sql/quote.h"
 #include "proxy/background.h"
 #include "proxy/control/catalog_load.h"
 #include "proxy/control/side_link.h"
 #include "proxy/log.h"
+#include "proxy/rewriting.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +42,8 @@ struct catalog_reader {
     uint64_t pause; // before the next try after a failure; 0: the last one went well
     int64_t credit; // ns that readings may take at once; below 0: it is to be waited for
     uint64_t credited_at;
-    char errors[2][512]; // what was logged last, so that it is said once
+    char rewrite_trouble[DATABASE_TROUBLE]; // likewise
+    char errors[2][512];                    // what was logged last, so that it is said once
 };
 
 static const char *const side_names[] = {"old", "new"};
@@ -102,6 +105,64 @@ read_side(struct catalog_reader *reader, const struct target *target, char error
     return catalog;
 }
 
+// --- rewrites ---------------------------------------------------------------------------------
+
+// Said once, and again when it changes.
+static void
+note_rewrites(struct catalog_reader *reader, const char *trouble)
+{
+    if (strcmp(reader->rewrite_trouble, trouble) == 0)
+        return;
+    snprintf(reader->rewrite_trouble, sizeof reader->rewrite_trouble, "%s", trouble);
+    database_set_rewrite_trouble(reader->database, reader->rewrite_trouble);
+    if (*trouble)
+        log_event(LOG_WARNING_LEVEL, "rewrite_failed", "database=%s error=\"%s\"",
+                  reader->database->name, reader->rewrite_trouble);
+    else
+        log_event(LOG_INFO_LEVEL, "rewrites_work", "database=%s", reader->database->name);
+}
+
+struct trial {
+    struct side_link link;
+    struct text said;
+};
+
+static void
+say_rewrite(void *context, const struct rewrite *rewrite, const char *what, const char *error)
+{
+    struct trial *trial = context;
+    const char *name = rewrite->fingerprint ? rewrite->fingerprint : rewrite->like;
+
+    text_add(&trial->said, trial->said.length ? "; " : "");
+    text_add(&trial->said, rewrite->to && name ? name : what);
+    text_add(&trial->said, ": ");
+    text_add(&trial->said, error);
+}
+
+// Before the catalogs are known to the shadow, so that no read is put by a rewrite that was not tried.
+static void
+try_rewrites(struct catalog_reader *reader, const struct database_settings *settings,
+             struct catalog *const catalogs[2])
+{
+    struct trial trial = {0};
+
+    if (settings->rewrites->count == 0 && !*reader->rewrite_trouble)
+        return;
+    side_link_init(&trial.link, reader->stop_fd);
+    side_link_up(&trial.link, settings->targets[SIDE_NEW]);
+    if (trial.link.connection && !publish_socket(reader, PQsocket(trial.link.connection)))
+        side_link_close(&trial.link);
+    if (trial.link.connection) {
+        PQsetnonblocking(trial.link.connection, 0);
+        rewriting_try(settings->rewrites, catalogs, trial.link.connection, say_rewrite, &trial);
+    }
+    publish_socket(reader, -1);
+    if (trial.link.connection && PQstatus(trial.link.connection) == CONNECTION_OK)
+        note_rewrites(reader, trial.said.bytes ? trial.said.bytes : "");
+    side_link_close(&trial.link);
+    text_fini(&trial.said);
+}
+
 // Reads the sides that are due. True: none is due any more.
 static bool
 read_due(struct catalog_reader *reader, bool is_request)
@@ -123,6 +184,8 @@ read_due(struct catalog_reader *reader, bool is_request)
         if (!catalogs[side] && before->catalogs[side])
             catalogs[side] = catalog_ref(before->catalogs[side]);
     }
+    if (is_news)
+        try_rewrites(reader, settings, catalogs);
     if (is_news)
         database_set_catalogs(reader->database, catalogs[SIDE_OLD], catalogs[SIDE_NEW]);
     for (int side = 0; !is_news && side < 2; side++) {

@@ -25,6 +25,7 @@ struct picture {
     double lag_seconds; // NaN: unknown
     const char *lag_probe;
     char lag_trouble[256];
+    char rewrite_trouble[DATABASE_TROUBLE];
     uint64_t clients, old_sessions;
     unsigned own_sessions[2];
     // Refused logins of our own since the last that was let in; 0 while any session is.

@@ -31,6 +31,7 @@ take_live(struct picture *picture, struct database *database)
         if (atomic_load(&database->own_admitted[side]) == 0)
             picture->refused_logins[side] = atomic_load(&database->own_refused[side]);
     }
+    database_rewrite_trouble(database, picture->rewrite_trouble);
     if (database->control != NULL)
         control_lag_trouble(database->control, picture->lag_trouble);
 }

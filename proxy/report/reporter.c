@@ -168,12 +168,27 @@ watch_sides(struct reporter *reporter, struct watch *watch)
 }
 
 static void
+watch_rewrites(struct reporter *reporter, struct watch *watch)
+{
+    char trouble[DATABASE_TROUBLE];
+
+    database_rewrite_trouble(watch->database, trouble);
+    if (strcmp(trouble, watch->rewrite_trouble) == 0)
+        return;
+    snprintf(watch->rewrite_trouble, sizeof watch->rewrite_trouble, "%s", trouble);
+    reporter_event(reporter, watch->database, "rewrite", "pgrehearse", "%s",
+                   *trouble ? trouble : "all rewrites lead to something on new");
+}
+
+static void
 watch_database(void *context, struct database *database)
 {
     struct watch *watch = reporter_watch(context, database);
 
-    if (watch != NULL)
-        watch_sides(context, watch);
+    if (watch == NULL)
+        return;
+    watch_sides(context, watch);
+    watch_rewrites(context, watch);
 }
 
 static bool

@@ -19,6 +19,7 @@ struct watch { // how far the store is with one database; the reporter thread's
     uint64_t figures_since;  // sequence
     uint64_t evidence_after; // id
     bool was_up[2];
+    char rewrite_trouble[DATABASE_TROUBLE]; // as it was said last
 };
 
 struct reporter {

@@ -64,13 +64,16 @@ fill_books(struct answer *answer, const struct books_page *books)
     answer_integer(answer, books->other);
 }
 
-// What is wrong, in words: the lag probe's trouble, and a side that lets none of our sessions in.
+// What is wrong, in words: the lag probe's trouble, rewrites that lead to nothing, and a side that lets none of our sessions in.
 static void
 fill_trouble(struct answer *answer, const struct picture *picture)
 {
     static const char *const sides[] = {"old", "new"};
-    char text[1024];
-    size_t length = (size_t)snprintf(text, sizeof text, "%s", picture->lag_trouble);
+    char text[1024 + DATABASE_TROUBLE];
+    const char *rewrite = picture->rewrite_trouble;
+    size_t length = (size_t)snprintf(text, sizeof text, "%s%s%s%s", picture->lag_trouble,
+                                     *picture->lag_trouble && *rewrite ? "; " : "",
+                                     *rewrite ? "rewrite: " : "", rewrite);
 
     for (int side = 0; side < 2; side++) {
         if (picture->refused_logins[side] == 0)

@@ -27,6 +27,7 @@ analyse(struct mirror *mirror, const char *sql, size_t length, const uint32_t *t
         .type_count = type_count,
         .safe_functions = entry->safe_functions,
         .safe_function_count = entry->safe_function_count,
+        .rewrites = mirror->at->settings->rewrites,
     };
     return analysis_new(sql, length, &context);
 }
@@ -80,7 +81,7 @@ classify(struct mirror *mirror, const char *sql, size_t length, const uint32_t *
     struct shape_context context = {
         .types = types,
         .type_count = type_count,
-        .state = state ? state->names_digest : 0,
+        .state = (state ? state->names_digest : 0) ^ mirror->at->settings->rewrites->digest,
         .epoch = catalogs->epoch,
     };
     state_snapshot_unref(&state);

@@ -286,6 +286,7 @@ execute_read(struct mirror *mirror, const struct unit *unit, const struct execut
         .sql = execution->sql,
         .sql_length = execution->sql_length,
         .prepare = executed ? executed->prepare : NULL,
+        .executed = executed ? executed->sql : NULL,
         .statement = execution->statement,
         .bind = execution->bind,
         .bind_length = execution->bind_length,

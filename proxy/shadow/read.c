@@ -52,7 +52,8 @@ read_free(struct read **read)
     result_fini(&gone->results[SIDE_OLD]);
     result_fini(&gone->results[SIDE_NEW]);
     rules_fini(&gone->rules);
-    free(gone->messages);
+    free(gone->messages.bytes);
+    free(gone->new_messages.bytes);
     free(gone->sql);
     free(gone->bind);
     state_snapshot_unref(&gone->state);
@@ -276,8 +277,12 @@ read_begin(struct mirror *mirror, const struct read_facts *facts)
         return;
     }
     complete_columns(read, facts);
-    if (!read->state || !copy_request(read, facts) || !read_write_messages(read, facts))
+    bool is_refused = false;
+    if (!read->state || !copy_request(read, facts) ||
+        !read_write_messages(read, facts, &is_refused))
         read_end_dropped(&read, DROP_MEMORY);
+    else if (is_refused)
+        read_end_skipped(&read, SKIP_REWRITE);
     else if (!facts->result)
         large_begin(read);
     else if (!read_run_mirrored(read))

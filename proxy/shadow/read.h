@@ -18,12 +18,19 @@ struct read_facts { // what mirror knows of an execution; borrowed, but `result`
     const char *sql; // one statement's, UTF-8
     size_t sql_length;
     const char *prepare;         // `sql` is an EXECUTE of what this PREPARE made, else NULL
+    const char *executed;        // what that EXECUTE runs, else NULL
     struct statement *statement; // extended protocol, else NULL
     const uint8_t *bind;         // Bind's body, else NULL
     size_t bind_length;
     struct shape *shape;   // NULL: there are no catalogs to analyse it by
     struct result *result; // NULL: the reply was cut away (over shadow.max_result)
     enum skip_reason skip; // what the session's state says; SKIP_NONE: nothing against it
+};
+
+struct read_messages {
+    uint8_t *bytes; // owned
+    size_t length;
+    size_t begin_length; // of the first one, BEGIN
 };
 
 struct read {
@@ -38,11 +45,10 @@ struct read {
     int64_t served_at; // microseconds since 1970: when its request was sent on
     uint64_t served_ns;
     uint64_t mirrored_ns; // 0: not run
-    uint8_t *messages;    // what is sent to run it once more, READ ONLY; owned
-    size_t messages_length;
-    size_t begin_length; // of its first message, BEGIN
-    char *sql;           // owned
-    uint8_t *bind;       // owned, NULL for the simple protocol
+    // What is sent to run it once more, READ ONLY, and to new, where it is rewritten (without bytes: the same).
+    struct read_messages messages, new_messages;
+    char *sql;     // owned
+    uint8_t *bind; // owned, NULL for the simple protocol
     size_t bind_length;
     uint64_t parameters_digest;
     struct result results[2]; // the first pair, by side
@@ -58,8 +64,9 @@ enum { READ_UNITS = 3 /* BEGIN, the read, ROLLBACK */, READ_IN_FLIGHT_LIMIT = 81
 
 // Books the read and either ends it at once (skipped, dropped) or starts its mirrored run.
 void read_begin(struct mirror *mirror, const struct read_facts *facts);
-// Writes read->messages. False: no memory.
-bool read_write_messages(struct read *read, const struct read_facts *facts);
+// Writes read->messages and, of a read that is rewritten, read->new_messages. False: no memory. *refused: this one
+// cannot be put to new.
+bool read_write_messages(struct read *read, const struct read_facts *facts, bool *refused);
 // A job that runs the read once more on `side`; NULL without memory. With `tail` a further Query.
 struct own_job *read_job(struct read *read, enum side side, const char *tail);
 // The same, with a further Query behind BEGIN.

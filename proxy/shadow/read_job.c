@@ -14,16 +14,18 @@ struct own_job *
 read_job_after(struct read *read, enum side side, const char *first, const char *tail)
 {
     const struct configuration_shadow *shadow = &read->settings->entry->shadow;
+    bool is_rewritten = side == SIDE_NEW && read->new_messages.bytes;
+    const struct read_messages *messages = is_rewritten ? &read->new_messages : &read->messages;
     struct own_job *job = own_job_new();
     struct writer writer;
     if (!job)
         return NULL;
     writer_init(&writer);
-    writer_bytes(&writer, read->messages, read->begin_length);
+    writer_bytes(&writer, messages->bytes, messages->begin_length);
     if (first)
         request_write_query(&writer, first);
-    writer_bytes(&writer, read->messages + read->begin_length,
-                 read->messages_length - read->begin_length);
+    writer_bytes(&writer, messages->bytes + messages->begin_length,
+                 messages->length - messages->begin_length);
     if (tail)
         request_write_query(&writer, tail);
     if (!writer.failed)

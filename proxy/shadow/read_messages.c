@@ -1,8 +1,14 @@
 // What is sent to put a read once more: BEGIN READ ONLY, the read as it was put or its EXECUTE behind its PREPARE,
 // and ROLLBACK, in READ_UNITS units whatever the protocol.
 //
+// Where the read is rewritten, new is sent the same with the other text. Under a whole other statement (`to`) the types
+// that the client declared are old's: its parameters go to new as texts, of the types that new itself finds for them, as it did
+// when it prepared `to` at load. A binary value whose type nobody declared can't be written as text; such a read is refused.
+//
 // The session's shadow thread.
+#include "compare/sql/lexer.h"
 #include "compare/sql/quote.h"
+#include "compare/type.h"
 #include "protocol/request.h"
 #include "proxy/shadow/encoding.h"
 #include "proxy/shadow/read.h"
@@ -26,17 +32,26 @@ write_query(struct writer *writer, const char *encoding, const char *sql, size_t
     return !writer->failed;
 }
 
+struct put {         // how it is put to one side
+    const char *sql; // one statement's, UTF-8
+    size_t sql_length;
+    const char *prepare;               // in front of an EXECUTE, else NULL
+    bool is_whole;                     // replaced by a `to`
+    const struct type_resolver *types; // old's
+};
+
 // Types that users made have other OIDs on the other side: the server is left to infer them.
 static bool
-write_parse(struct writer *writer, const char *encoding, const struct statement *statement)
+write_parse(struct writer *writer, const char *encoding, const struct statement *statement,
+            const struct put *put)
 {
     uint32_t *types = calloc(statement->type_count + 1, sizeof(*types));
     if (!types)
         return false;
     for (size_t i = 0; i < statement->type_count; i++)
-        types[i] = statement->types[i] < FIRST_USER_OID ? statement->types[i] : 0;
+        types[i] = statement->types[i] < FIRST_USER_OID && !put->is_whole ? statement->types[i] : 0;
     struct encoded text;
-    encoding_write(&text, encoding, statement->sql, strlen(statement->sql));
+    encoding_write(&text, encoding, put->sql, put->sql_length);
     struct parse_request parse = {
         .statement = "",
         .sql = text.text,
@@ -49,19 +64,54 @@ write_parse(struct writer *writer, const char *encoding, const struct statement 
     return true;
 }
 
+// All values as texts, in `texts`. False: one can't be written so, or no memory.
 static bool
-write_extended(struct writer *writer, const char *encoding, const struct read_facts *facts)
+as_texts(struct bind_request *bind, const struct statement *statement, const struct put *put,
+         struct writer *texts)
+{
+    for (size_t i = 0; i < bind->value_count; i++) {
+        struct bind_value *value = &bind->values[i];
+        struct cell cell = {
+            .bytes = value->bytes,
+            .length = value->length,
+            .type = i < statement->type_count ? statement->types[i] : 0,
+            .format = value->format,
+        };
+        if (value->bytes && value->format != 0) {
+            if (cell.type == 0 || !type_print(&cell, put->types, &texts[i]) || texts[i].failed)
+                return false;
+            value->bytes = texts[i].bytes ? texts[i].bytes : (const uint8_t *)"";
+            value->length = texts[i].length;
+        }
+        value->format = 0;
+    }
+    return true;
+}
+
+static bool
+write_extended(struct writer *writer, const char *encoding, const struct read_facts *facts,
+               const struct put *put)
 {
     struct bind_request bind;
     if (!request_read_bind(facts->bind, facts->bind_length, &bind))
         return false;
+    struct writer *texts = calloc(bind.value_count + 1, sizeof(*texts));
+    bool is_well = texts != NULL;
+    for (size_t i = 0; texts && i < bind.value_count; i++)
+        writer_init(&texts[i]);
+    if (is_well && put->is_whole)
+        is_well = as_texts(&bind, facts->statement, put, texts);
+    size_t count = bind.value_count;
     bind.portal = "";
     bind.statement = "";
-    bool is_well = write_parse(writer, encoding, facts->statement);
+    is_well = is_well && write_parse(writer, encoding, facts->statement, put);
     request_write_bind(writer, &bind);
     request_write_describe(writer, 'P', "");
     request_write_execute(writer, "", 0);
     request_write_sync(writer);
+    for (size_t i = 0; texts && i < count; i++)
+        writer_fini(&texts[i]);
+    free(texts);
     request_bind_fini(&bind);
     return is_well;
 }
@@ -82,21 +132,94 @@ write_begin(struct writer *writer, const char *encoding, const char *prepare)
     return is_well;
 }
 
-bool
-read_write_messages(struct read *read, const struct read_facts *facts)
+// False: no memory, or of a `to`, a parameter that can't be put to it.
+static bool
+write_all(const struct read_facts *facts, const char *encoding, const struct put *put,
+          struct read_messages *messages)
 {
     struct writer writer;
-    const char *encoding = state_client_encoding(read->mirror->state);
     writer_init(&writer);
-    bool is_well = write_begin(&writer, encoding, facts->prepare);
-    read->begin_length = writer.length;
+    bool is_well = write_begin(&writer, encoding, put->prepare);
+    messages->begin_length = writer.length;
     if (facts->statement)
-        is_well = is_well && write_extended(&writer, encoding, facts);
+        is_well = is_well && write_extended(&writer, encoding, facts, put);
     else
-        is_well = is_well && write_query(&writer, encoding, facts->sql, facts->sql_length);
-    request_write_query(&writer, facts->prepare ? END_EXECUTE : END_READ);
+        is_well = is_well && write_query(&writer, encoding, put->sql, put->sql_length);
+    request_write_query(&writer, put->prepare ? END_EXECUTE : END_READ);
     if (is_well && !writer.failed)
-        read->messages = writer_take(&writer, &read->messages_length);
+        messages->bytes = writer_take(&writer, &messages->length);
     writer_fini(&writer);
-    return read->messages != NULL;
+    return messages->bytes != NULL;
+}
+
+// "PREPARE name (types) AS " with another statement behind it; of a `to`, without the types, which are old's. NULL: no memory.
+static char *
+prepare_again(const char *prepare, const char *sql, bool is_whole)
+{
+    struct lexer lexer;
+    struct lexer_token token;
+    struct text text = {0};
+    const char *types = NULL;
+    lexer_init(&lexer, prepare, strlen(prepare));
+    do {
+        lexer_next(&lexer, &token);
+        if (!types && lexer_token_is(&token, "("))
+            types = token.text;
+    } while (token.kind != LEXER_END && token.kind != LEXER_JUNK && !lexer_token_is(&token, "as"));
+    const char *end = is_whole && types ? types : token.text;
+    text_add_bytes(&text, prepare, (size_t)(end - prepare));
+    text_add(&text, " AS ");
+    text_add(&text, sql);
+    return text_take(&text);
+}
+
+static bool
+write_for_new(struct read *read, const struct read_facts *facts, const char *encoding,
+              const struct put *as_it_is, bool *refused)
+{
+    const char *sql = facts->executed ? facts->executed : as_it_is->sql;
+    struct rewrite_subject subject = {
+        .sql = sql,
+        .length = facts->executed ? strlen(sql) : as_it_is->sql_length,
+        .fingerprint = read->shape->analysis->fingerprint,
+        .query = read->shape->analysis->query,
+        .old_catalog = read->catalogs->catalogs[SIDE_OLD],
+        .new_catalog = read->catalogs->catalogs[SIDE_NEW],
+    };
+    struct rewritten rewritten;
+    enum rewrite_status status = rewrite_statement(read->settings->rewrites, &subject, &rewritten);
+    *refused = status == REWRITE_REFUSED || status == REWRITE_SAME; // settings have moved since
+    if (status != REWRITE_CHANGED)
+        return *refused;
+    struct put put = *as_it_is;
+    char *prepare = NULL;
+    put.is_whole = rewritten.is_whole;
+    if (facts->executed)
+        put.prepare = prepare = prepare_again(facts->prepare, rewritten.sql, put.is_whole);
+    else
+        put.sql = rewritten.sql, put.sql_length = strlen(rewritten.sql);
+    *refused = put.prepare == as_it_is->prepare || prepare
+                   ? !write_all(facts, encoding, &put, &read->new_messages)
+                   : true;
+    free(prepare);
+    rewritten_fini(&rewritten);
+    return true;
+}
+
+bool
+read_write_messages(struct read *read, const struct read_facts *facts, bool *refused)
+{
+    const char *encoding = state_client_encoding(read->mirror->state);
+    struct type_resolver types = catalog_type_resolver(read->catalogs->catalogs[SIDE_OLD]);
+    const struct put as_it_is = {
+        .sql = facts->statement ? facts->statement->sql : facts->sql,
+        .sql_length = facts->statement ? strlen(facts->statement->sql) : facts->sql_length,
+        .prepare = facts->prepare,
+        .types = &types,
+    };
+    *refused = false;
+    if (!write_all(facts, encoding, &as_it_is, &read->messages))
+        return false;
+    return !read->shape->analysis->is_rewritten ||
+           write_for_new(read, facts, encoding, &as_it_is, refused);
 }

@@ -1,6 +1,7 @@
 // The first matching rule wins per column (DESIGN 3.5). A rule's globs are held against the
 // fingerprint, the table ("schema.table" or the bare name) and the column that the output column comes
-// from. Rules that name no column and no table hold for every column of the fingerprint.
+// from. Rules that name no column and no table hold for every column of the fingerprint. What is about the read as a
+// whole (skip, extra_columns) is asked apart, and stands in no column's way.
 
 #include "proxy/shadow/rules.h"
 #include <fnmatch.h>
@@ -69,11 +70,33 @@ find_rule(const struct configuration_compare *settings, const struct analysis *a
 {
     for (size_t i = 0; i < settings->rule_count; i++) {
         const struct configuration_rule *rule = &settings->rules[i];
-        if (!rule->skip && glob_holds(rule->fingerprint, analysis->fingerprint) &&
+        if (!rule->skip && !rule->allow_extra_columns &&
+            glob_holds(rule->fingerprint, analysis->fingerprint) &&
             table_holds(rule->table, table) && glob_holds(rule->column, column))
             return rule;
     }
     return NULL;
+}
+
+// Does it read a table that the rule is about and, where the rule names a column, show that one?
+static bool
+is_about(const struct configuration_rule *rule, const struct analysis *analysis)
+{
+    if (!glob_holds(rule->fingerprint, analysis->fingerprint))
+        return false;
+    if (!rule->table && !rule->column)
+        return true;
+    for (size_t t = 0; !rule->column && t < analysis->table_count; t++) {
+        if (table_holds(rule->table, analysis->tables[t].name))
+            return true;
+    }
+    for (size_t c = 0; rule->column && c < analysis->column_count; c++) {
+        const char *table, *name;
+        rules_column_origin(analysis, NULL, NULL, c, &table, &name);
+        if (table_holds(rule->table, table) && glob_holds(rule->column, name))
+            return true;
+    }
+    return false;
 }
 
 bool
@@ -81,14 +104,8 @@ rules_exclude(const struct configuration_compare *settings, const struct analysi
 {
     for (size_t i = 0; i < settings->rule_count; i++) {
         const struct configuration_rule *rule = &settings->rules[i];
-        if (!rule->skip || !glob_holds(rule->fingerprint, analysis->fingerprint))
-            continue;
-        if (!rule->table)
+        if (rule->skip && is_about(rule, analysis))
             return true;
-        for (size_t t = 0; t < analysis->table_count; t++) {
-            if (table_holds(rule->table, analysis->tables[t].name))
-                return true;
-        }
     }
     return false;
 }
@@ -126,7 +143,9 @@ rules_for_read(struct read_rules *rules, const struct configuration_compare *set
             rules->columns[i] = column_rule_of(rule);
         else
             rules->columns[i].tolerance = -1;
-        if (rule && rule->allow_extra_columns)
+    }
+    for (size_t i = 0; i < settings->rule_count; i++) {
+        if (settings->rules[i].allow_extra_columns && is_about(&settings->rules[i], analysis))
             rules->difference.allow_extra_columns = true;
     }
     rules->difference.columns = rules->columns;

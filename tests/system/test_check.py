@@ -254,12 +254,19 @@ def test_two_schemas_of_one_database_are_compared_by_search_path(check, pair, sh
     assert not found.details("lag_none"), found.findings
 
 
-def test_a_rewrite_has_no_effect_yet_and_check_says_so(check, pair, shop):
+def test_rewrites_say_where_tables_and_columns_went(check, pair, shop):
     pair.new.psql("ALTER TABLE items RENAME note TO remark; ALTER TABLE parts RENAME TO pieces", shop)
     found = check({"rewrite": [{"columns": {"items.note": "remark"}, "tables": {"parts": "pieces"}}]})
+    assert found.kinds() == {("extra_column", "public.items.remark")}, found.findings
+
+
+def test_a_rewrite_that_leads_to_nothing_is_found(check, pair, shop):
+    pair.new.psql("ALTER TABLE items RENAME note TO remark", shop)
+    found = check({"rewrite": [{"columns": {"items.note": "comment"}, "tables": {"parts": "nowhere", "gone": "parts"}},
+                               {"like": "SELECT 1%", "to": "SELECT nothing FROM parts"},
+                               {"like": "SELECT 2%", "to": "SELECT what FROM parts WHERE line = $1"}]})
     assert found.code == 1, found.findings
-    assert found.kinds() == {("rewrite_idle", "public.items.note"), ("rewrite_idle", "public.parts"),
-                             ("extra_column", "public.items.remark")}, found.findings
+    assert {place for kind, place in found.kinds() if kind == "rewrite"} == {"items.note", "parts", "gone", "SELECT 1%"}
 
 
 def test_rules_exempt_what_they_are_about(check, pair, shop):
