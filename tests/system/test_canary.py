@@ -119,18 +119,18 @@ def test_when_new_goes_away_old_answers_unseen(start, pair, shop, illness):
             for i in range(first, last):
                 found = connection.execute("SELECT name FROM items WHERE id = %s", (i,), prepare=True).fetchone()
                 assert found == (f"item {i}",)
-        def is_served_by_new():
+        def is_served(how):
             read(1, 50)
-            return int(proxy.status(shop)["served_new"]) > 0
-        wait_until(is_served_by_new)
+            return int(proxy.status(shop)[how]) > 0
+        wait_until(lambda: is_served("served_new"))
         try:
             getattr(pair.new, illness)()
             read(50, 200)
+            wait_until(lambda: is_served("fallbacks"))  # the catalogs may just be read again, and new not asked
         finally:
             pair.new.start() if illness == "stop" else pair.new.thaw()
         read(200, 300)
-    status = proxy.settled(shop, 300)
-    assert status["mismatch"] == 0 and status["fallbacks"] > 0, status
+    assert proxy.settled(shop, 300)["mismatch"] == 0
 
 
 def test_a_cancel_ends_an_answer_that_new_is_sending(start, pair, shop):
