@@ -14,7 +14,6 @@
 // Few large reads run at once, so that their memory is bounded: three digests and the rows that were selected,
 // kept twice. The others wait with their request alone. The session's shadow thread.
 #include "proxy/shadow/large_parts.h"
-#include "proxy/shadow/throttle.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

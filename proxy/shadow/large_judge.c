@@ -254,7 +254,7 @@ may_recheck(struct large *large)
     }
     large->was_judged =
         large->was_judged ||
-        throttle_pass_shared(&mirror->at->database->rechecks_until, most, uv_hrtime());
+        throttle_pass(&mirror->at->database->rechecks_until, most, uv_hrtime());
     return large->was_judged;
 }
 

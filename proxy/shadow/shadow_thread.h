@@ -5,7 +5,6 @@
 
 #include "proxy/own/own_session.h"
 #include "proxy/shadow/shadow.h"
-#include "proxy/shadow/throttle.h"
 #include <pthread.h>
 #include <uv.h>
 

@@ -4,6 +4,7 @@
 
 #include "proxy/shadow/suspicion.h"
 #include "proxy/shadow/judge.h"
+#include "proxy/shadow/throttle.h"
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -29,7 +30,7 @@ suspicion_take(struct read *read, const struct verdict_key *key)
             end_by_memory(read, key);
         return;
     }
-    if (!throttle_pass_shared(&mirror->at->database->rechecks_until, most, uv_hrtime()) ||
+    if (!throttle_pass(&mirror->at->database->rechecks_until, most, uv_hrtime()) ||
         !judge_start(read, key))
         end_by_memory(read, key);
 }

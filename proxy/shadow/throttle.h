@@ -1,4 +1,4 @@
-// So many a second and no more: a token bucket that holds one second's worth. The owner's thread.
+// So many a second and no more, for several threads that share one limit: no one's part is lost while the others are idle.
 #ifndef PROXY_SHADOW_THROTTLE_H
 #define PROXY_SHADOW_THROTTLE_H
 
@@ -6,15 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct throttle {
-    double tokens;
-    uint64_t last; // ns
-};
-
-// May one more pass now? `per_second` 0: always.
-bool throttle_pass(struct throttle *throttle, double per_second, uint64_t now);
-// The same for several threads that share one limit: no one's part is lost while the others are idle. `until`: ns, 0
-// at first, up to when the limit is used.
-bool throttle_pass_shared(atomic_uint_fast64_t *until, double per_second, uint64_t now);
+// May one more pass now? `until`: ns, 0 at first, up to when the limit is used. `per_second` 0: always. Any thread.
+bool throttle_pass(atomic_uint_fast64_t *until, double per_second, uint64_t now);
 
 #endif
