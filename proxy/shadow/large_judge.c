@@ -252,9 +252,8 @@ may_recheck(struct large *large)
         if (large->readings[i].digest)
             large->key.sides[i] ^= digest_mark(large->readings[i].digest);
     }
-    large->was_judged =
-        large->was_judged ||
-        throttle_pass(&mirror->at->database->rechecks_until, most, uv_hrtime());
+    large->was_judged = large->was_judged ||
+                        throttle_pass(&mirror->at->database->rechecks_until, most, uv_hrtime());
     return large->was_judged;
 }
 
