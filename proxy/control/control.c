@@ -32,8 +32,7 @@ struct control {
     pthread_t thread;
     int wake_fd, stop_fd;
     struct catalog_reader *reader;
-    atomic_int position_source; // enum position_source
-    pthread_mutex_t lock;       // for what follows
+    pthread_mutex_t lock; // for what follows
     struct waiter *arrivals;
     bool is_stopping;
     char trouble[256];
@@ -51,8 +50,6 @@ struct control {
     atomic_bool is_resting;   // nobody uses the database: both links are closed
     atomic_bool is_called;    // reads wait for catalogs
 };
-
-enum position_source { POSITION_NONE, POSITION_INSERTED, POSITION_REPLAYED };
 
 static void
 control_wake(struct control *control)
@@ -118,18 +115,15 @@ publish(struct control *control)
     bool is_known = control->state == LAG_STATE_KNOWN;
     uint64_t age;
     int64_t lag_us = -1;
-    enum position_source source = POSITION_NONE;
 
     if (is_known && lag->probe == LAG_NONE)
         lag_us = 0;
     else if (is_known && lag_history_age(&lag->history, control->replayed, uv_hrtime(), &age))
         lag_us = (int64_t)(age / 1000);
-    if (lag->is_resolved && lag->probe != LAG_NONE)
-        source = lag->old_is_in_recovery ? POSITION_REPLAYED : POSITION_INSERTED;
-    atomic_store(&control->position_source, (int)source);
     atomic_store(&database->replayed, is_known ? control->replayed : 0);
     atomic_store(&database->lag_us, lag_us);
-    atomic_store(&database->lag_probe, (int)lag->probe);
+    atomic_store(&database->lag_probe,
+                 (int)(lag->probe == LAG_AUTO ? control->settings->entry->lag.probe : lag->probe));
     pthread_mutex_lock(&control->lock);
 
     bool is_news = strcmp(control->trouble, is_known ? "" : lag->trouble) != 0;
@@ -197,7 +191,6 @@ take_arrivals(struct control *control)
         struct waiter *waiter = arrivals;
 
         arrivals = waiter->next;
-        waiter->position = lag_settled_position(&control->lag, waiter->position);
         waiter->deadline = waiter->since + wait_limit(control);
         waiter->next = control->waiters;
         control->waiters = waiter;
@@ -216,7 +209,7 @@ is_answered(const struct control *control, const struct waiter *waiter, uint64_t
         *answer = LAG_CLOSED;
     else if (is_known && waiter->position == 0)
         *answer = LAG_UNKNOWN; // old's position was not asked for
-    else if (is_known && control->replayed >= waiter->position)
+    else if (is_known && control->replayed >= lag_settled_position(&control->lag, waiter->position))
         *answer = LAG_CLOSED;
     else
         *answer = is_known ? LAG_OPEN : LAG_UNKNOWN;
@@ -499,13 +492,9 @@ control_wait_for_lag(struct control *control, uint64_t position, control_lag_don
 const char *
 control_position_sql(const struct database *database)
 {
-    static const char *const statements[] = {
-        [POSITION_NONE] = NULL,
-        [POSITION_INSERTED] = "SELECT pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text",
-        [POSITION_REPLAYED] = "SELECT pg_catalog.pg_last_wal_replay_lsn()::pg_catalog.text",
-    };
+    bool is_needed = database->control && atomic_load(&database->lag_probe) != LAG_NONE;
 
-    return database->control ? statements[atomic_load(&database->control->position_source)] : NULL;
+    return is_needed ? lag_position_sql : NULL;
 }
 
 void

@@ -27,8 +27,8 @@ enum lag_wait { LAG_CLOSED, LAG_OPEN /* max_wait passed */, LAG_UNKNOWN };
 typedef void (*control_lag_done)(void *context, enum lag_wait result, double lag_seconds);
 void control_wait_for_lag(struct control *control, uint64_t position, control_lag_done done,
                           void *context);
-// SQL that gives old's position as text (pg_lsn) right after a reading, for the resolved probe; NULL
-// when no position is needed (none) or known. Static strings.
+// SQL that gives old's position as text (pg_lsn) right after a reading, also while no probe is chosen
+// yet; NULL when no position is needed (none). A static string.
 const char *control_position_sql(const struct database *database);
 // Why the lag is unknown, for STATUS and events; "" when it is known. Copied into `text`.
 void control_lag_trouble(struct control *control, char text[256]);

@@ -14,6 +14,13 @@ static const uint64_t sample_gap = 200000000;
 
 static const char *const side_names[] = {"old", "new"};
 
+// Asked anew each time: a standby may be promoted while its connections live on, and what it had replayed then stays.
+#define OLD_POSITION                                                                               \
+    "CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"            \
+    " ELSE pg_catalog.pg_current_wal_insert_lsn() END"
+
+const char lag_position_sql[] = "SELECT (" OLD_POSITION ")::pg_catalog.text";
+
 static enum lag_state unknown(struct lag *lag, enum lag_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -228,7 +235,6 @@ resolve(struct lag *lag, struct side_link links[2], const struct configuration_l
         if (!read_cluster(&links[side], &clusters[side]))
             return link_failed(lag, &links[side], (enum side)side);
     }
-    lag->old_is_in_recovery = clusters[SIDE_OLD].is_in_recovery;
     lag->block_size = clusters[SIDE_OLD].block_size;
     lag->segment_size = clusters[SIDE_OLD].segment_size;
     lag->probe = settings->probe;
@@ -248,18 +254,13 @@ sample_old(struct lag *lag, struct side_link *link)
 {
     PGresult *result =
         side_link_query(link,
-                        lag->old_is_in_recovery
-                            ? "SELECT pg_catalog.pg_last_wal_replay_lsn(),"
-                              " (extract(epoch FROM clock_timestamp()) * 1000000)::pg_catalog.int8"
-                            : "SELECT pg_catalog.pg_current_wal_insert_lsn(),"
-                              " (extract(epoch FROM clock_timestamp()) * 1000000)::pg_catalog.int8",
+                        "SELECT " OLD_POSITION
+                        ", (extract(epoch FROM clock_timestamp()) * 1000000)::pg_catalog.int8",
                         NULL);
     uint64_t position;
 
-    if (!result) {
-        lag->is_resolved = false; // it may have been promoted
+    if (!result)
         return link_failed(lag, link, SIDE_OLD);
-    }
     if (!lag_read_position(value(result, 0, 0), &position)) {
         PQclear(result);
         return unknown(lag, LAG_STATE_SILENT, "old has no position");

@@ -17,13 +17,15 @@ enum lag_state {
 struct lag {
     enum lag_probe probe; // in force; LAG_AUTO: not resolved
     bool is_resolved;
-    bool old_is_in_recovery;
     uint64_t links_made[2];            // the connections that it was resolved over
     uint64_t block_size, segment_size; // of old's WAL
     struct lag_history history;
     uint64_t sampled_at; // ns; 0: never
     char trouble[256];   // why the state is not known; ""
 };
+
+// Gives old's position as text, on a primary and on a standby.
+extern const char lag_position_sql[];
 
 void lag_init(struct lag *lag);
 void lag_forget(struct lag *lag); // resolve again: settings changed

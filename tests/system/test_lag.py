@@ -1,0 +1,214 @@
+"""The lag probes on real replication: what new has not replayed is never called a mismatch, for every subscription and
+for standbys on either side; what it has replayed and is wrong nevertheless always is."""
+
+import os
+import signal
+
+import pytest
+
+from proxy import wait_until
+from standby import Standby
+
+TABLES = ("CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE u (id int PRIMARY KEY, v int);"
+          "GRANT ALL ON t, u TO PUBLIC;")
+ROWS = "INSERT INTO t SELECT i, 0 FROM generate_series(1, 100) i; INSERT INTO u SELECT i, 0 FROM generate_series(1, 100) i;"
+WRONG = 100  # the row that is wrong in new's t and u
+
+
+class Subscriptions:
+    """New follows each of old's tables by a publication and a subscription of its own, which have the table's name."""
+
+    def __init__(self, pair):
+        self.pair, self.old, self.new = pair, pair.old, pair.new
+        self.name = pair.database(TABLES + ROWS, TABLES)
+        self.new.psql("ALTER SYSTEM SET wal_retrieve_retry_interval = '100ms'")  # between the starts of two workers
+        self.new.psql("SELECT pg_reload_conf()")
+
+    def slot(self, table):
+        return f"{self.name}_{table}"
+
+    def add(self, table):
+        """Its copy has only begun."""
+        self.old.psql(f"CREATE PUBLICATION {table} FOR TABLE {table};"
+                      f"SELECT pg_create_logical_replication_slot('{self.slot(table)}', 'pgoutput')", self.name)
+        self.new.psql(f"CREATE SUBSCRIPTION {self.slot(table)} CONNECTION '{self.old.dsn(self.name, user='postgres')}' "
+                      f"PUBLICATION {table} WITH (create_slot = false)", self.name)
+
+    def spoil(self, table):
+        """Once the table is ready."""
+        ready = f"SELECT srsubstate FROM pg_subscription_rel WHERE srrelid = '{table}'::regclass"
+        wait_until(lambda: self.new.psql(ready, self.name) == ["r"], what=lambda: self.new.said()[-3000:])
+        self.new.psql(f"UPDATE {table} SET v = -1 WHERE id = {WRONG}", self.name)
+
+    def worker(self, table):
+        """The process that applies the subscription's changes."""
+        sql = ("SELECT pid FROM pg_stat_subscription WHERE relid IS NULL AND pid IS NOT NULL "
+               f"AND subname = '{self.slot(table)}'")
+        return int(wait_until(lambda: self.new.psql(sql, self.name))[0])
+
+    def remove(self):
+        for name in self.new.psql("SELECT subname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid "
+                                  "WHERE datname = current_database()", self.name):
+            self.new.psql(f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
+                          f"DROP SUBSCRIPTION {name}", self.name)
+        slots = f"FROM pg_replication_slots WHERE database = '{self.name}'"
+        self.old.psql(f"SELECT pg_terminate_backend(active_pid) {slots} AND active_pid IS NOT NULL")
+        wait_until(lambda: self.old.psql(f"SELECT count(*) {slots} AND active_pid IS NOT NULL") == ["0"])
+        self.old.psql(f"SELECT pg_drop_replication_slot(slot_name) {slots}", self.name)
+        self.pair.forget(self.name)
+        self.new.psql("ALTER SYSTEM RESET wal_retrieve_retry_interval")
+        self.new.psql("SELECT pg_reload_conf()")
+
+
+@pytest.fixture
+def subscriptions(pair):
+    made = Subscriptions(pair)
+    yield made
+    made.remove()
+
+
+def ask(connection, table, row):
+    return connection.execute(f"SELECT id, v FROM {table} WHERE id = %s", (row,)).fetchall()
+
+
+def change(connection, table, row):
+    """And reads it."""
+    connection.execute(f"UPDATE {table} SET v = v + 1 WHERE id = %s", (row,))
+    ask(connection, table, row)
+
+
+def lag(max_wait):
+    return {"lag": {"probe": "auto", "poll": "50ms", "max_wait": max_wait}}
+
+
+def difference(after, before):
+    """By verdict, what is not zero."""
+    verdicts = ("lagging", "unstable", "unverified", "mismatch")
+    return {name: after[name] - before[name] for name in verdicts if after[name] != before[name]}
+
+
+def becomes_mismatch(proxy, name, connection, table):
+    """The wrong row is read until it is a mismatch, which it may not be called other than unverified before."""
+    def is_found():
+        before = proxy.settled(name)
+        ask(connection, table, WRONG)
+        said = difference(proxy.settled(name, before["reads"] + 1), before)
+        assert said in ({"unverified": 1}, {"mismatch": 1}), said
+        return "mismatch" in said
+    wait_until(is_found, what=lambda: f"{proxy.status(name)}\n{proxy.said()[-3000:]}")
+
+
+def test_while_one_table_of_several_subscriptions_is_copied_nothing_is_a_mismatch_and_then_it_is(start, pair, subscriptions):
+    name = subscriptions.name
+    subscriptions.add("t")
+    subscriptions.spoil("t")
+    proxy = start(name, lag("1s"))
+    with pair.new.connect(name) as held, proxy.connect(name) as connection:
+        held.autocommit = False
+        held.execute("LOCK TABLE u IN SHARE MODE")  # the copy waits for it
+        subscriptions.add("u")
+        before = proxy.warmed(name, lambda: ask(connection, "t", 1))
+        ask(connection, "t", WRONG)
+        ask(connection, "u", 1)
+        after = proxy.settled(name, before["reads"] + 2)
+        assert difference(after, before) == {"unverified": 2}, after
+        assert "1 of new's subscribed tables are still being copied" in proxy.status(name)["trouble"]
+        held.rollback()
+        subscriptions.spoil("u")
+        becomes_mismatch(proxy, name, connection, "t")
+        becomes_mismatch(proxy, name, connection, "u")
+        assert not proxy.status(name)["trouble"]
+
+
+def stand_still(subscriptions, table, how):
+    """No change of the table comes to new any more; gives what ends that."""
+    if how == "disabled":
+        subscriptions.new.psql(f"ALTER SUBSCRIPTION {subscriptions.slot(table)} DISABLE", subscriptions.name)
+        return lambda: subscriptions.new.psql(f"ALTER SUBSCRIPTION {subscriptions.slot(table)} ENABLE", subscriptions.name)
+    worker = subscriptions.worker(table)
+    os.kill(worker, signal.SIGSTOP)
+    return lambda: os.kill(worker, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("how", ["disabled", "stopped"])
+def test_while_one_of_several_subscriptions_stands_still_nothing_is_a_mismatch_and_then_it_lagged(start, subscriptions, how):
+    name = subscriptions.name
+    for table in "tu":
+        subscriptions.add(table)
+    for table in "tu":
+        subscriptions.spoil(table)
+    impatient, patient = start(name, lag("500ms")), start(name, lag("60s"))
+    with impatient.connect(name) as one, patient.connect(name) as other:
+        before = impatient.warmed(name, lambda: ask(one, "t", 1))
+        begun = patient.warmed(name, lambda: ask(other, "t", 1))
+        go_on = stand_still(subscriptions, "t", how)
+        try:
+            for row in range(1, 6):
+                change(one, "t", row)
+                ask(other, "t", row)
+            ask(one, "u", WRONG)  # new is up to date with this table, which is not known
+            ask(other, "u", WRONG)
+            after = impatient.settled(name, before["reads"] + 6)
+            assert difference(after, before) == {"unverified": 6}, after
+            wait_until(lambda: patient.status(name)["in_flight"] == "6", what=lambda: str(patient.status(name)))
+        finally:
+            go_on()
+        after = patient.settled(name, begun["reads"] + 6)
+        assert difference(after, begun) == {"lagging": 5, "mismatch": 1}, after
+
+
+def test_a_suspicion_waits_until_it_is_known_what_kind_of_pair_it_is(start, pair, subscriptions):
+    name = subscriptions.name
+    subscriptions.add("t")
+    subscriptions.spoil("t")
+    pair.new.psql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC", name)  # whereby it is found out
+    proxy = start(name, lag("60s"))
+    with proxy.connect(name) as connection:
+        before = proxy.warmed(name, lambda: ask(connection, "t", 1))
+        ask(connection, "t", WRONG)
+        wait_until(lambda: "permission denied" in (proxy.status(name)["trouble"] or ""), what=lambda: proxy.said()[-3000:])
+        pair.new.psql("GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC", name)
+        after = proxy.settled(name, before["reads"] + 1)
+        assert difference(after, before) == {"mismatch": 1}, after
+
+
+@pytest.fixture
+def stood_by(pair):
+    """A database on old, where a function is said to be as constant as the tables, and is another on each server."""
+    name = pair.database(TABLES + ROWS + "CREATE FUNCTION here() RETURNS text STABLE LANGUAGE sql "
+                         "AS $$SELECT current_setting('port')$$")
+    yield name
+    pair.forget(name)
+
+
+def waits_for(standby, proxy, name, write, read):
+    """While the standby that is new has paused, nothing is judged; then what was changed has lagged, and what is wrong is a
+    mismatch. Writes go where `write` leads."""
+    with proxy.connect(name) as connection:
+        before = proxy.settled(name)
+        standby.pause()
+        for row in range(1, 4):
+            value, = write.execute("UPDATE t SET v = v + 1 WHERE id = %s RETURNING v", (row,)).fetchone()
+            wait_until(lambda: read.execute("SELECT v FROM t WHERE id = %s", (row,)).fetchone() == (value,))
+            assert ask(connection, "t", row) == [(row, value)]
+        connection.execute("SELECT id, here() FROM t WHERE id = 1")
+        wait_until(lambda: proxy.status(name)["in_flight"] == "4", what=lambda: str(proxy.status(name)))
+        standby.resume()
+        after = proxy.settled(name, before["reads"] + 4)
+        assert difference(after, before) == {"lagging": 3, "mismatch": 1}, after
+        assert proxy.console("SHOW LAG")[0]["probe"] == "physical"
+
+
+def test_a_standby_is_waited_for_behind_a_primary_a_standby_and_a_promoted_standby(start, pair, stood_by):
+    name = stood_by
+    with Standby(pair.old) as near, Standby(pair.old, upstream=near) as far:
+        behind_primary = start(name, {"new": near.dsn(name, user="app"), **lag("60s")})
+        behind_standby = start(name, {"old": near.dsn(name, user="app"), "new": far.dsn(name, user="app"), **lag("60s")})
+        for proxy in (behind_primary, behind_standby):
+            with proxy.connect(name) as connection:
+                proxy.warmed(name, lambda: ask(connection, "t", 1))
+        with pair.old.connect(name) as primary, near.connect(name) as second:
+            waits_for(near, behind_primary, name, primary, primary)
+            waits_for(far, behind_standby, name, primary, second)
+            near.promote()
+            waits_for(far, behind_standby, name, second, second)
