@@ -42,7 +42,7 @@ class Standby(Cluster):
         self.run("pg_ctl", "-s", "-w", "-D", self.data, *arguments)
 
     def start(self):
-        self.control("-l", self.log, "-o", f"-p {self.port}", "start")
+        self.control("-l", self.log, "-o", f"-p {self.port} -c wal_retrieve_retry_interval=100ms", "start")
 
     def stop(self, mode="immediate"):
         self.control("-m", mode, "stop")

@@ -181,34 +181,47 @@ def stood_by(pair):
     pair.forget(name)
 
 
-def waits_for(standby, proxy, name, write, read):
-    """While the standby that is new has paused, nothing is judged; then what was changed has lagged, and what is wrong is a
-    mismatch. Writes go where `write` leads."""
-    with proxy.connect(name) as connection:
-        before = proxy.settled(name)
+class Judged:
+    """Two proxies before one pair of servers: one whose suspicions soon give up, and one whose suspicions hold out."""
+
+    def __init__(self, start, name, entry):
+        self.name, self.impatient, self.patient = name, start(name, {**entry, **lag("500ms")}), start(name, {**entry, **lag("60s")})
+        self.each(lambda proxy, connection: proxy.warmed(name, lambda: ask(connection, "t", 1)))
+
+    def each(self, do):
+        for proxy in (self.impatient, self.patient):
+            with proxy.connect(self.name) as connection:
+                do(proxy, connection)
+
+    def waits_for(self, standby, write, read):
+        """While the standby that is new has paused, nothing is known; then what was changed has lagged, and what is wrong is
+        a mismatch. `write` leads to the primary, `read` to old."""
+        before, begun = self.impatient.settled(self.name), self.patient.settled(self.name)
         standby.pause()
-        for row in range(1, 4):
-            value, = write.execute("UPDATE t SET v = v + 1 WHERE id = %s RETURNING v", (row,)).fetchone()
-            wait_until(lambda: read.execute("SELECT v FROM t WHERE id = %s", (row,)).fetchone() == (value,))
-            assert ask(connection, "t", row) == [(row, value)]
-        connection.execute("SELECT id, here() FROM t WHERE id = 1")
-        wait_until(lambda: proxy.status(name)["in_flight"] == "4", what=lambda: str(proxy.status(name)))
+        values = [write.execute("UPDATE t SET v = v + 1 WHERE id = %s RETURNING v", (row,)).fetchone()[0] for row in (1, 2, 3)]
+        wait_until(lambda: read.execute("SELECT v FROM t WHERE id = 3").fetchone() == (values[2],))
+
+        def suspect(_, connection):
+            for row, value in zip((1, 2, 3), values):
+                assert ask(connection, "t", row) == [(row, value)]
+            connection.execute("SELECT id, here() FROM t WHERE id = 1")
+        self.each(suspect)
+        after = self.impatient.settled(self.name, before["reads"] + 4)
+        assert difference(after, before) == {"unverified": 4}, after
+        wait_until(lambda: self.patient.status(self.name)["in_flight"] == "4", what=lambda: str(self.patient.status(self.name)))
         standby.resume()
-        after = proxy.settled(name, before["reads"] + 4)
-        assert difference(after, before) == {"lagging": 3, "mismatch": 1}, after
-        assert proxy.console("SHOW LAG")[0]["probe"] == "physical"
+        after = self.patient.settled(self.name, begun["reads"] + 4)
+        assert difference(after, begun) == {"lagging": 3, "mismatch": 1}, after
+        assert self.patient.console("SHOW LAG")[0]["probe"] == "physical"
 
 
 def test_a_standby_is_waited_for_behind_a_primary_a_standby_and_a_promoted_standby(start, pair, stood_by):
     name = stood_by
     with Standby(pair.old) as near, Standby(pair.old, upstream=near) as far:
-        behind_primary = start(name, {"new": near.dsn(name, user="app"), **lag("60s")})
-        behind_standby = start(name, {"old": near.dsn(name, user="app"), "new": far.dsn(name, user="app"), **lag("60s")})
-        for proxy in (behind_primary, behind_standby):
-            with proxy.connect(name) as connection:
-                proxy.warmed(name, lambda: ask(connection, "t", 1))
+        behind_primary = Judged(start, name, {"new": near.dsn(name, user="app")})
+        behind_standby = Judged(start, name, {"old": near.dsn(name, user="app"), "new": far.dsn(name, user="app")})
         with pair.old.connect(name) as primary, near.connect(name) as second:
-            waits_for(near, behind_primary, name, primary, primary)
-            waits_for(far, behind_standby, name, primary, second)
+            behind_primary.waits_for(near, primary, primary)
+            behind_standby.waits_for(far, primary, second)
             near.promote()
-            waits_for(far, behind_standby, name, second, second)
+            behind_standby.waits_for(far, second, second)
