@@ -16,10 +16,10 @@ static const char *const side_names[] = {"old", "new"};
 
 // Asked anew each time: a standby may be promoted while its connections live on, and what it had replayed then stays.
 #define OLD_POSITION                                                                               \
-    "CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"            \
-    " ELSE pg_catalog.pg_current_wal_insert_lsn() END"
+    "(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"           \
+    " ELSE pg_catalog.pg_current_wal_insert_lsn() END)"
 
-const char lag_position_sql[] = "SELECT (" OLD_POSITION ")::pg_catalog.text";
+const char lag_position_sql[] = "SELECT " OLD_POSITION "::pg_catalog.text";
 
 static enum lag_state unknown(struct lag *lag, enum lag_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

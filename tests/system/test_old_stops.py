@@ -10,9 +10,10 @@ import subprocess
 import psycopg
 import pytest
 
-from clusters import BIN, Cluster, free_port, run_script
+from clusters import BIN, Cluster, run_script
 from peer import message, text
 from proxy import Proxy, wait_until
+from standby import Standby, owner_of
 from twice import Both, codes, kinds
 
 
@@ -104,12 +105,6 @@ def test_a_client_that_comes_while_old_shuts_down_hears_57p03(stage):
     old.start()
 
 
-def owner_of(old):
-    """For subprocess: as whom the cluster's programs run."""
-    owner = (old.home / "data").stat()
-    return {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
-
-
 def test_a_client_that_comes_while_old_starts_up_hears_57p03_and_is_then_served(stage):
     proxy, old, both = stage
     go, data = old.home / "go", old.home / "data"
@@ -131,26 +126,17 @@ def test_a_client_that_comes_while_old_starts_up_hears_57p03_and_is_then_served(
 
 def test_a_standby_as_old_answers_as_it_does_directly_and_goes_on_when_promoted(clusters):
     old, new = clusters
-    standby = old.home / "standby"
-    port = free_port()
-    user = owner_of(old)
-    subprocess.run([BIN / "pg_basebackup", "-h", old.home, "-p", str(old.port), "-U", "postgres", "-D", standby, "-R", "-X",
-                    "stream", "-c", "fast"], check=True, capture_output=True, timeout=120, **user)
-    control = [BIN / "pg_ctl", "-s", "-w", "-D", standby, "-l", standby / "log"]
-    subprocess.run([*control, "-o", f"-p {port}", "start"], check=True, timeout=60, **user,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    proxy = Proxy({"postgres": {"old": f"host=127.0.0.1 port={port} user=app dbname=postgres sslmode=disable",
-                                "new": new.dsn("postgres", user="app")}})
-    try:
-        proxy.start()
-        both = Both(port, proxy.port, "postgres")
-        heard = both(lambda client: client.ask("SELECT pg_is_in_recovery()", "CREATE TABLE t (a int)", "BEGIN READ WRITE",
-                                               "SELECT txid_current()", "LISTEN here"))
-        assert codes(heard) == ["25006", "0A000", "25006", "25006"]
-        with proxy.connect("postgres") as session:
-            subprocess.run([*control, "promote"], check=True, timeout=60, **user, stdout=subprocess.DEVNULL)
-            wait_until(lambda: session.execute("SELECT pg_is_in_recovery()").fetchone() == (False,))
-        proxy.stop()
-    finally:
-        proxy.kill()
-        subprocess.run([*control, "-m", "immediate", "stop"], check=False, timeout=60, **user)
+    with Standby(old) as standby:
+        proxy = Proxy({"postgres": {"old": standby.dsn("postgres", user="app"), "new": new.dsn("postgres", user="app")}})
+        try:
+            proxy.start()
+            both = Both(standby.port, proxy.port, "postgres")
+            heard = both(lambda client: client.ask("SELECT pg_is_in_recovery()", "CREATE TABLE t (a int)", "BEGIN READ WRITE",
+                                                   "SELECT txid_current()", "LISTEN here"))
+            assert codes(heard) == ["25006", "0A000", "25006", "25006"]
+            with proxy.connect("postgres") as session:
+                standby.promote()
+                wait_until(lambda: session.execute("SELECT pg_is_in_recovery()").fetchone() == (False,))
+            proxy.stop()
+        finally:
+            proxy.kill()
