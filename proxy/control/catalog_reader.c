@@ -324,6 +324,7 @@ catalog_reader_start(struct database *database)
     reader->database = database;
     reader->socket = -1;
     reader->is_reading = true; // the thread begins with it
+    reader->promised = atomic_load(&database->catalogs_epoch) + 1;
     reader->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&reader->lock, NULL);
     pthread_condattr_init(&monotonic);
