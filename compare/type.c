@@ -83,6 +83,13 @@ type_name(uint32_t type)
     return row != NULL ? row->name : NULL;
 }
 
+enum type_family
+type_family_of(uint32_t type)
+{
+    const struct type_row *row = row_of(type);
+    return row != NULL ? row->family : TYPE_FAMILY_OPAQUE;
+}
+
 uint32_t
 type_element(uint32_t type)
 {

@@ -59,7 +59,12 @@ bool type_print_value(const struct type_reading *reading, const uint8_t *bytes, 
 // What a type alone says, without a partner; false for a type that is not known.
 bool type_levels_of(uint32_t type, const struct type_resolver *types,
                     enum type_family levels[TYPE_LEVELS], uint32_t *resolved);
-uint32_t type_element(uint32_t type); // of a built-in array, range or multirange, else 0
+enum type_family type_family_of(uint32_t type); // of a built-in type; OPAQUE if it is none
+uint32_t type_element(uint32_t type);           // of a built-in array, range or multirange, else 0
+
+// type_quick.c: are two values equal, neither of them NULL? False: it takes forms to say.
+bool type_quick_equal(const struct type_pair *pair, const struct cell *old_value,
+                      const struct cell *new_value, bool *is_equal);
 
 // The families that meet though they are not the same, one after another; false: there is none left.
 bool type_meeting(size_t at, enum type_family *one, enum type_family *other, enum type_family *as);

@@ -32,15 +32,6 @@ static const struct {
 #undef FAMILY
 };
 
-static enum type_family
-own_family(const struct type_reading *reading)
-{
-    enum type_family levels[TYPE_LEVELS];
-    uint32_t resolved;
-    type_levels_of(reading->type, reading->types, levels, &resolved);
-    return levels[0];
-}
-
 bool
 type_read_bytes(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                 struct writer *form)
@@ -54,7 +45,7 @@ bool
 type_print_value(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                  int16_t format, struct writer *text)
 {
-    type_print_function *print = families[own_family(reading)].print;
+    type_print_function *print = families[type_family_of(reading->type)].print;
     if (format == 0 || print == NULL) {
         writer_bytes(text, bytes, length);
         return true;
@@ -102,7 +93,7 @@ read_value(const struct type_reading *reading, const uint8_t *bytes, size_t leng
         return false;
     if (format == 0)
         return families[family].read_text(reading, bytes, length, form);
-    enum type_family own = own_family(reading);
+    enum type_family own = type_family_of(reading->type);
     if (families[own].read_binary == NULL) // binary output is text output
         return families[family].read_text(reading, bytes, length, form);
     if (reads_directly(family, own))
@@ -284,8 +275,7 @@ bool
 type_pair_form_is_bytes(const struct type_pair *pair, int16_t format, bool is_new, uint8_t *mark)
 {
     enum type_family family = pair->levels[0];
-    struct type_reading reading = {.type = pair->types[is_new], .types = pair->resolvers[is_new]};
-    enum type_family own = own_family(&reading);
+    enum type_family own = type_family_of(pair->types[is_new]);
     *mark = MARK_READ;
     if (format == 0 || families[own].read_binary == NULL)
         return families[family].read_text == type_read_bytes;
@@ -310,6 +300,9 @@ type_pair_equal(const struct type_pair *pair, const struct cell *old_value,
         (old_value->format == 0 || pair->types[0] == pair->types[1]) &&
         memcmp(old_value->bytes, new_value->bytes, old_value->length) == 0)
         return true;
+    bool is_equal;
+    if (type_quick_equal(pair, old_value, new_value, &is_equal))
+        return is_equal;
     writer_clear(&forms[0]);
     writer_clear(&forms[1]);
     type_pair_form(pair, old_value, false, &forms[0]);

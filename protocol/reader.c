@@ -15,7 +15,7 @@ reader_over(const uint8_t *bytes, size_t length)
     return reader;
 }
 
-static const uint8_t *
+static inline const uint8_t *
 take(struct reader *reader, size_t length)
 {
     if (reader->failed || length > reader_left(reader)) {
@@ -30,7 +30,7 @@ take(struct reader *reader, size_t length)
 }
 
 // An unsigned number of `size` bytes, most significant first (network byte order, manual 55.6).
-static uint64_t
+static inline uint64_t
 number(struct reader *reader, size_t size)
 {
     const uint8_t *bytes = take(reader, size);

@@ -111,6 +111,85 @@ Test(type, equal_values_have_equal_forms)
     }
 }
 
+// Short values are compared without forms: the answer is the forms' all the same.
+Test(type, quick_answers_are_those_of_forms)
+{
+    static const struct cell cells[] = {
+#define CELL(type_, format_, text)                                                                 \
+    {.bytes = (const uint8_t *)(text), .length = sizeof(text) - 1, .type = type_, .format = format_}
+        CELL(1700, 0, ""),
+        CELL(1700, 0, "-"),
+        CELL(1700, 0, "."),
+        CELL(1700, 0, "0"),
+        CELL(1700, 0, "-0"),
+        CELL(1700, 0, "-0.00"),
+        CELL(1700, 0, "00"),
+        CELL(1700, 0, "5."),
+        CELL(1700, 0, ".5"),
+        CELL(1700, 0, "0.50"),
+        CELL(1700, 0, "-.5"),
+        CELL(1700, 0, "+5"),
+        CELL(1700, 0, "5"),
+        CELL(1700, 0, "05"),
+        CELL(1700, 0, "5.0"),
+        CELL(1700, 0, "0.05"),
+        CELL(1700, 0, "5e0"),
+        CELL(1700, 0, "50"),
+        CELL(1700, 0, "5e1"),
+        CELL(1700, 0, "5.0.0"),
+        CELL(1700, 0, "5 "),
+        CELL(1700, 0, "NaN"),
+        CELL(1700, 0, "Infinity"),
+        CELL(1700, 0, "-5"),
+        CELL(1700, 0, "999999999999999999"),
+        CELL(1700, 0, "9999999999999999999"),
+        CELL(1700, 0, "-9223372036854775808"),
+        CELL(1700, 0, "9223372036854775807.0"),
+        CELL(1700, 0, "0.00000000000000001"),
+        CELL(1700, 0, "0.0000000000000000010"),
+        CELL(21, 1, "\0\5"),
+        CELL(23, 1, "\0\0\0\5"),
+        CELL(20, 1, "\0\0\0\0\0\0\0\5"),
+        CELL(23, 1, "\xff\xff\xff\xfb"),
+        CELL(21, 1, "\xff\xfb"),
+        CELL(21, 1, "\0\0\5"),
+        CELL(20, 1, "\x80\0\0\0\0\0\0\0"),
+        CELL(26, 1, "\0\0\0\5"),
+        CELL(23, 1, ""),
+        CELL(26, 1, "\xff\xff\xff\xfb"),
+        CELL(16, 0, "t"),
+        CELL(16, 0, "f"),
+        CELL(16, 0, "T"),
+        CELL(16, 0, "true"),
+        CELL(16, 0, "0"),
+        CELL(16, 1, "\1"),
+        CELL(16, 1, "\2"),
+        CELL(16, 1, "\0"),
+        CELL(16, 1, "t"),
+        CELL(16, 1, "\0\0"),
+        CELL(16, 1, ""),
+#undef CELL
+    };
+    size_t count = sizeof cells / sizeof cells[0], equal = 0;
+    for (size_t i = 0; i < count * count; i++) {
+        const struct cell *one = &cells[i / count], *other = &cells[i % count];
+        struct type_pair pair;
+        struct writer forms[2];
+        writer_init(&forms[0]);
+        writer_init(&forms[1]);
+        type_pair_init(&pair, one->type, other->type, &exact);
+        type_pair_form(&pair, one, false, &forms[0]);
+        type_pair_form(&pair, other, true, &forms[1]);
+        bool is_equal = type_pair_forms_agree(&pair, forms[0].bytes, forms[0].length,
+                                              forms[1].bytes, forms[1].length);
+        cr_expect_eq(type_equal(one, other, &exact), is_equal, "%zu and %zu", i / count, i % count);
+        equal += is_equal;
+        writer_fini(&forms[0]);
+        writer_fini(&forms[1]);
+    }
+    cr_expect(equal > 2 * count);
+}
+
 Test(type, binary_prints_as_the_server_prints_it)
 {
     size_t printed = 0;
