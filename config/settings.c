@@ -125,6 +125,7 @@ static const struct setting shadow[] = {
     {"connections", NUMBER_OF(SHADOW, connections, 1, 10000), .initial = "8"},
     {"max_connections", NUMBER_OF(SHADOW, max_connections, 1, 10000), .initial = "32"},
     {"max_per_second", NUMBER_OF(SHADOW, max_per_second, 0, 100 * MILLION), .initial = "0"},
+    {"noise", FRACTION(SHADOW, noise), .initial = "0.01"},
     {"memory", SETTING_SIZE, AT(SHADOW, memory), .initial = "64MiB", .minimum = 1 << 20},
     {"max_result", SETTING_SIZE, AT(SHADOW, max_result), .initial = "16MiB", .minimum = 1024},
     {"max_request", SETTING_SIZE, AT(SHADOW, max_request), .initial = "1MiB", .minimum = 1024},

@@ -164,7 +164,7 @@ databases:
     old: "host=127.0.0.1 port=$old_port user=postgres"
     new: "host=127.0.0.1 port=$new_port user=postgres"
     lag: {probe: none}
-    shadow: {percent: $3}
+    shadow: {percent: $3, noise: 0} # the suites look at what old counts of its reads
 END
     beside "$binary" serve -c "$work/$1.yaml" 2>"$work/$1.log"
     proxy=$!

@@ -7,6 +7,7 @@
 #include "compare/bound.h"
 #include "proxy/report/figures_entry.h"
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -224,6 +225,22 @@ figures_add(struct figures *figures, const struct figures_read *read)
     pthread_mutex_unlock(&figures->lock);
 }
 
+void
+figures_noise(struct figures *figures, const struct analysis *analysis, bool differs)
+{
+    pthread_mutex_lock(&figures->lock);
+
+    struct entry *entry = figures_entry(figures, analysis->fingerprint);
+
+    if (entry != NULL) {
+        describe(entry, analysis);
+        entry->figure.noise_samples++;
+        entry->figure.noise_differences += differs;
+        figures_touch(figures, entry);
+    }
+    pthread_mutex_unlock(&figures->lock);
+}
+
 bool
 figures_is_quarantined(struct figures *figures, const char *fingerprint)
 {
@@ -330,4 +347,12 @@ figure_rate(const struct figure *figure, double *rate, double *upper_bound)
     books_page_finish(&page);
     *rate = page.mismatch_rate;
     *upper_bound = page.mismatch_upper_bound;
+}
+
+double
+figure_noise_rate(const struct figure *figure)
+{
+    if (figure->noise_samples == 0)
+        return NAN;
+    return (double)figure->noise_differences / (double)figure->noise_samples;
 }

@@ -42,6 +42,8 @@ struct figures_read { // one read that has come to its end
     bool has_type_change;             // a hazard
 };
 void figures_add(struct figures *figures, const struct figures_read *read);
+// A read was put to old twice: did it differ from itself? Beside the books.
+void figures_noise(struct figures *figures, const struct analysis *analysis, bool differs);
 
 // A confirmed mismatch, as evidence; every string is copied, masked by the caller as `samples` says.
 struct figures_mismatch {
@@ -81,7 +83,8 @@ struct figure { // one fingerprint; "other" is what came over FIGURES_LIMIT, "" 
     uint64_t reads;       // that have come to their end
     uint64_t verdicts[VERDICT_COUNT], skipped[SKIP_COUNT], dropped[DROP_COUNT],
         mismatches[DIFFERENCE_COUNT], accepted;
-    uint64_t distinct; // estimate of the different parameter sets compared
+    uint64_t distinct;                         // estimate of the different parameter sets compared
+    uint64_t noise_samples, noise_differences; // reads put to old twice; those that differed
     struct histogram
         *latency[2][LATENCY_RUN_COUNT]; // by side (0 old, 1 new); NULL: nothing measured
     bool has_type_change, is_quarantined;
@@ -105,6 +108,9 @@ uint64_t figure_compared(const struct figure *figure);
 uint64_t figure_covered(const struct figure *figure);
 // The rate and bound that the books would give of these counts alone.
 void figure_rate(const struct figure *figure, double *rate, double *upper_bound);
+
+// Differences by noise sample; NaN without one.
+double figure_noise_rate(const struct figure *figure);
 
 // Evidence with an id over `after`, newest first.
 struct figures_mismatch *figures_evidence(struct figures *figures, uint64_t after, size_t *count);

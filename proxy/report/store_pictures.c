@@ -98,8 +98,9 @@ set_figure_counter(struct figure *figure, struct wanted *wanted)
     memcpy(figure->skipped, page.skipped, sizeof page.skipped);
     memcpy(figure->dropped, page.dropped, sizeof page.dropped);
     memcpy(figure->mismatches, page.mismatches, sizeof page.mismatches);
-    if (strcmp(wanted->name, "distinct") == 0)
-        figure->distinct = wanted->value;
+    set_counter(wanted, "distinct", &figure->distinct);
+    set_counter(wanted, "noise_samples", &figure->noise_samples);
+    set_counter(wanted, "noise_differences", &figure->noise_differences);
 }
 
 static struct figure *

@@ -125,6 +125,7 @@ store_write_figure(struct store *store, int64_t at, const char *database,
                                 .ok = true};
     struct books_page page = {.reads = figure->reads, .accepted = figure->accepted};
     uint64_t distinct = figure->distinct;
+    uint64_t samples = figure->noise_samples, differences = figure->noise_differences;
 
     memcpy(page.verdicts, figure->verdicts, sizeof page.verdicts);
     memcpy(page.skipped, figure->skipped, sizeof page.skipped);
@@ -132,6 +133,8 @@ store_write_figure(struct store *store, int64_t at, const char *database,
     memcpy(page.mismatches, figure->mismatches, sizeof page.mismatches);
     books_page_each(&page, write_counter, &counters);
     write_counter(&counters, "distinct", &distinct);
+    write_counter(&counters, "noise_samples", &samples);
+    write_counter(&counters, "noise_differences", &differences);
     return counters.ok &&
            store_run(store, STORE_FINGERPRINT_WRITE, "ttttiit", database, figure->fingerprint,
                      figure->query, figure->tables, (int64_t)figure->has_type_change,

@@ -37,6 +37,7 @@ static const struct answer_column queries_columns[] = {
     {"old_mirrored_p50_ms", ANSWER_REAL},
     {"new_served_p50_ms", ANSWER_REAL},
     {"new_mirrored_p50_ms", ANSWER_REAL},
+    {"noise_rate", ANSWER_REAL},
 };
 
 static double
@@ -108,6 +109,7 @@ fill_query(struct answer *answer, const char *database, const struct figure *fig
     answer_integer(answer, figure->accepted);
     answer_text(answer, figure->accepted_because);
     fill_latencies_apart(answer, figure);
+    answer_real(answer, figure_noise_rate(figure));
 }
 
 static void

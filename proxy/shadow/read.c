@@ -10,6 +10,7 @@
 #include "proxy/log.h"
 #include "proxy/shadow/evidence.h"
 #include "proxy/shadow/large.h"
+#include "proxy/shadow/noise.h"
 #include "proxy/shadow/read_objection.h"
 #include "proxy/shadow/suspicion.h"
 #include <assert.h>
@@ -64,6 +65,24 @@ read_free(struct read **read)
     free(gone);
 }
 
+static void
+read_end(struct read **read)
+{
+    struct read *ended = *read;
+    *read = NULL;
+    ended->is_over = true;
+    if (!ended->is_repeated)
+        read_free(&ended);
+}
+
+void
+read_repeated(struct read *read)
+{
+    read->is_repeated = false;
+    if (read->is_over)
+        read_free(&read);
+}
+
 // The figures' view of a read, but for how it ended.
 static struct figures_read
 figures_of(const struct read *read)
@@ -92,7 +111,7 @@ read_end_compared(struct read **read, enum verdict verdict, enum difference_clas
     if ((*read)->is_accepted)
         books_accepted(&database->books);
     figures_add(database->figures, &figures);
-    read_free(read);
+    read_end(read);
 }
 
 void
@@ -103,7 +122,7 @@ read_end_skipped(struct read **read, enum skip_reason reason)
     figures.skipped = reason;
     books_skipped(&database->books, reason);
     figures_add(database->figures, &figures);
-    read_free(read);
+    read_end(read);
 }
 
 void
@@ -114,7 +133,7 @@ read_end_dropped(struct read **read, enum drop_reason reason)
     figures.dropped = reason;
     books_dropped(&database->books, reason);
     figures_add(database->figures, &figures);
-    read_free(read);
+    read_end(read);
 }
 
 // A read that ends as it begins: nothing was made for it yet.
@@ -340,6 +359,7 @@ read_compare(struct read *read)
         return;
     }
     read->has_type_change = difference.has_type_change;
+    noise_begin(read);
     if (difference.class == DIFFERENCE_NONE)
         read_end_compared(&read, VERDICT_MATCH, DIFFERENCE_NONE);
     else

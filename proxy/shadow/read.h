@@ -55,6 +55,8 @@ struct read {
     struct read_rules rules;
     bool has_type_change;
     bool is_accepted;    // the mismatch is a known one
+    bool is_repeated;    // it runs on old once more (noise.h)
+    bool is_over;        // it has ended and stays for that alone
     size_t held;         // bytes that it keeps, in the shadow's held_bytes
     struct judge *judge; // while a suspicion is being settled
     struct large *large; // while a result over shadow.max_result is compared
@@ -81,6 +83,8 @@ bool read_differs(const struct read *read, const struct result *old_result,
 void read_end_compared(struct read **read, enum verdict verdict, enum difference_class class);
 void read_end_skipped(struct read **read, enum skip_reason reason);
 void read_end_dropped(struct read **read, enum drop_reason reason);
+void
+read_repeated(struct read *read); // noise.c: the repetition is over; frees a read that has ended
 // What a job that brought no answer means for its read: skipped, dropped, or SKIP_NONE and
 // DROP_NONE, which is unverified.
 void read_outcome(const struct own_job *job, enum skip_reason *skip, enum drop_reason *drop);

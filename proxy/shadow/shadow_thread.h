@@ -57,6 +57,7 @@ struct shadow {
         struct large *first, **end; // those that wait, FIFO
         unsigned waiting, running;
     } large;
+    unsigned noise_running; // reads that are put to old once more
     struct shadow_database *databases;
     struct rechecks *rechecks;       // suspicions that are being settled
     struct verdict_memory *verdicts; // what suspicions came to in the last minute

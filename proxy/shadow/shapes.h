@@ -23,6 +23,7 @@ struct shape {
         size_t count;
         struct reply_column *columns; // with their names; owned
     } * columns[2];                   // by enum side
+    atomic_uint noise_begun;          // samples of its noise (noise.h)
     atomic_bool is_unproven;          // new said 25006 or the like: never mirror it again
 };
 

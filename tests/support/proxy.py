@@ -79,7 +79,7 @@ class Proxy:
         for name, entry in databases.items():
             self.configuration["databases"][name] = merge({
                 "lag": {"probe": "none"},
-                "shadow": {"recheck": {"settle": "20ms", "max_per_second": 1000}},
+                "shadow": {"noise": 0, "recheck": {"settle": "20ms", "max_per_second": 1000}},
                 "compare": {"samples": "full"},
                 "guardrail": {"action": "alert"},
             }, entry)

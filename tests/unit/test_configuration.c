@@ -91,6 +91,7 @@ Test(configuration, defaults_are_as_documented)
     cr_expect_eq(d->shadow.connections, 8);
     cr_expect_eq(d->shadow.max_connections, 32);
     cr_expect_eq(d->shadow.max_per_second, 0);
+    cr_expect_eq(d->shadow.noise, 0.01);
     cr_expect_eq(d->shadow.memory, 67108864);
     cr_expect_eq(d->shadow.max_result, 16777216);
     cr_expect_eq(d->shadow.max_request, 1048576);

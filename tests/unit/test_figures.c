@@ -1,6 +1,7 @@
 // Figures by fingerprint: counted, bounded, copied; evidence newest first.
 #include "proxy/report/figures.h"
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -216,5 +217,28 @@ Test(figures, shapes_of_which_nothing_is_covered_are_counted)
                                  .analysis = &a, .is_compared = true, .verdict = VERDICT_MATCH});
     figures_totals(figures, &totals);
     cr_expect_eq(totals.never_compared, 1u);
+    figures_free(&figures);
+}
+
+Test(figures, noise_is_counted_beside_the_reads)
+{
+    struct figures *figures = figures_new();
+    struct analysis a = analysis_of("00000000000000aa"), quiet = analysis_of("00000000000000bb");
+    size_t count;
+
+    for (int i = 0; i < 4; i++)
+        figures_noise(figures, &a, i == 0);
+    figures_add(figures, &(struct figures_read){.analysis = &quiet, .is_compared = true});
+
+    struct figure *copy = figures_copy(figures, 0, NULL, &count);
+
+    cr_assert_eq(count, 2u);
+    cr_expect_str_eq(copy[1].fingerprint, "00000000000000aa");
+    cr_expect_str_eq(copy[1].query, "SELECT $1");
+    cr_expect_eq(copy[1].reads, 0u);
+    cr_expect_eq(figure_compared(&copy[1]), 0u);
+    cr_expect_eq(figure_noise_rate(&copy[1]), 0.25);
+    cr_expect(isnan(figure_noise_rate(&copy[0])), "no sample, no rate");
+    figures_copy_free(&copy, count);
     figures_free(&figures);
 }

@@ -1,7 +1,8 @@
-// The small parts of the shadow: throttle, fair shares, rechecks, verdict memory, statements and portals, masking, rules.
+// The small parts of the shadow: throttle, noise samples, fair shares, rechecks, verdict memory, statements and portals, masking, rules.
 
 #include "proxy/shadow/fair_share.h"
 #include "proxy/shadow/masking.h"
+#include "proxy/shadow/noise.h"
 #include "proxy/shadow/rechecks.h"
 #include "proxy/shadow/rules.h"
 #include "proxy/shadow/statement.h"
@@ -288,4 +289,25 @@ Test(rechecks, one_read_is_settled_once_at_a_time)
     }
     cr_assert_eq(count, RECHECK_TURNS_LIMIT + 2);
     rechecks_free(&rechecks);
+}
+
+Test(noise, the_first_reads_of_a_shape_are_samples_and_then_a_share)
+{
+    uint64_t random = 1;
+    unsigned due = 0;
+    for (unsigned begun = 0; begun < NOISE_FIRST; begun++)
+        cr_assert(noise_is_due(begun, 0.01, UINT64_MAX));
+    for (unsigned i = 0; i < 100000; i++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        due += noise_is_due(NOISE_FIRST, 0.01, random);
+    }
+    cr_assert_geq(due, 800);
+    cr_assert_leq(due, 1200, "%u of 100000", due);
+}
+
+Test(noise, none_is_a_sample_with_no_share_and_all_are_with_one)
+{
+    cr_assert_not(noise_is_due(0, 0, 0));
+    cr_assert_not(noise_is_due(NOISE_FIRST, 0, 0));
+    cr_assert(noise_is_due(1000000, 1, UINT64_MAX));
 }

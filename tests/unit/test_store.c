@@ -57,6 +57,8 @@ write_run(struct store *store, int64_t at, uint64_t reads)
                             .query = "SELECT total FROM orders",
                             .tables = "public.orders",
                             .reads = reads,
+                            .noise_samples = reads / 2,
+                            .noise_differences = reads / 10,
                             .latency = {{&latency, NULL}, {NULL, &latency}},
                             .places = &place,
                             .place_count = 1};
@@ -107,6 +109,8 @@ Test(store, sums_over_runs_and_since)
 
     cr_expect_eq(figure->reads, 160u);
     cr_expect_str_eq(figure->query, "SELECT total FROM orders");
+    cr_expect_eq(figure->noise_samples, 80u);
+    cr_expect_eq(figure->noise_differences, 16u);
     cr_expect_eq(figure->latency[0][LATENCY_SERVED]->count, 2u, "one a run");
     cr_expect_eq(figure->latency[1][LATENCY_MIRRORED]->count, 2u);
     cr_expect_null(figure->latency[0][LATENCY_MIRRORED]);

@@ -1,0 +1,100 @@
+"""How much old differs from itself: each query shape's own noise floor, beside its verdicts."""
+
+import json
+import subprocess
+import threading
+
+import psycopg
+import pytest
+
+from proxy import binary, wait_until
+
+MOVING = "SELECT v FROM moving WHERE id = 1"
+QUIET = "SELECT v FROM quiet WHERE id = 1"
+TABLES = "".join(f"CREATE TABLE {name} (id int PRIMARY KEY, v bigint); INSERT INTO {name} VALUES (1, 0); GRANT ALL ON {name} TO app;"
+                 for name in ("moving", "quiet"))
+
+
+@pytest.fixture
+def two(pair):
+    name = pair.database(TABLES)
+    yield name
+    pair.forget(name)
+
+
+def noise_of(rows):
+    """Of each table that was read, by its name."""
+    return {row["tables"].removeprefix("public."): row["noise_rate"] for row in rows}
+
+
+def noise(proxy):
+    return noise_of(proxy.console("SHOW QUERIES"))
+
+
+def move(dsn, stop):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while not stop.is_set():
+            connection.execute("UPDATE moving SET v = v + 1", prepare=True)
+
+
+def reported(proxy):
+    done = subprocess.run([binary(), "report", "-c", str(proxy.path), "--format", "json"], cwd=proxy.home, check=True,
+                          capture_output=True, text=True)
+    return [row for database in json.loads(done.stdout)["databases"] for row in database["queries"]]
+
+
+def test_what_moves_on_old_has_noise_and_what_is_quiet_has_none(start, pair, two):
+    proxy = start(two, {"new": pair.old.dsn(two, user="app"), "shadow": {"noise": 1}})
+    stop = threading.Event()
+    writer = threading.Thread(target=move, args=(pair.old.dsn(two, user="app"), stop))
+    with proxy.connect(two) as connection:
+        asked = proxy.warmed(two, lambda: connection.execute(QUIET))["reads"]
+        writer.start()
+
+        def has_noise():
+            nonlocal asked
+            for sql in (MOVING, QUIET):
+                connection.execute(sql)
+                asked += 1
+            seen = noise(proxy)
+            return seen.get("quiet") is not None and float(seen.get("moving") or 0) > 0
+        try:
+            wait_until(has_noise, what=lambda: str(proxy.console("SHOW QUERIES")))
+        finally:
+            stop.set()
+            writer.join()
+        # What was put to old twice is in the books once: settled() checks that they balance.
+        assert proxy.settled(two, asked)["reads"] == asked
+    assert float(noise(proxy)["quiet"]) == 0 and float(noise(proxy)["moving"]) <= 1
+    kept = wait_until(lambda: (seen := noise_of(reported(proxy))).get("quiet") is not None and seen)
+    assert kept["quiet"] == 0, kept
+
+
+def test_without_a_sample_there_is_no_noise_rate(start, two):
+    proxy = start(two, {"shadow": {"noise": 0}})
+    with proxy.connect(two) as connection:
+        proxy.warmed(two, lambda: connection.execute(QUIET))
+    assert noise(proxy) == {"quiet": None}
+
+
+WAITING = f"SELECT count(*) FROM pg_stat_activity WHERE query = '{MOVING}' AND wait_event_type = 'Lock'"
+
+
+def test_a_verdict_does_not_wait_for_the_second_reading_of_old_nor_does_the_end(start, pair, two):
+    """New is locked while a client reads, then old, then new no longer: the read matches while old still owes its second
+    answer. The proxy is stopped in that state: it must end well."""
+    proxy = start(two, {"shadow": {"noise": 1, "timeout": "600s"}})
+    with proxy.connect(two) as connection:
+        before = proxy.warmed(two, lambda: connection.execute(QUIET))
+        with pair.old.connect(two, user="app") as old, pair.new.connect(two, user="app") as new:
+            new.execute("BEGIN; LOCK TABLE moving")
+            connection.execute(MOVING)
+            wait_until(lambda: pair.new.psql(WAITING, two) == ["1"], what=proxy.said)
+            old.execute("BEGIN; LOCK TABLE moving")
+            new.rollback()
+            status = proxy.settled(two, before["reads"] + 1)
+            assert status["match"] == before["match"] + 1, status
+            wait_until(lambda: pair.old.psql(WAITING, two) == ["1"], what=proxy.said)
+            assert noise(proxy)["moving"] is None
+            connection.close()
+            proxy.stop()
