@@ -139,6 +139,22 @@ type_read_float8_binary(const struct type_reading *reading, const uint8_t *bytes
     return true;
 }
 
+// Does the text lie between this number and the next one, equally far from both? It reads back as the even one of them, but
+// the server prints no such text, since not every reader rounds so.
+static bool
+is_halfway(const char *text, double value, bool is_float4)
+{
+    long double read = strtold(text, NULL), exact = (long double)value;
+    bool up = read > exact;
+    if (read == exact)
+        return false;
+    if (is_float4) {
+        float next = nextafterf((float)value, up ? INFINITY : -INFINITY);
+        return read - exact == (long double)next - read;
+    }
+    return read - exact == (long double)nextafter(value, up ? INFINITY : -INFINITY) - read;
+}
+
 // The fewest digits that read back as the same number: "d.ddde[+-]dd".
 static void
 shortest(double value, bool is_float4, char text[32])
@@ -146,7 +162,9 @@ shortest(double value, bool is_float4, char text[32])
     int most = is_float4 ? FLOAT4_DIGITS : FLOAT8_DIGITS;
     for (int precision = 0; precision < most; precision++) {
         snprintf(text, 32, "%.*e", precision, value);
-        if (is_float4 ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
+        bool reads_back =
+            is_float4 ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value;
+        if (reads_back && !is_halfway(text, value, is_float4))
             return;
     }
 }

@@ -265,7 +265,9 @@ locate(const struct read *read, const struct rounds *rounds, struct figures_mism
     const struct difference *difference = &rounds->difference;
     size_t column = difference->column;
     if (difference->class != DIFFERENCE_VALUE || column >= rounds->old_result.column_count) {
-        mismatch->table = table_of_rows(read, rounds);
+        bool is_error = rounds->old_result.kind == RESULT_ERROR ||
+                        rounds->new_result.kind == RESULT_ERROR; // any of them may be at fault
+        mismatch->table = is_error ? tables_of(read->shape->analysis) : table_of_rows(read, rounds);
         mismatch->column = strdup("");
         return;
     }
