@@ -296,27 +296,6 @@ parse_members(struct parser *parser, struct member **members, size_t *count)
 }
 
 static bool
-parse_object(struct parser *parser)
-{
-    struct writer *form = parser->form;
-    struct member *members = NULL;
-    size_t count = 0;
-    writer_u8(form, '{');
-    parser->at++;
-    size_t start = form->length;
-    skip_blanks(parser);
-    bool is_parsed = take(parser, '}');
-    if (!is_parsed)
-        is_parsed = parse_members(parser, &members, &count) && take(parser, '}');
-    if (is_parsed && !form->failed &&
-        !sort_members(form, start, members, count, parser->is_unordered ? member_order : key_order))
-        form->failed = true;
-    free(members);
-    writer_u8(form, '}');
-    return is_parsed;
-}
-
-static bool
 parse_elements(struct parser *parser, struct member **elements, size_t *count)
 {
     size_t capacity = 0;
@@ -334,23 +313,26 @@ parse_elements(struct parser *parser, struct member **elements, size_t *count)
     return true;
 }
 
+// An object or an array: `parse_all` reads what stands between the brackets.
 static bool
-parse_array(struct parser *parser)
+parse_brackets(struct parser *parser, const char brackets[2],
+               bool (*parse_all)(struct parser *, struct member **, size_t *),
+               member_compare *order)
 {
     struct writer *form = parser->form;
-    struct member *elements = NULL;
+    struct member *members = NULL;
     size_t count = 0;
-    writer_u8(form, '[');
+    writer_u8(form, (uint8_t)brackets[0]);
     parser->at++;
     size_t start = form->length;
     skip_blanks(parser);
-    bool is_parsed = take(parser, ']');
+    bool is_parsed = take(parser, brackets[1]);
     if (!is_parsed)
-        is_parsed = parse_elements(parser, &elements, &count) && take(parser, ']');
-    if (is_parsed && !form->failed && !sort_members(form, start, elements, count, member_order))
+        is_parsed = parse_all(parser, &members, &count) && take(parser, brackets[1]);
+    if (is_parsed && !form->failed && !sort_members(form, start, members, count, order))
         form->failed = true;
-    free(elements);
-    writer_u8(form, ']');
+    free(members);
+    writer_u8(form, (uint8_t)brackets[1]);
     return is_parsed;
 }
 
@@ -364,10 +346,11 @@ parse_value(struct parser *parser)
     parser->depth++;
     switch (*parser->at) {
     case '{':
-        is_parsed = parse_object(parser);
+        is_parsed = parse_brackets(parser, "{}", parse_members,
+                                   parser->is_unordered ? member_order : key_order);
         break;
     case '[':
-        is_parsed = parse_array(parser);
+        is_parsed = parse_brackets(parser, "[]", parse_elements, member_order);
         break;
     case '"':
         is_parsed = parse_string(parser);
