@@ -228,10 +228,10 @@ session_auth_saw(struct session *session, uint32_t code, const uint8_t *body, si
     if (auth->secret.witness) {
         scram_witness_server(auth->secret.witness, body, length);
     }
-    if (is_first && code != AUTHENTICATION_CLEARTEXT) {
-        (void)session_secret_look_up(
-            session,
-            &auth->secret); // without memory further sessions are not opened, and that is all
+    bool opens_others = session->settings->entry->identity == IDENTITY_SAME;
+    if (is_first && code != AUTHENTICATION_CLEARTEXT && opens_others) {
+        // Without memory further sessions are not opened, and that is all.
+        (void)session_secret_look_up(session, &auth->secret);
     }
 }
 

@@ -90,6 +90,15 @@ def test_reads_wait_for_a_secret_that_comes_after_the_login(asked):
     assert status["match"] == 1, (status, proxy.said())
 
 
+def test_where_own_sessions_are_another_users_no_secret_is_looked_up(play):
+    asked = Asked()
+    proxy, _, _ = play(old={"client": asks_md5("answers"), "control_answer": asked}, entry={"identity": "service"},
+                       auth={"type": "passthrough", "query": QUERY})
+    assert log_in(proxy).ask(READ) == rows(ITEMS) + ready()
+    assert proxy.settled("app", 1)["match"] == 1, (proxy.skipped("app"), proxy.said())
+    assert asked.begun.empty()
+
+
 def test_the_end_does_not_wait_for_a_secret(play):
     asked = Asked()
     proxy, _, _ = play(old={"control_answer": asked}, auth={"type": "scram-sha-256", "query": QUERY})
