@@ -1,8 +1,10 @@
 // A wait for new to catch up. It belongs to control until it was answered, and may outlive who waits.
 // Control calls back on its own thread; from there it goes through the shadow's mailbox.
 #include "proxy/shadow/fence.h"
-#include <stdio.h>
+#include "protocol/reply.h"
+#include "proxy/control/lag.h"
 #include <stdlib.h>
+#include <string.h>
 
 struct fence {
     struct shadow_work work;
@@ -65,12 +67,17 @@ fence_abandon(struct fence **fence)
 }
 
 uint64_t
-fence_position(const uint8_t *text, size_t length)
+fence_position(const uint8_t *row, size_t length)
 {
-    char copy[32];
-    unsigned high, low;
-    if (!text || length >= sizeof(copy))
+    struct reply_row values;
+    const uint8_t *value;
+    size_t value_length;
+    char text[32];
+    uint64_t position = 0;
+    if (!reply_row_begin(&values, row, length) || !reply_row_next(&values, &value, &value_length) ||
+        !value || value_length >= sizeof(text))
         return 0;
-    snprintf(copy, sizeof(copy), "%.*s", (int)length, (const char *)text);
-    return sscanf(copy, "%X/%X", &high, &low) == 2 ? (uint64_t)high << 32 | low : 0;
+    memcpy(text, value, value_length);
+    text[value_length] = '\0';
+    return lag_read_position(text, &position) ? position : 0;
 }

@@ -14,7 +14,7 @@ typedef void fence_answer(void *context, enum lag_wait result, double lag_second
 struct fence *fence_wait(struct shadow *shadow, struct database *database, uint64_t position,
                          fence_answer *answer, void *context);
 void fence_abandon(struct fence **fence); // `answer` is not called
-// A position as old tells it, "16/B374D848"; 0: it is none.
-uint64_t fence_position(const uint8_t *text, size_t length);
+// The position in the body of a DataRow, the answer to control_position_sql; 0: there is none.
+uint64_t fence_position(const uint8_t *row, size_t length);
 
 #endif

@@ -134,34 +134,11 @@ position_of(const struct own_job *job)
     capture_cursor_init(&cursor, &job->reply);
     while (capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
         unit += message.type == MESSAGE_SERVER_READY_FOR_QUERY;
-        struct reply_row row;
-        const uint8_t *value;
-        size_t length;
-        char text[32];
-        unsigned high, low;
-        if (unit != READ_UNITS || message.type != MESSAGE_SERVER_DATA_ROW ||
-            !reply_row_begin(&row, message.body, message.length) ||
-            !reply_row_next(&row, &value, &length) || !value || length >= sizeof(text))
-            continue;
-        snprintf(text, sizeof(text), "%.*s", (int)length, (const char *)value);
-        if (sscanf(text, "%X/%X", &high, &low) == 2)
-            position = (uint64_t)high << 32 | low;
+        if (unit == READ_UNITS && message.type == MESSAGE_SERVER_DATA_ROW)
+            position = fence_position(message.body, message.length);
     }
     capture_cursor_fini(&cursor);
     return position;
-}
-
-static const char *
-trouble_with(const struct own_job *job)
-{
-    switch (job->outcome) {
-    case OWN_DONE:
-        return NULL;
-    case OWN_TIMEOUT:
-        return "a reading timed out";
-    default:
-        return job->side == SIDE_NEW ? "new could not be read" : "old could not be read";
-    }
 }
 
 static void fence_begin(struct judge *judge, uint64_t position, bool has_position);
@@ -235,7 +212,7 @@ reading_done(struct own_job *job)
 {
     struct judge *judge = job->context;
     struct result *reading = &judge->readings[judge->stage];
-    const char *trouble = trouble_with(job);
+    const char *trouble = read_trouble(job);
     // What was answered before the pool stopped must begin nothing that waits.
     bool is_stopping = job->outcome == OWN_STOPPED || judge->read->mirror->shadow->is_stopping;
     if (!trouble && !read_result_of(job, reading))

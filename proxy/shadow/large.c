@@ -13,6 +13,7 @@
 //
 // Few large reads run at once, so that their memory is bounded: three digests and the rows that were selected,
 // kept twice. The others wait with their request alone. The session's shadow thread.
+#include "compare/rounds_pause.h"
 #include "proxy/shadow/large_parts.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -340,7 +341,7 @@ stage_enter(struct large *large, enum large_stage stage)
 {
     struct read *read = large->read;
     struct shadow *shadow = read->mirror->shadow;
-    uint64_t settle = read->settings->entry->shadow.recheck.settle / 1000000;
+    double settle = (double)read->settings->entry->shadow.recheck.settle / 1e6; // ms
     int64_t now = read_wall_clock(uv_hrtime());
     large->stage = stage;
     switch (stage) {
@@ -362,7 +363,9 @@ stage_enter(struct large *large, enum large_stage stage)
         reading_begin(large, SIDE_NEW, NULL);
         break;
     case LARGE_GAP:
-        uv_timer_start(&large->timer, gap_over, settle + shadow_random(shadow) % (settle + 1), 0);
+        uv_timer_start(&large->timer, gap_over,
+                       (uint64_t)rounds_gap(settle, large->rounds.attempts, shadow_random(shadow)),
+                       0);
         break;
     case LARGE_QUEUED:
     case LARGE_FENCE:

@@ -15,6 +15,7 @@
 //
 // A round takes all rows again on both sides, whatever was selected. The session's shadow thread.
 #include "proxy/shadow/large_parts.h"
+#include "proxy/shadow/suspicion.h"
 #include "proxy/shadow/throttle.h"
 #include <string.h>
 
@@ -244,7 +245,7 @@ may_recheck(struct large *large)
     struct read *read = large->read;
     struct mirror *mirror = read->mirror;
     uint32_t most = read->settings->entry->shadow.recheck.max_per_second;
-    large->key.read = read->parameters_digest ^ read->shape->key.low;
+    large->key.read = suspicion_read_of(read);
     for (size_t i = 0; i <= LARGE_NEW_FIRST; i++) {
         uint64_t digest[2];
         result_digest(&large->readings[i].result, digest);

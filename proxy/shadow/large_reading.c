@@ -47,17 +47,6 @@ is_wanted(const struct large_reading *reading, char type)
 }
 
 static void
-take_position(struct large_reading *reading)
-{
-    struct reply_row row;
-    const uint8_t *value;
-    size_t length;
-    if (reply_row_begin(&row, reading->message.bytes, reading->message.length) &&
-        reply_row_next(&row, &value, &length))
-        reading->position = fence_position(value, length);
-}
-
-static void
 begin_rows(struct large *large, struct large_reading *reading, enum side side)
 {
     const struct digest_selection *selection = large->has_selection ? &large->selection : NULL;
@@ -78,7 +67,7 @@ take_message(struct large *large, struct large_reading *reading, enum side side,
         return;
     }
     if (type == MESSAGE_SERVER_DATA_ROW) {
-        take_position(reading);
+        reading->position = fence_position(reading->message.bytes, reading->message.length);
         return;
     }
     if (reading->result.kind != RESULT_OPEN)
@@ -188,23 +177,10 @@ large_reading_job(struct large *large, struct large_reading *reading, enum side 
     return job;
 }
 
-static const char *
-trouble_with(const struct own_job *job)
-{
-    switch (job->outcome) {
-    case OWN_DONE:
-        return NULL;
-    case OWN_TIMEOUT:
-        return "a reading timed out";
-    default:
-        return job->side == SIDE_NEW ? "new could not be read" : "old could not be read";
-    }
-}
-
 const char *
 large_reading_end(struct large_reading *reading, const struct own_job *job)
 {
-    const char *trouble = trouble_with(job);
+    const char *trouble = read_trouble(job);
     writer_fini(&reading->message);
     if (!trouble)
         trouble = reading->trouble;

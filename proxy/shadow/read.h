@@ -83,8 +83,10 @@ bool read_differs(const struct read *read, const struct result *old_result,
 void read_end_compared(struct read **read, enum verdict verdict, enum difference_class class);
 void read_end_skipped(struct read **read, enum skip_reason reason);
 void read_end_dropped(struct read **read, enum drop_reason reason);
-void
-read_repeated(struct read *read); // noise.c: the repetition is over; frees a read that has ended
+// From noise.c: the repetition is over. Frees a read that has ended.
+void read_repeated(struct read *read);
+// Why a job brought no reading, in a few words; NULL: it may have.
+const char *read_trouble(const struct own_job *job);
 // What a job that brought no answer means for its read: skipped, dropped, or SKIP_NONE and
 // DROP_NONE, which is unverified.
 void read_outcome(const struct own_job *job, enum skip_reason *skip, enum drop_reason *drop);

@@ -76,6 +76,19 @@ read_result_of(const struct own_job *job, struct result *result)
     return false;
 }
 
+const char *
+read_trouble(const struct own_job *job)
+{
+    switch (job->outcome) {
+    case OWN_DONE:
+        return NULL;
+    case OWN_TIMEOUT:
+        return "a reading timed out";
+    default:
+        return job->side == SIDE_NEW ? "new could not be read" : "old could not be read";
+    }
+}
+
 void
 read_outcome(const struct own_job *job, enum skip_reason *skip, enum drop_reason *drop)
 {

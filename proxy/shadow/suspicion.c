@@ -35,13 +35,19 @@ suspicion_take(struct read *read, const struct verdict_key *key)
         end_by_memory(read, key);
 }
 
-static struct verdict_key
-key_of(const struct read *read)
+uint64_t
+suspicion_read_of(const struct read *read)
 {
     const struct mirror *mirror = read->mirror;
     const char *user = mirror->facts->user;
     uint64_t whose = XXH3_64bits_withSeed(user, strlen(user), (uintptr_t)mirror->at->database);
-    struct verdict_key key = {.read = read->parameters_digest ^ read->shape->key.low ^ whose};
+    return read->parameters_digest ^ read->shape->key.low ^ whose;
+}
+
+static struct verdict_key
+key_of(const struct read *read)
+{
+    struct verdict_key key = {.read = suspicion_read_of(read)};
     for (enum side side = SIDE_OLD; side <= SIDE_NEW; side++) {
         uint64_t digest[2];
         result_digest(&read->results[side], digest);

@@ -7,6 +7,8 @@
 
 // The read is ended sooner or later, whatever happens.
 void suspicion_begin(struct read *read, const struct difference *first);
+// Of which read a verdict is: shape, parameters, user and database. For verdict_key.read.
+uint64_t suspicion_read_of(const struct read *read);
 // A recheck with the results of `key` has come to an end: those that joined it, taken, end likewise if their results
 // are the same, or if it found both sides equal in a `round` that began after them, else one of them is the next.
 void suspicion_settle_joined(struct recheck_joined *joined, const struct verdict_key *key,
