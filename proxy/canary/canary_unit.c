@@ -46,8 +46,11 @@ read_simple(struct canary_unit *unit, const struct message *message)
     const char *sql;
     struct only_one only = {.unit = unit};
     unit->is_simple = true;
-    return request_read_query(message->body, message->length, &sql) &&
-           lexer_split(sql, strlen(sql), note_statement, &only) && only.count == 1;
+    if (!request_read_query(message->body, message->length, &sql)) {
+        return false;
+    }
+    unit->text = sql;
+    return lexer_split(sql, strlen(sql), note_statement, &only) && only.count == 1;
 }
 
 // Parse and Close in front. Leaves `message` as the first that is neither. A Parse is kept, since the
@@ -92,6 +95,7 @@ finds_statement(struct canary_unit *unit, void *const *statements)
         unit->type_count = statement->type_count;
     }
     unit->sql_length = strlen(unit->sql);
+    unit->text = unit->sql;
     for (size_t i = 0; i < unit->type_count; i++) {
         if (unit->types[i] >= FIRST_USER_OID) {
             return false; // old's number means nothing to new

@@ -18,6 +18,7 @@ struct canary_unit {
     bool has_describe;
     const char *sql; // of the one statement, borrowed
     size_t sql_length;
+    const char *text; // of the Query or the Parse: with the comments around the statement; borrowed
     const uint32_t *types; // declared parameter types; borrowed
     size_t type_count;
     struct parse_request parse; // when its Parse is in the unit; owned
