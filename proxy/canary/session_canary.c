@@ -112,14 +112,17 @@ format_of(const struct canary_unit *unit, size_t column)
 // What new answered before could be presented as old's; nothing was learnt: it is tried.
 static bool
 can_present(const struct session *session, struct shape *shape, const struct canary_unit *unit,
-            const struct shape_columns *old_columns)
+            const struct shape_columns *old_columns, const struct canary_types *types)
 {
     struct shape_columns *new_columns = shape_columns(session->database->shapes, shape, SIDE_NEW);
     bool can = !new_columns || new_columns->count == old_columns->count;
     for (size_t i = 0; new_columns && can && i < new_columns->count; i++) {
         struct reply_column column = new_columns->columns[i];
         column.format = format_of(unit, i);
-        can = canary_column_conversion(&old_columns->columns[i], &column) != CANARY_NO_CONVERSION;
+        struct canary_column presented;
+        canary_column_init(&presented, types, &old_columns->columns[i], &column);
+        can = presented.outcome != RECODE_IMPOSSIBLE;
+        canary_column_fini(&presented);
     }
     shape_columns_unref(&new_columns);
     return can;
@@ -148,9 +151,14 @@ try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit, 
     struct shape_columns *columns =
         is_same ? shape_columns(session->database->shapes, shape, SIDE_OLD) : NULL;
     session->next_is_wanted = is_same && !columns; // without them new's answer can't be presented
-    bool is_begun = columns && can_present(session, shape, unit, columns) &&
+    struct canary_types types = {0};
+    if (columns) {
+        canary_types_init(&types, session->database, state);
+    }
+    bool is_begun = columns && can_present(session, shape, unit, columns, &types) &&
                     session_canary_may_try(session->database, now) &&
-                    session_canary_begin(session, chunk, unit, &columns, &state);
+                    session_canary_begin(session, chunk, unit, &columns, &types, &state);
+    canary_types_fini(&types);
     shape_columns_unref(&columns);
     state_snapshot_unref(&state);
     return is_begun;
