@@ -60,12 +60,12 @@ type_rules_of(const struct difference_rules *rules, const struct column_rule *ru
     return type_rules;
 }
 
-// OIDs of users' types say nothing across two clusters; what they stand for does.
+// OIDs of users' types say nothing across two clusters; what they are made of does.
 static bool
 is_type_change(const struct type_pair *pair, uint32_t old_type, uint32_t new_type)
 {
     if (old_type >= FIRST_USER_OID && new_type >= FIRST_USER_OID)
-        return pair->types[0] != pair->types[1];
+        return !pair->is_alike;
     return old_type != new_type;
 }
 
@@ -92,7 +92,7 @@ static bool
 widen(struct rows_column *column, enum open_kind open, uint32_t old_type, uint32_t new_type,
       struct type_rules *rules)
 {
-    enum type_family family = column->pair.levels[0];
+    enum type_family family = column->pair.family;
     switch (open) {
     case OPEN_NOTHING:
         return true;
@@ -138,10 +138,12 @@ columns_match(struct rows *rows, const struct determinacy *determinacy,
         struct reply_column old_column = columns_description(rows, 0, i);
         struct reply_column new_column = columns_description(rows, 1, partner);
         struct type_rules type_rules = type_rules_of(rules, rule);
+        type_rules.formats[0] = old_column.format;
+        type_rules.formats[1] = new_column.format;
         type_pair_init(&column->pair, old_column.type, new_column.type, &type_rules);
         rows->has_type_change |= is_type_change(&column->pair, old_column.type, new_column.type);
-        rows->is_alike &= partner == i && old_column.format == new_column.format &&
-                          column->pair.types[0] == column->pair.types[1];
+        rows->is_alike &=
+            partner == i && old_column.format == new_column.format && column->pair.is_alike;
         column->at[0] = i;
         column->at[1] = partner;
         column->is_key = is_key(determinacy, i);

@@ -270,10 +270,11 @@ Test(analysis_columns, catalog_names_and_stand_ins)
     cr_expect_null(catalog_table_name(catalog, 1));
     cr_expect_str_eq(catalog_type_name(catalog, MOOD), "mood");
     struct type_resolver resolver = catalog_type_resolver(catalog);
-    uint32_t stand_in = 0;
-    cr_expect(resolver.resolve(resolver.context, MOOD, &stand_in) && stand_in == TEXT);
-    cr_expect(resolver.resolve(resolver.context, MOOD_ARRAY, &stand_in) && stand_in == 1009);
-    cr_expect(resolver.resolve(resolver.context, GOOD_DOMAIN, &stand_in) && stand_in == INT4);
-    cr_expect_not(resolver.resolve(resolver.context, 31000, &stand_in));
+    struct type_shape shape;
+    cr_expect(resolver.resolve(resolver.context, MOOD, &shape) && shape.type == TEXT);
+    cr_expect(resolver.resolve(resolver.context, MOOD_ARRAY, &shape) && shape.type == MOOD_ARRAY);
+    cr_expect(shape.family == TYPE_FAMILY_ARRAY && shape.element == MOOD);
+    cr_expect(resolver.resolve(resolver.context, GOOD_DOMAIN, &shape) && shape.type == INT4);
+    cr_expect_not(resolver.resolve(resolver.context, 31000, &shape));
     catalog_unref(&catalog);
 }
