@@ -7,8 +7,13 @@
 
 enum { FIRST_USER_OID = 16384 }; // FirstNormalObjectId
 
-// Of sums of floats in any order, relative: a float4 holds 7 digits, and each addition rounds.
-static const double rounding_of_float4 = 1e-3, rounding_of_float8 = 1e-9;
+// How far sums of floats in any order may be apart: a float4 holds 7 digits, a float8 16, and each
+// addition rounds. Where terms cancel, what is left of them is small, and the rounding as large as
+// before: it is bounded by the terms, which nobody knows, not by the sum. So a distance is allowed,
+// too: what terms leave that come to 1e12 or so in all, of float4 1e6.
+static const struct {
+    double tolerance, slack;
+} rounding_of_float4 = {1e-3, 0.1}, rounding_of_float8 = {1e-9, 1e-3};
 
 // A result whose columns nobody said is read with the other's, else as texts.
 struct reply_column
@@ -87,6 +92,15 @@ open_kind_of(const struct determinacy *determinacy, size_t column)
                                             : determinacy->open_rest;
 }
 
+static void
+allow_rounding(enum type_family family, struct type_rules *rules)
+{
+    bool is_short = family == TYPE_FAMILY_FLOAT4;
+    double tolerance = is_short ? rounding_of_float4.tolerance : rounding_of_float8.tolerance;
+    rules->float_tolerance = fmax(rules->float_tolerance, tolerance);
+    rules->float_slack = is_short ? rounding_of_float4.slack : rounding_of_float8.slack;
+}
+
 // Makes the column's equality as wide as what is open of it. False: all of it is.
 static bool
 widen(struct rows_column *column, enum open_kind open, uint32_t old_type, uint32_t new_type,
@@ -99,9 +113,7 @@ widen(struct rows_column *column, enum open_kind open, uint32_t old_type, uint32
     case OPEN_ROUNDING:
         if (family != TYPE_FAMILY_FLOAT4 && family != TYPE_FAMILY_FLOAT8)
             return false;
-        rules->float_tolerance =
-            fmax(rules->float_tolerance,
-                 family == TYPE_FAMILY_FLOAT4 ? rounding_of_float4 : rounding_of_float8);
+        allow_rounding(family, rules);
         type_pair_init(&column->pair, old_type, new_type, rules);
         return true;
     case OPEN_SEQUENCE:

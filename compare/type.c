@@ -219,6 +219,7 @@ type_pair_init(struct type_pair *pair, uint32_t old_type, uint32_t new_type,
         .resolvers = {rules->old_types, rules->new_types},
         .formats = {rules->formats[0], rules->formats[1]},
         .tolerance = rules->float_tolerance > 0 ? rules->float_tolerance : 0,
+        .slack = rules->float_slack,
         .as = rules->as,
         .has_tolerance = rules->has_tolerance,
         .is_unordered = rules->unordered,
@@ -226,5 +227,6 @@ type_pair_init(struct type_pair *pair, uint32_t old_type, uint32_t new_type,
     pair->family = type_meet(pair, &pair->shapes[0], &pair->shapes[1], false);
     pair->is_alike = is_alike(pair, &pair->shapes[0], &pair->shapes[1], 0);
     struct type_reading reading = type_reading_of(pair, false);
-    pair->is_exact = pair->tolerance == 0 || type_reading_is_exact(&reading);
+    bool has_none = pair->tolerance == 0 && pair->slack == 0;
+    pair->is_exact = has_none || type_reading_is_exact(&reading);
 }

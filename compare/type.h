@@ -58,6 +58,7 @@ enum type_as { // compare.rules `as:`; of arrays it speaks of the elements
 
 struct type_rules {
     double float_tolerance; // relative
+    double float_slack;     // absolute: what differs by no more agrees, however near zero it is
     bool has_tolerance;     // said by a rule: holds for every kind of number, not only for floats
     enum type_as as;
     bool unordered;                        // arrays: as multisets
@@ -72,7 +73,8 @@ struct type_pair {
     struct type_shape shapes[2]; // [0] old's, [1] new's
     const struct type_resolver *resolvers[2];
     int16_t formats[2];
-    double tolerance;
+    double tolerance; // relative
+    double slack;     // absolute
     enum type_as as;
     bool has_tolerance;
     bool is_alike; // the two types are one: equal bytes in one format are equal values

@@ -208,7 +208,7 @@ out:
 }
 
 static bool
-floats_agree(double one, double other, double tolerance)
+floats_agree(double one, double other, const struct type_pair *pair)
 {
     if (isnan(one) || isnan(other))
         return isnan(one) && isnan(other);
@@ -216,14 +216,14 @@ floats_agree(double one, double other, double tolerance)
         return true;
     if (isinf(one) || isinf(other))
         return false;
-    return fabs(one - other) <= tolerance * fmax(fabs(one), fabs(other));
+    double distance = fabs(one - other);
+    return distance <= pair->slack || distance <= pair->tolerance * fmax(fabs(one), fabs(other));
 }
 
 // `reading`: old's value. A record's fields differ from each other in what they are read as.
 static bool
 forms_agree(const struct type_reading *reading, struct reader old_form, struct reader new_form)
 {
-    double tolerance = reading->pair->tolerance;
     size_t length = reader_left(&old_form);
     if (length == reader_left(&new_form) &&
         (length == 0 || memcmp(old_form.at, new_form.at, length) == 0))
@@ -232,7 +232,8 @@ forms_agree(const struct type_reading *reading, struct reader old_form, struct r
     if (mark != reader_u8(&new_form) || mark != MARK_READ)
         return false;
     if (family_is_float(reading->family))
-        return floats_agree(type_form_float(old_form.at), type_form_float(new_form.at), tolerance);
+        return floats_agree(type_form_float(old_form.at), type_form_float(new_form.at),
+                            reading->pair);
     bool is_record = reading->family == TYPE_FAMILY_RECORD && reading->own.field_count > 0;
     if (!is_record && reading->family != TYPE_FAMILY_ARRAY &&
         reading->family != TYPE_FAMILY_RANGE && reading->family != TYPE_FAMILY_MULTIRANGE)
