@@ -15,7 +15,7 @@ enum order_kind {
 
 enum open_kind {   // what a statement leaves open of the values in one output column
     OPEN_NOTHING,  // determined: checked in full
-    OPEN_ROUNDING, // a sum of floats in any order: checked within a wide tolerance
+    OPEN_ROUNDING, // a sum of floats in any order: checked but for what rounding can explain
     OPEN_SEQUENCE, // an aggregate's elements or pieces in any order: checked as a bag of them
     OPEN_VALUE,    // all of it
 };

@@ -325,7 +325,7 @@ rows_approximate(struct rows *rows, size_t side, size_t row)
         const struct type_pair *pair = &rows->columns[i].pair;
         if (pair->is_exact)
             continue;
-        if (pair->levels[0] != TYPE_FAMILY_FLOAT4 && pair->levels[0] != TYPE_FAMILY_FLOAT8)
+        if (pair->family != TYPE_FAMILY_FLOAT4 && pair->family != TYPE_FAMILY_FLOAT8)
             return 0;
         struct writer *form = &rows->forms[0];
         writer_clear(form);

@@ -142,7 +142,7 @@ static enum open_kind
 open_kind_of(unsigned value)
 {
     bool is_shuffled = (value & VALUE_SHUFFLED) != 0, is_pieces = (value & VALUE_PIECES) != 0;
-    if ((value & VALUE_OPEN) != 0 || (is_shuffled && is_pieces))
+    if ((value & (VALUE_OPEN | VALUE_QUOTIENT)) != 0 || (is_shuffled && is_pieces))
         return OPEN_VALUE;
     if (is_shuffled || is_pieces)
         return OPEN_SEQUENCE;

@@ -19,14 +19,15 @@
 // What a value shows; travels from expressions through columns to the output.
 enum value {
     VALUE_CLOCK = 1,
-    VALUE_RANDOM = 2,    // a random source, the instance or the session
-    VALUE_VOLATILE = 4,  // comes from a volatile function that is known to do no harm
-    VALUE_SYSTEM = 8,    // OIDs, transaction ids and the like
-    VALUE_OPEN = 16,     // the statement does not determine it
-    VALUE_SHUFFLED = 32, // an array or JSON whose elements come in any order
-    VALUE_PIECES = 64,   // a text put together from pieces in any order
-    VALUE_ROUNDED = 128, // a sum of floats in any order
-    VALUE_FLOAT = 256,   // may be a float
+    VALUE_RANDOM = 2,     // a random source, the instance or the session
+    VALUE_VOLATILE = 4,   // comes from a volatile function that is known to do no harm
+    VALUE_SYSTEM = 8,     // OIDs, transaction ids and the like
+    VALUE_OPEN = 16,      // the statement does not determine it
+    VALUE_SHUFFLED = 32,  // an array or JSON whose elements come in any order
+    VALUE_PIECES = 64,    // a text put together from pieces in any order
+    VALUE_ROUNDED = 128,  // a sum of floats in any order
+    VALUE_FLOAT = 256,    // may be a float
+    VALUE_QUOTIENT = 512, // of such sums: rounding may be all of it
     VALUE_ANY_OPEN = VALUE_OPEN | VALUE_SHUFFLED | VALUE_PIECES,
 };
 
