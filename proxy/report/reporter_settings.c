@@ -127,6 +127,25 @@ take_ours(void *context, const struct store_setting *setting)
     (void)kept_take(reporter->kept, setting, true, before);
 }
 
+// Moves those that were said with the first one to the front: how many. They are written together, as a latch and its
+// percentage must be.
+static size_t
+bring_together(struct store_setting *settings, size_t count)
+{
+    size_t together = 1;
+
+    for (size_t i = 1; i < count; i++) {
+        struct store_setting one = settings[i];
+
+        if (strcmp(one.actor, settings[0].actor) != 0 ||
+            strcmp(one.reason, settings[0].reason) != 0)
+            continue;
+        settings[i] = settings[together];
+        settings[together++] = one;
+    }
+    return together;
+}
+
 bool
 reporter_write_waiting(struct reporter *reporter)
 {
@@ -136,10 +155,13 @@ reporter_write_waiting(struct reporter *reporter)
 
     if (count == 0)
         return ok;
-    // One by one: each is told with its own reason, and they are few.
-    for (size_t i = 0; ok && i < count; i++)
-        ok = store_keep(reporter->store, STORE_LOWERS, 0, &waiting[i], 1, take_ours, reporter) ==
-             STORE_KEPT;
+    for (size_t i = 0; ok && i < count;) {
+        size_t together = bring_together(&waiting[i], count - i);
+
+        ok = store_keep(reporter->store, STORE_LOWERS, 0, &waiting[i], together, take_ours,
+                        reporter) == STORE_KEPT;
+        i += together;
+    }
     kept_waiting_free(&waiting, count);
     return reporter_store_said(reporter, ok);
 }

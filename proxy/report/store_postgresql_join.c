@@ -125,6 +125,10 @@ check_version(struct joining *joining)
                         "SELECT schema_version FROM store WHERE program = 'pgrehearse'", NULL);
     int version = 0;
 
+    if (result == NULL && (strcmp(joining->store->link.sqlstate, "42P01") == 0 ||
+                           strcmp(joining->store->link.sqlstate, "42501") == 0))
+        return refuse(joining, "the schema pgrehearse in the store's database is not for this role "
+                               "to use: connect as its owner, or GRANT all on it and its tables");
     if (result == NULL && strcmp(joining->store->link.sqlstate, "42703") != 0) // no such column
         return give_up(joining, "read");
     if (result != NULL && PQntuples(result) == 1)
