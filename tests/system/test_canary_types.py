@@ -127,7 +127,6 @@ def test_what_new_says_is_what_old_says(asks, types):
                 return asks.served()[0] > before
             wait_until(is_served)
     assert all(one == (114, [({"a": 1},), ({"a": 2},)]) for one in found)
-    assert asks.proxy.settled(types)["mismatch"] == 0
 
 
 @pytest.mark.parametrize("column, value", [
