@@ -453,7 +453,7 @@ write_bind(struct writer *writer, const struct canary_read *read)
     struct parse_request parse = {.statement = "",
                                   .sql = read->new_sql ? read->new_sql : read->sql,
                                   .types = (uint32_t *)(uintptr_t)read->types,
-                                  .type_count = read->type_count};
+                                  .type_count = read->is_replaced ? 0 : read->type_count};
     struct bind_request bind = read->bind;
     bind.statement = "";
     request_write_parse(writer, &parse);

@@ -43,7 +43,8 @@ struct canary_read {
     struct bind_request bind; // owned; without values in a Query
     bool has_describe;        // the client is to get its description
     bool is_executed;
-    char *new_sql; // how it is put to new, where it is rewritten; owned, NULL: as it is
+    char *new_sql;    // how it is put to new, where it is rewritten; owned, NULL: as it is
+    bool is_replaced; // by a whole other statement, which finds its parameters' types itself
 };
 
 struct canary_unit {

@@ -6,6 +6,7 @@
 #include "proxy/canary/session_canary.h"
 #include "compare/sql/shape.h"
 #include "proxy/canary/canary_key.h"
+#include "proxy/canary/canary_rewrite.h"
 #include "proxy/report/figures.h"
 #include "proxy/shadow/shapes.h"
 #include <stdlib.h>
@@ -83,8 +84,7 @@ is_servable(const struct session *session, const struct shape *shape)
     const struct analysis *analysis = shape->analysis;
     struct database *database = session->database;
     return analysis->is_read && analysis->is_harmless && !analysis->has_effects &&
-           analysis->skip == SKIP_NONE && !analysis->is_rewritten &&
-           !atomic_load(&shape->is_unproven) &&
+           analysis->skip == SKIP_NONE && !atomic_load(&shape->is_unproven) &&
            atomic_load(&database->catalogs_wanted) <= atomic_load(&database->catalogs_epoch) &&
            !(canary_settings(session)->quarantine &&
              figures_is_quarantined(database->figures, analysis->fingerprint));
@@ -183,12 +183,28 @@ are_harmless(const struct candidate *candidate)
     return are;
 }
 
+// How it is put to new is learnt when it is mirrored.
+static bool
+put_rewritten(struct session *session, struct shape *shape, struct canary_read *read)
+{
+    if (!shape->analysis->is_rewritten) {
+        return true;
+    }
+    struct shape_rewrite *known = shape_rewrite(session->database->shapes, shape);
+    session->next_is_wanted = session->next_is_wanted || !known;
+    bool is_put = known && canary_rewrite(read, known);
+    shape_rewrite_unref(&known);
+    return is_put;
+}
+
 static bool
 are_servable(const struct candidate *candidate)
 {
+    struct session *session = candidate->session;
     bool are = true;
     for (size_t i = 0; i < candidate->unit->read_count && are; i++) {
-        are = is_servable(candidate->session, candidate->shapes[i]);
+        are = is_servable(session, candidate->shapes[i]) &&
+              put_rewritten(session, candidate->shapes[i], &candidate->unit->reads[i]);
     }
     return are;
 }
