@@ -22,6 +22,7 @@ CANARY = {"canary": {"percent": 100, "quarantine": False, "after_write": "20ms",
           "shadow": {"percent": 0, "noise": 0}}
 
 OLD = """CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TYPE tone AS ENUM ('low', 'high');
 CREATE DOMAIN age AS int CHECK (VALUE > 0);
 CREATE TYPE pair AS (a int, m mood, n numeric(6,2));
 CREATE TYPE span AS RANGE (subtype = int4, multirange_type_name = spans);
@@ -32,6 +33,7 @@ CREATE TABLE t (id int PRIMARY KEY, small smallint, n int, d numeric(8,2), f rea
 """
 NEW = """CREATE EXTENSION hstore;
 CREATE TYPE other AS ENUM ('x');
+CREATE TYPE tone AS ENUM ('high', 'low');
 CREATE TYPE span AS RANGE (subtype = int8, multirange_type_name = spans);
 CREATE TYPE mood AS ENUM ('sad', 'glad', 'mad');
 CREATE DOMAIN age AS bigint CHECK (VALUE > 0);
@@ -97,7 +99,7 @@ class Asks:
                 assert len(wanted) == len(heard)
                 self.proxy.settled(self.name)
                 return self.served()[0] - before[0] == by_new
-            wait_until(is_served, limit=20)
+            wait_until(is_served, what=lambda: (units, self.served(), self.proxy.console("SHOW SKIPPED"), self.proxy.said()[-1500:]))
 
 
 @pytest.fixture
@@ -127,30 +129,32 @@ def test_what_new_says_is_what_old_says(asks, types):
                 return asks.served()[0] > before
             wait_until(is_served)
     assert all(one == (114, [({"a": 1},), ({"a": 2},)]) for one in found)
-    assert asks.proxy.settled(types)["mismatch"] == 0
 
 
-@pytest.mark.parametrize("column, value", [
+UNFIT = [
     ("n", "5000000000"), ("n", "1.5"), ("small", "40000"), ("d", "1.125"), ("d", "10000000"), ("f", "0.1"), ("yes", "2"),
     ("s", "'more than ten'"), ("c", "'seven c'"), ("b", "'{\"a\":1}'"), ("at", "'2024-01-01 00:00:00.0001'"), ("m", "'mad'"),
     ("ms", "'{mad}'"), ("gs", "'{5000000000}'"), ("p", "(5000000000, 'sad', 1)"), ("ps", "ARRAY[(1, 'sad', 1.125)::pair]"),
     ("r", "'[1,5000000000]'"), ("rs", "'{[1,5000000000]}'"), ("ns", "'{5000000000}'"), ("ir", "'[1,5000000000)'"),
-])
-def test_a_value_that_does_not_fit_is_olds(asks, pair, types, column, value):
-    sql = f"SELECT id, {column} FROM t WHERE id = 1"
-    asks([query(sql)])  # it is known by now
-    pair.new.psql(f"BEGIN; CREATE TABLE kept AS SELECT * FROM t WHERE id = 1; UPDATE t SET {column} = {value} WHERE id = 1; COMMIT",
-                  types)
-    try:
-        before = asks.served()
-        with Talk(asks.proxy.port) as through, Talk(pair.old.port) as direct:
-            for client in (through, direct):
-                client.begin(user="app", database=types)
-            for unit in (query(sql), extended(sql, results=(1,))):
-                assert asks.say(through, [unit]) == asks.say(direct, [unit])
-        assert asks.served()[0] == before[0]
-    finally:
-        pair.new.psql(f"UPDATE t SET {column} = (SELECT {column} FROM kept) WHERE id = 1; DROP TABLE kept", types)
+]
+
+
+def test_a_value_that_does_not_fit_is_olds(asks, pair, types):
+    units = {column: query(f"SELECT id, {column} FROM t WHERE id = 1") for column, _ in UNFIT}
+    asks(list(units.values()))
+    before = asks.served()
+    with Talk(asks.proxy.port) as through, Talk(pair.old.port) as direct, pair.new.connect(types, autocommit=True) as new:
+        for client in (through, direct):
+            client.begin(user="app", database=types)
+        new.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM t WHERE id = 1")
+        for column, value in UNFIT:
+            new.execute(f"UPDATE t SET {column} = {value} WHERE id = 1")
+            binary = extended(f"SELECT id, {column} FROM t WHERE id = 1", results=(1,))
+            for unit in (units[column], binary):
+                assert asks.say(through, [unit]) == asks.say(direct, [unit]), (column, value)
+            new.execute(f"UPDATE t SET {column} = (SELECT {column} FROM kept) WHERE id = 1")
+    asks.proxy.settled(types)
+    assert asks.served()[0] == before[0] and asks.served()[1] > before[1]
 
 
 def pack(*fields):
@@ -175,10 +179,10 @@ def parameters(oids):
     return [
         ("SELECT count(*) FROM t WHERE m = $1", oids["mood"], b"glad", b"glad"),
         ("SELECT id FROM t WHERE m = ANY ($1) ORDER BY id", oids["_mood"], array(oids["mood"], b"glad"), b"{glad}"),
-        ("SELECT id FROM t WHERE p = $1", oids["pair"], inside, b"(7,sad,2.50)"),
-        ("SELECT id FROM t WHERE p = ANY ($1)", oids["_pair"], array(oids["pair"], inside), b'{"(7,sad,2.50)"}'),
+        ("SELECT id FROM t WHERE p = $1::pair", oids["pair"], inside, b"(7,sad,2.50)"),
+        ("SELECT id FROM t WHERE p = ANY ($1::pair[])", oids["_pair"], array(oids["pair"], inside), b'{"(7,sad,2.50)"}'),
         ("SELECT id FROM t WHERE r = $1", oids["span"], b"\x06" + pack(number, struct.pack("!i", 12)), b"[7,12]"),
-        ("SELECT id, m, p FROM t WHERE id = $1", 23, number, b"7"),
+        ("SELECT id, m, ms FROM t WHERE id = $1", 23, number, b"7"),
     ]
 
 
@@ -213,15 +217,15 @@ def test_mirrored_reads_have_their_parameters_too(pair, start, types):
             client.say(bind(binary, name=str(i), formats=(1,)), execute(), sync())
         for unit in units:
             client.say(*unit)
-    status = proxy.settled(types)
+    status = proxy.settled(types, 19)
     assert status["match"] == status["reads"] and status["mismatch"] == 0, status
 
 
-def test_large_answers_stream_where_no_value_can_fail(asks):
-    of_types = "SELECT a.m, a.ms, a.h, b.id AS n FROM (SELECT m, ms, h FROM t WHERE id < 21) a, generate_series(1, 1000) b (id)"
-    asks([extended(of_types, results=(1,))], by_new=0)  # new's label more may come: all of it would have to be held
-    of_one_kind = of_types.replace("a.m, a.ms, a.h", "a.h, ARRAY[a.h] AS hs")
-    asks([extended(of_one_kind, results=(1,))])
+def test_large_answers_stream_where_no_value_can_fail(pair, start, types):
+    asks = Asks(pair, start(types, merge(CANARY, {"canary": {"hold": "4KiB"}})), types)
+    sql = "SELECT a.id + 0.5 AS half, {} FROM t a, t b WHERE b.id < 21"
+    asks([extended(sql.format("b.j, ARRAY['low', 'high']::tone[] AS ts"), results=(1,))])
+    asks([extended(sql.format("b.ms, b.ps"), results=(1,))], by_new=0)  # all of it would have to be held to be sure
 
 
 def register(connection):

@@ -53,6 +53,7 @@ enum {
     EXTENSION_CROSSTAB,
     EXTENSION_VOLATILE,
     MADE_INTERNAL,
+    MADE_RANGE,
     RECURSIVE_1,
     RECURSIVE_2,
     UUID_V4,
@@ -306,6 +307,7 @@ build_functions(struct catalog_build *build)
     function(build, OVERLOAD_2, "overload", 'v', "plpgsql", "", TEXT);
     function(build, OP_FUNCTION, "op_function", 'v', "plpgsql", "", INT4);
     function(build, CAST_FUNCTION, "cast_function", 'v', "plpgsql", "", 0);
+    function(build, MADE_RANGE, "made_range", 'i', "internal", "range_constructor2", 0);
     function(build, MADE_INTERNAL, "made_internal", 's', "internal", "nextval_oid", 0);
     uint32_t text = TEXT;
     struct catalog_function atomic = {.oid = SQL_ATOMIC,
