@@ -7,8 +7,8 @@ import time
 import psycopg
 import pytest
 
-from conftest import SHOP
-from proxy import Proxy, merge, wait_until
+from conftest import SHOP, running
+from proxy import wait_until
 
 READ = "SELECT name FROM items WHERE id = 1"
 SIDES = {"from new": "new", "item 1": "old"}
@@ -27,12 +27,8 @@ def shop(pair):
 
 @pytest.fixture(scope="module")
 def proxy(pair, shop):
-    one = Proxy({shop: merge(CANARY, {"old": pair.old.dsn(shop, user="app"), "new": pair.new.dsn(shop, user="app")})})
-    yield one.start()
-    try:
-        one.stop()
-    finally:
-        one.kill()
+    with running(pair, shop, CANARY) as one:
+        yield one
 
 
 @pytest.fixture
