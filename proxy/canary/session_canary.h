@@ -1,5 +1,5 @@
 // Reads of a session that are served by new, for the files session*.c (DESIGN 3.7). session_canary.c
-// decides, session_canary_serve.c serves, session_canary_old.c has old take over.
+// decides, session_canary_serve.c serves, session_canary_ask.c asks old, session_canary_old.c has old take over.
 #ifndef PROXY_CANARY_SESSION_CANARY_H
 #define PROXY_CANARY_SESSION_CANARY_H
 
@@ -8,14 +8,18 @@
 #include "proxy/own/own_session.h"
 #include "proxy/relay/session_parts.h"
 
-// COLLECTING ──► [IN_MESSAGE ──►] RELEASED ──► done
-// COLLECTING ──► [IN_MESSAGE ──►] ASKING_OLD ──► RELEASED   (the unit has Parse or Close: old must agree)
+// COLLECTING ──► [IN_MESSAGE ──►] [ASKING_OLD ──►] RELEASED ──► [ABORTING_OLD ──►] done
 // COLLECTING | IN_MESSAGE | ASKING_OLD ──► old serves it
+//
+// Old is asked before the release: it agrees to what is its own in the unit (Parse, Close, BEGIN), it says once a
+// transaction whether new may serve in it, and now and then it hears from us, since the client's session must not seem
+// idle to it. When what the client has got is an error, the transaction that is open on old is made to fail, too.
 enum canary_phase {
     CANARY_COLLECTING,
     CANARY_IN_MESSAGE, // of old's, which the client has a part of: its end is awaited
     CANARY_ASKING_OLD,
     CANARY_RELEASED,
+    CANARY_ABORTING_OLD,
 };
 
 enum { CANARY_FAILURES = 5 }; // in a row: new is then tried once a second
@@ -35,13 +39,22 @@ struct canary {
     uint64_t begun, answered; // uv_hrtime
     uint64_t deadline;        // of canary.patience
     size_t hold;
+    bool may_stream; // all values are known to be presented as they are: it may be released in part
     bool is_job_paused;
-    bool is_refused;   // new does not let this user in
-    bool is_cancelled; // and the client is to hear it once old's message has ended
-    // Old's answer to the prefix.
+    bool is_refused;    // new does not let this user in
+    bool is_cancelled;  // and the client is to hear it once old's message has ended
+    char status_before; // ReadyForQuery's, of what the client's unit found
+    // What old is asked, and says.
     struct writer old_message, prefix_reply;
-    size_t prefix_said; // bytes of prefix_reply that the client has got
-    bool old_has_refused, is_refusal_cut;
+    size_t prefix_said;     // bytes of prefix_reply that the client has got
+    size_t prefix_end;      // of those that answer the prefix
+    size_t refusal_at;      // in prefix_reply
+    size_t old_answered;    // messages of the unit's
+    unsigned readies_due;   // ReadyForQuery's of what it was asked
+    bool asks_transaction;  // the last of them is of the question about the transaction
+    unsigned question_rows; // that it has answered
+    bool is_read_only, is_read_committed;
+    bool old_has_refused, is_refusal_heard, is_refusal_cut;
     bool old_is_passing;  // its message under way is a large one, and passes in pieces
     struct held old_rest; // what came behind its agreement waits until new's rows have passed
 };
@@ -49,18 +62,30 @@ struct canary {
 // Serves the unit in these bytes by new, if it can be: takes the bytes. False: they are old's.
 bool session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
                          size_t length);
-// Begins to serve; takes the unit, the columns (references) and the snapshot. False: no memory.
+// Begins to serve; takes the unit, the columns (references, one a read) and the snapshot. False: no memory.
 bool session_canary_begin(struct session *session, struct chunk *chunk, struct canary_unit *unit,
-                          struct shape_columns **old_columns, struct state_snapshot **state);
+                          struct shape_columns **old_columns, bool may_stream,
+                          struct state_snapshot **state);
 // The answer is there or over `hold`: goes to the client if old agrees.
 void session_canary_release(struct canary *canary);
-// Old serves the unit instead.
+// Old serves the unit instead: new has failed; or nothing is wrong with new.
 void session_canary_fall_back(struct canary *canary, enum fallback_reason reason);
+void session_canary_leave_to_old(struct canary *canary);
+// All but ReadyForQuery was said: that follows, when old has failed, too, where it has to.
+void session_canary_end(struct canary *canary);
+// Asks old what it is to be asked. False: nothing.
+bool session_canary_ask(struct canary *canary);
+void session_canary_abort_old(struct canary *canary);
+// Old has answered all that it was asked, and agrees; or it has refused a message of the unit.
+void session_canary_agreed(struct canary *canary);
+void session_canary_refused(struct canary *canary);
+void session_canary_hear_refusal(struct canary *canary);      // it is just refusing
+bool session_canary_hears_old(const struct session *session); // what old says is for it
 // The client has its answer; the unit goes to the shadow.
 void session_canary_finish(struct canary *canary, enum unit_route route);
 void session_canary_say_prefix(struct canary *canary); // old's answer to it, to the client
 void session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset,
-                             size_t length); // while it is ASKING_OLD
+                             size_t length); // while it hears old
 void
 session_canary_old_spoke(struct session *session); // old's bytes were passed on: IN_MESSAGE may end
 void session_canary_drained(struct session *session); // the client takes bytes again

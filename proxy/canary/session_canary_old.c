@@ -1,16 +1,11 @@
-// Old's part in a canary read: it agrees to a Parse or Close before the answer is released, takes over when
-// new fails, and the shadow is told how it ended.
+// Old's part in a canary read but for what it is asked (session_canary_ask.c): it takes over when new fails, and the
+// shadow is told how it ended.
 #include "proxy/canary/session_canary.h"
 #include "proxy/log.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    PROBE_NS = 1000 * 1000 * 1000,
-    OLD_LIMIT =
-        1024 *
-        1024, // bytes of old's that are kept: its message under way, and its answer to the prefix
-};
+enum { PROBE_NS = 1000 * 1000 * 1000 };
 
 // The session goes on; what is left of the job is waited for.
 static void
@@ -41,17 +36,53 @@ static struct unit *
 make_unit(struct canary *canary, enum unit_route route)
 {
     struct session *session = canary->session;
-    struct unit *unit = unit_new(session->id, ++session->sequence, 'I', canary->begun);
+    struct unit *unit =
+        unit_new(session->id, ++session->sequence, canary->status_before, canary->begun);
     if (!unit) {
         return NULL; // the shadow sees the gap
     }
     unit->route = route;
     unit->answered = canary->answered;
     unit->ended = uv_hrtime();
-    unit->status_after = 'I';
-    unit->has_statements = canary->unit.prefix_count > 0;
+    unit->status_after = session->pairing.transaction_status;
+    unit->has_statements = canary->unit.has_statements;
     unit->is_harmless = true;
+    if (canary->unit.has_begin && canary->status_before == 'I') {
+        unit->move = UNIT_BEGINS;
+        unit->may_be_read_only = true; // else it would not be here
+    }
     return unit;
+}
+
+// To the shadow; and what old has told of the transaction holds from here on.
+static void
+settle(struct canary *canary, struct unit *unit)
+{
+    struct session *session = canary->session;
+    session_unit_settle(session, unit);
+    if (canary->asks_transaction && canary->question_rows > 0) {
+        session->transaction.is_asked = true;
+        session->transaction.is_servable = canary->is_read_only && canary->is_read_committed;
+    }
+}
+
+static void
+record_answer(struct canary *canary, struct unit *unit)
+{
+    struct capture *record = &canary->answer.record;
+    unit->is_request_cut = !canary_unit_capture(&canary->unit, &unit->request);
+    unit->is_reply_cut =
+        canary->answer.is_record_cut ||
+        !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_end);
+    for (size_t i = 0; i < record->count && !unit->is_reply_cut; i++) {
+        const struct slice *slice = &record->slices[i];
+        unit->is_reply_cut =
+            !capture_append(&unit->reply, slice->chunk, slice->offset, slice->length);
+    }
+    if (unit->is_reply_cut) {
+        capture_fini(&unit->reply);
+        unit->dropped = DROP_MEMORY;
+    }
 }
 
 void
@@ -60,21 +91,8 @@ session_canary_finish(struct canary *canary, enum unit_route route)
     struct session *session = canary->session;
     struct unit *unit = make_unit(canary, route);
     if (unit) {
-        struct capture *record = &canary->answer.record;
-        unit->is_request_cut = !canary_unit_capture(&canary->unit, &unit->request);
-        unit->is_reply_cut =
-            canary->answer.is_record_cut ||
-            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length);
-        for (size_t i = 0; i < record->count && !unit->is_reply_cut; i++) {
-            const struct slice *slice = &record->slices[i];
-            unit->is_reply_cut =
-                !capture_append(&unit->reply, slice->chunk, slice->offset, slice->length);
-        }
-        if (unit->is_reply_cut) {
-            capture_fini(&unit->reply);
-            unit->dropped = DROP_MEMORY;
-        }
-        session_unit_settle(session, unit);
+        record_answer(canary, unit);
+        settle(canary, unit);
     }
     struct held rest = canary->old_rest;
     canary->old_rest.chunk = NULL;
@@ -101,13 +119,19 @@ note_failure(const struct canary *canary, enum fallback_reason reason)
     }
 }
 
+// What old has said to the unit's messages, up to here, is the client's.
+static void
+say_up_to(struct canary *canary, size_t end)
+{
+    session_to_client(canary->session, canary->prefix_reply.bytes + canary->prefix_said,
+                      end - canary->prefix_said);
+    canary->prefix_said = end;
+}
+
 void
 session_canary_say_prefix(struct canary *canary)
 {
-    const struct writer *reply = &canary->prefix_reply;
-    session_to_client(canary->session, reply->bytes + canary->prefix_said,
-                      reply->length - canary->prefix_said);
-    canary->prefix_said = reply->length;
+    say_up_to(canary, canary->prefix_end);
 }
 
 // The prefix has gone to old and was answered: the shadow gets it as a unit of its own, and the client
@@ -118,65 +142,137 @@ settle_prefix(struct canary *canary)
     struct session *session = canary->session;
     size_t length = canary->unit.prefix_length;
     static const uint8_t sync[] = {MESSAGE_CLIENT_SYNC, 0, 0, 0, 4};
-    static const uint8_t ready[] = {MESSAGE_SERVER_READY_FOR_QUERY, 0, 0, 0, 5, 'I'};
+    const uint8_t ready[] = {
+        MESSAGE_SERVER_READY_FOR_QUERY, 0, 0, 0, 5, (uint8_t)session->pairing.transaction_status};
     session_canary_say_prefix(canary);
     struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
     if (unit) {
         unit->is_request_cut = !capture_copy(&unit->request, canary->unit.bytes, length) ||
                                !capture_copy(&unit->request, sync, sizeof(sync));
         unit->is_reply_cut =
-            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length) ||
+            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_end) ||
             !capture_copy(&unit->reply, ready, sizeof(ready));
-        session_unit_settle(session, unit);
+        settle(canary, unit);
     }
     return length;
 }
 
-void
-session_canary_fall_back(struct canary *canary, enum fallback_reason reason)
+// Messages of the unit that old has answered are not put to it twice, unless they may be.
+static void
+hand_to_old(struct canary *canary, enum unit_route route)
 {
     struct session *session = canary->session;
     struct chunk *chunk = chunk_ref(canary->chunk);
     const uint8_t *from = canary->unit.bytes, *end = from + canary->unit.length;
-    log_event(LOG_DEBUG_LEVEL, "canary_fell_back", "session=%llu reason=%s sqlstate=%s",
-              (unsigned long long)session->id, fallback_reason_name(reason),
-              canary->answer.sqlstate);
-    note_failure(canary, reason);
-    if (canary->phase == CANARY_ASKING_OLD) {
+    if (canary->phase == CANARY_ASKING_OLD && canary->unit.prefix_length > 0 &&
+        !canary_unit_is_mixed(&canary->unit)) {
         from += settle_prefix(canary);
+    } else if (canary->asks_transaction && canary->question_rows > 0) {
+        session->transaction.is_asked = true;
+        session->transaction.is_servable = canary->is_read_only && canary->is_read_committed;
     }
+    session->next_move =
+        canary->unit.has_begin && from == canary->unit.bytes ? UNIT_BEGINS : UNIT_MOVES_NOTHING;
+    session->next_may_be_read_only = canary->unit.has_begin;
     detach(canary);
-    session->next_route = UNIT_ROUTE_FALLBACK;
+    session->next_route = route;
     session->next_is_harmless = true; // it was proven, or it would not have been tried
     session_relay_to_old(session, chunk, (size_t)(from - chunk->bytes), (size_t)(end - from));
     chunk_unref(&chunk);
     go_on(session);
 }
 
-// Old has refused the prefix: what it said is the answer.
-static void
-answer_refusal(struct canary *canary)
+void
+session_canary_fall_back(struct canary *canary, enum fallback_reason reason)
+{
+    log_event(LOG_DEBUG_LEVEL, "canary_fell_back", "session=%llu reason=%s sqlstate=%s",
+              (unsigned long long)canary->session->id, fallback_reason_name(reason),
+              canary->answer.sqlstate);
+    note_failure(canary, reason);
+    hand_to_old(canary, UNIT_ROUTE_FALLBACK);
+}
+
+void
+session_canary_leave_to_old(struct canary *canary)
+{
+    hand_to_old(canary, UNIT_ROUTE_OLD);
+}
+
+static bool
+is_behind_reads(const struct canary *canary)
+{
+    return canary->old_answered >= canary->unit.prefix_steps;
+}
+
+static bool
+is_last_word(const struct writer *message)
+{
+    struct reply_error error;
+    return reply_read_error(message->bytes + 5, message->length - 5, &error) && error.severity &&
+           strcmp(error.severity, "ERROR") != 0;
+}
+
+// Old has refused a message of its own. The client hears it at once, since it may be old's last word, behind the answers
+// to what stands in front of it; but where old will run the whole unit, it will say it again.
+void
+session_canary_hear_refusal(struct canary *canary)
+{
+    struct canary_answer *answer = &canary->answer;
+    if (!is_behind_reads(canary)) {
+        canary->prefix_end = canary->prefix_reply.length;
+    } else if (canary->unit.old_can_begin_again && !is_last_word(&canary->old_message)) {
+        return;
+    } else if (!canary->is_refusal_heard) {
+        size_t n = canary->old_answered - canary->unit.prefix_steps;
+        canary->is_refusal_heard = true;
+        if (n < answer->mark_count) {
+            canary_answer_cut(answer, n);
+        }
+        session_canary_say_prefix(canary);
+        session_to_client(canary->session, answer->out.bytes, answer->out.length);
+        canary->prefix_said = canary->refusal_at;
+    }
+    say_up_to(canary, canary->prefix_reply.length);
+}
+
+// And has come to the unit's end.
+void
+session_canary_refused(struct canary *canary)
 {
     struct session *session = canary->session;
-    struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
-    session_canary_say_prefix(canary);
+    bool is_mixed = is_behind_reads(canary);
+    if (is_mixed && canary->unit.old_can_begin_again) {
+        session_canary_leave_to_old(canary);
+        return;
+    }
+    struct writer *reply = &canary->prefix_reply;
+    const uint8_t ready[] = {
+        MESSAGE_SERVER_READY_FOR_QUERY, 0, 0, 0, 5, (uint8_t)session->pairing.transaction_status};
+    writer_bytes(reply, ready, sizeof(ready));
+    if (is_mixed) {
+        canary_answer_record(&canary->answer, reply->bytes + canary->refusal_at,
+                             reply->length - canary->refusal_at);
+    } else {
+        canary->prefix_end = reply->length;
+        canary->answer.is_record_cut = false;
+        capture_fini(&canary->answer.record);
+    }
+    say_up_to(canary, reply->length);
+    struct unit *unit = make_unit(canary, is_mixed ? UNIT_ROUTE_NEW : UNIT_ROUTE_OLD);
     if (unit) {
-        unit->is_request_cut =
-            !capture_copy(&unit->request, canary->unit.bytes, canary->unit.length);
-        unit->is_reply_cut =
-            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length);
+        record_answer(canary, unit);
         if (canary->is_refusal_cut) {
             unit->dropped = DROP_MEMORY;
         }
-        session_unit_settle(session, unit);
+        settle(canary, unit);
     }
     detach(canary);
     go_on(session);
 }
 
 // Old has nothing against new's answer, or was only in the midst of a message.
-static void
-release_or_fall_back(struct canary *canary)
+void
+session_canary_agreed(struct canary *canary)
 {
     struct session *session = canary->session;
     if (canary->answer.progress == CANARY_COMPLETE ||
@@ -185,156 +281,6 @@ release_or_fall_back(struct canary *canary)
         session_canary_drained(session);
     } else {
         session_canary_fall_back(canary, FALLBACK_DISCONNECTED);
-    }
-}
-
-static void
-prefix_is_answered(struct canary *canary)
-{
-    if (canary->old_has_refused) {
-        answer_refusal(canary);
-    } else {
-        release_or_fall_back(canary);
-    }
-}
-
-static void
-refuse_old(struct session *session)
-{
-    session_refuse(session,
-                   &(struct reply_error_text){.severity = "FATAL",
-                                              .sqlstate = "08P01",
-                                              .message = "the server sent what is no protocol"});
-}
-
-// False: the canary is over, or the session.
-static bool
-take_message(struct canary *canary)
-{
-    struct session *session = canary->session;
-    const struct writer *message = &canary->old_message;
-    char type = (char)message->bytes[0];
-    session->last_from_old = type;
-    switch (type) {
-    case MESSAGE_SERVER_PARAMETER_STATUS:
-        session_unit_stray(session, message->bytes, message->length);
-        session_to_client(session, message->bytes, message->length);
-        return true;
-    case MESSAGE_SERVER_NOTICE_RESPONSE:
-    case MESSAGE_SERVER_NOTIFICATION_RESPONSE:
-        session_to_client(session, message->bytes, message->length);
-        return true;
-    case MESSAGE_SERVER_READY_FOR_QUERY:
-        if (canary->old_has_refused) {
-            writer_bytes(&canary->prefix_reply, message->bytes, message->length);
-        }
-        prefix_is_answered(canary);
-        return false;
-    default:
-        if (message->length > OLD_LIMIT - canary->prefix_reply.length) {
-            refuse_old(session);
-            return false;
-        }
-        canary->old_has_refused = canary->old_has_refused || type == MESSAGE_SERVER_ERROR_RESPONSE;
-        writer_bytes(&canary->prefix_reply, message->bytes, message->length);
-        if (canary->old_has_refused) { // at once: it may be old's last word
-            session_canary_say_prefix(canary);
-        }
-        return true;
-    }
-}
-
-// Another error stands for it in the record, so that the shadow can follow; the client hears old's.
-static void
-note_large_refusal(struct canary *canary)
-{
-    session_canary_say_prefix(canary);
-    reply_write_error(&canary->prefix_reply, MESSAGE_SERVER_ERROR_RESPONSE,
-                      &(struct reply_error_text){.severity = "ERROR",
-                                                 .sqlstate = "XX000",
-                                                 .message = "the error was too large to be kept"});
-    canary->prefix_said = canary->prefix_reply.length;
-    canary->old_has_refused = canary->is_refusal_cut = true;
-}
-
-// A message that old may say at any time, and that is too large to be kept, passes as it comes. False: it is none.
-static bool
-begin_passing(struct canary *canary, const struct frame_piece *piece)
-{
-    struct session *session = canary->session;
-    switch (piece->type) {
-    case MESSAGE_SERVER_ERROR_RESPONSE:
-        note_large_refusal(canary);
-        break;
-    case MESSAGE_SERVER_PARAMETER_STATUS:
-        session_unit_stray(session, NULL, 0);
-        break;
-    case MESSAGE_SERVER_NOTICE_RESPONSE:
-    case MESSAGE_SERVER_NOTIFICATION_RESPONSE:
-        break;
-    default:
-        return false;
-    }
-    session->last_from_old = piece->type;
-    canary->old_is_passing = true;
-    session_to_client(session, canary->old_message.bytes, canary->old_message.length);
-    return true;
-}
-
-static bool
-begin_message(struct canary *canary, const struct frame_piece *piece)
-{
-    struct writer *message = &canary->old_message;
-    writer_clear(message);
-    writer_u8(message, (uint8_t)piece->type);
-    writer_u32(message, piece->body_total + 4);
-    canary->old_is_passing = false;
-    return message->failed || piece->body_total <= OLD_LIMIT || begin_passing(canary, piece);
-}
-
-// False: the canary is over, or the session.
-static bool
-take_piece(struct canary *canary, const struct frame_piece *piece)
-{
-    struct session *session = canary->session;
-    if (piece->first && !begin_message(canary, piece)) {
-        refuse_old(session);
-        return false;
-    }
-    if (canary->old_is_passing) {
-        session_to_client(session, piece->body, piece->body_length);
-        return true;
-    }
-    writer_bytes(&canary->old_message, piece->body, piece->body_length);
-    if (canary->old_message.failed) {
-        session_close(session, "out of memory");
-        return false;
-    }
-    return !piece->last || take_message(canary);
-}
-
-void
-session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset, size_t length)
-{
-    const uint8_t *at = chunk->bytes + offset, *end = at + length;
-    struct frame_piece piece;
-    bool goes_on = true;
-    enum frame_status status;
-    while (goes_on && (status = frame_next(&session->old_frame, &at, end, &piece)) != FRAME_MORE) {
-        if (status == FRAME_JUNK) {
-            refuse_old(session);
-            return;
-        }
-        goes_on = take_piece(session->canary, &piece);
-    }
-    if (goes_on || at == end || session_is_closing(session)) {
-        return;
-    }
-    size_t rest = (size_t)(at - chunk->bytes);
-    if (session->canary && session->canary->phase == CANARY_RELEASED) {
-        session->canary->old_rest = (struct held){chunk_ref(chunk), rest, (size_t)(end - at)};
-    } else {
-        session_old_callbacks.on_bytes(session, chunk, rest, (size_t)(end - at));
     }
 }
 
@@ -349,14 +295,15 @@ answer_cancel(struct canary *canary)
         &(struct reply_error_text){.severity = "ERROR",
                                    .sqlstate = "57014",
                                    .message = "canceling statement due to user request"});
-    reply_write_ready(&error, 'I');
     struct canary_answer *answer = &canary->answer;
     capture_fini(&answer->record);
-    answer->is_record_cut =
-        error.failed || !capture_copy(&answer->record, error.bytes, error.length);
+    answer->is_record_cut = error.failed;
+    canary_answer_record(answer, error.bytes, error.failed ? 0 : error.length);
+    answer->has_error = true;
+    answer->progress = CANARY_COMPLETE;
     session_to_client(session, error.bytes, error.failed ? 0 : error.length);
     writer_fini(&error);
-    session_canary_finish(canary, UNIT_ROUTE_NEW);
+    session_canary_end(canary);
 }
 
 void
@@ -370,7 +317,7 @@ session_canary_old_spoke(struct session *session)
     if (canary->is_cancelled) {
         answer_cancel(canary);
     } else {
-        release_or_fall_back(canary);
+        session_canary_agreed(canary);
     }
 }
 
@@ -378,7 +325,7 @@ bool
 session_canary_cancel(struct session *session)
 {
     struct canary *canary = session->canary;
-    if (!canary || canary->phase == CANARY_ASKING_OLD) {
+    if (!canary || session_canary_hears_old(session)) {
         return canary != NULL;
     }
     if (canary->phase == CANARY_RELEASED) { // rows are on their way: new says where they end
