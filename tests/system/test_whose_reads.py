@@ -7,12 +7,13 @@ import time
 import psycopg
 import pytest
 
-from conftest import SHOP
-from proxy import Proxy, merge, wait_until
+from conftest import SHOP, running
+from proxy import wait_until
 
 READ = "SELECT name FROM items WHERE id = 1"
 SIDES = {"from new": "new", "item 1": "old"}
-CANARY = {"canary": {"quarantine": False, "after_write": "1ms", "patience": "10s"}, "shadow": {"percent": 0}}
+CANARY = {"canary": {"quarantine": False, "after_write": "1ms", "patience": "10s"},
+          "shadow": {"percent": 0, "max_result": "64KiB"}}
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +27,8 @@ def shop(pair):
 
 @pytest.fixture(scope="module")
 def proxy(pair, shop):
-    one = Proxy({shop: merge(CANARY, {"old": pair.old.dsn(shop, user="app"), "new": pair.new.dsn(shop, user="app")})})
-    yield one.start()
-    try:
-        one.stop()
-    finally:
-        one.kill()
+    with running(pair, shop, CANARY) as one:
+        yield one
 
 
 @pytest.fixture
@@ -96,6 +93,8 @@ NAME = [
     ("BEGIN; SET LOCAL application_name = 'out'; COMMIT", True),
     ("SELECT set_config('application_name', 'out', false)", False),
     ("RESET ALL", True),
+    ("SET application_name = 'out'; SELECT repeat('x', 1000) FROM items", False),  # what was reported behind it is not kept
+    ("SET application_name = 'in'", True),
 ]
 
 
@@ -121,12 +120,16 @@ def test_a_tenant_that_the_session_sets_decides_from_the_next_read_on(rekey, pai
 
 
 def test_a_comment_decides_for_its_statement_alone(rekey, shop):
-    proxy = rekey(key="comment:tenant", include=["in", "o'neil", "gr\u00fc\u00dfe/1"])
+    proxy = rekey(key="comment:tenant", include=["in", "o'neil", "gr\u00fc\u00dfe/1"], after_write="1h")
+
+    def is_served_by_new():
+        with proxy.connect(shop) as connection:
+            return side(connection, behind=" /*tenant='in'*/") == "new"
+    wait_until(is_served_by_new)
     with proxy.connect(shop) as connection:
-        assert is_in(connection, behind=" /*tenant='in'*/")
-        for _ in range(5):  # in turn: what one says is not kept for the next, and out is no write
-            assert is_out(connection, behind=" /*tenant='out'*/")
+        for _ in range(5):  # in turn: what one says is not kept for the next, and a read that is out is no write
             assert is_in(connection, behind=" /*tenant='in'*/")
+            assert is_out(connection, behind=" /*tenant='out'*/")
         for how in ({"before": "/*tenant='in'*/"}, {"behind": " /*action='x',tenant='in'*/;"}, {"behind": "; /*tenant='in'*/"},
                     {"behind": " /*tenant='o%27neil'*/"}, {"behind": " /*tenant='o\\'neil'*/"},
                     {"behind": " /*tenant='gr%C3%BC%C3%9Fe%2F1'*/"}):
@@ -134,7 +137,9 @@ def test_a_comment_decides_for_its_statement_alone(rekey, shop):
         for how in ({}, {"behind": " /*tenant=''*/"}, {"behind": " /*Tenant='in'*/"}, {"behind": " /*see tenant='in'*/"},
                     {"behind": " -- tenant='in'"}):
             assert is_out(connection, **how)
-        # Of a prepared statement: the comment that it was prepared with.
+    # Of a prepared statement: the comment that it was prepared with.
+    rekey(key="comment:tenant", include=["in"])
+    with proxy.connect(shop) as connection:
         assert is_in(connection, behind=" /*tenant='in'*/", prepare=True)
         assert is_out(connection, behind=" /*tenant='out'*/", prepare=True)
         assert is_in(connection, behind=" /*tenant='in'*/", prepare=True)
