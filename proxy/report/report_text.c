@@ -5,6 +5,7 @@
 #include "proxy/report/report_table.h"
 #include "proxy/report/view.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,9 +144,26 @@ where(FILE *out, const struct picture *picture)
 
 static const struct answer_column query_columns[] = {
     {"fingerprint", ANSWER_TEXT}, {"mismatches", ANSWER_INTEGER}, {"compared", ANSWER_INTEGER},
-    {"state", ANSWER_TEXT},       {"query", ANSWER_TEXT},
+    {"noise", ANSWER_TEXT},       {"latency", ANSWER_TEXT},       {"state", ANSWER_TEXT},
+    {"query", ANSWER_TEXT},
 };
 static const struct answer_shape query_shape = ANSWER_SHAPE(query_columns);
+
+// How often the query differs from itself on old, and how long new takes to old's one: "" where that was not measured.
+static void
+fill_bearings(struct answer *answer, const struct figure *figure)
+{
+    double noise = figure_noise_rate(figure), ratio = latency_ratio(figure->latency).ratio;
+    char text[32] = "";
+
+    if (!isnan(noise))
+        rate_text(noise, text);
+    answer_text(answer, text);
+    text[0] = '\0';
+    if (!isnan(ratio))
+        snprintf(text, sizeof text, "x %.3g", ratio);
+    answer_text(answer, text);
+}
 
 static bool
 queries(FILE *out, const struct picture *picture)
@@ -162,6 +180,7 @@ queries(FILE *out, const struct picture *picture)
         answer_text(&answer, figure->fingerprint);
         answer_integer(&answer, figure->verdicts[VERDICT_MISMATCH]);
         answer_integer(&answer, figure_compared(figure));
+        fill_bearings(&answer, figure);
         answer_text(&answer, figure->accepted_because != NULL ? "accepted"
                              : figure->is_quarantined         ? "quarantined"
                                                               : "");

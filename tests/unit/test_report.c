@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct histogram latency;
+static struct histogram latency, slower;
 static struct figures_place place = {.difference = DIFFERENCE_VALUE,
                                      .table = "public.orders",
                                      .column = "total",
@@ -59,6 +59,11 @@ fill(void)
     figure.verdicts[VERDICT_MATCH] = 87;
     picture.lag_seconds = NAN;
     histogram_add(&latency, 2000000);
+    histogram_add(&slower, 4000000);
+    figure.latency[SIDE_OLD][LATENCY_MIRRORED] = &latency;
+    figure.latency[SIDE_NEW][LATENCY_MIRRORED] = &slower;
+    figure.noise_samples = 40;
+    figure.noise_differences = 1;
     picture.totals.latency[SIDE_OLD][LATENCY_SERVED] = latency;
     picture.totals.latency[SIDE_OLD][LATENCY_MIRRORED] = latency;
 }
@@ -129,7 +134,8 @@ Test(report, text_names_table_column_and_values)
         "public.orders  total   value           3",
         "12.30      12 ",
         "#7\n",
-        "00000000000000aa           3        90  quarantined  SELECT total FROM orders",
+        "00000000000000aa           3        90  2.5 %  x 2      quarantined  SELECT total FROM "
+        "orders",
         " 10.0 %  no_relation  reads no relation",
     };
     char *text = written(report_text);
