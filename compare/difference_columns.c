@@ -83,6 +83,15 @@ is_key(const struct determinacy *determinacy, size_t column)
     return false;
 }
 
+static bool
+is_row_key(const struct determinacy *determinacy, size_t column)
+{
+    for (size_t i = 0; i < determinacy->row_key_count; i++)
+        if (determinacy->row_key[i] == column)
+            return true;
+    return false;
+}
+
 static enum open_kind
 open_kind_of(const struct determinacy *determinacy, size_t column)
 {
@@ -164,6 +173,7 @@ columns_match(struct rows *rows, const struct determinacy *determinacy,
         if (column->is_accepted && (scope & ROWS_ACCEPTED) == 0)
             continue;
         enum open_kind open = open_kind_of(determinacy, i);
+        column->is_row_key = open == OPEN_NOTHING && is_row_key(determinacy, i);
         rows->has_open |= open != OPEN_NOTHING;
         if ((scope & ROWS_OPEN) != 0 ||
             widen(column, open, old_column.type, new_column.type, &type_rules))

@@ -9,19 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGE_LIMIT = 1 << 30, LARGE_ROW = 64 * 1024 };
+enum {
+    MESSAGE_LIMIT = 1 << 30,
+    LARGE_ROW = 64 * 1024,
+    CONVERTED_ROOM = 16 * 1024 * 1024, // a value may grow (blanks, zeros), but not without end
+    CONVERTED_GROWTH = 8,
+};
 
 void
-canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns, bool is_simple,
-                   bool has_describe, size_t max_record)
+canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns,
+                   struct canary_types *types, bool is_simple, bool has_describe, size_t max_record)
 {
     *answer =
         (struct canary_answer){.is_simple = is_simple,
                                .has_describe = has_describe,
                                .stage = is_simple ? CANARY_AWAITS_COLUMNS : CANARY_AWAITS_PARSED,
                                .max_record = max_record,
-                               .old_columns = *old_columns};
+                               .old_columns = *old_columns,
+                               .types = *types};
     *old_columns = NULL;
+    *types = (struct canary_types){0};
     frame_init(&answer->frame);
     writer_init(&answer->message);
     writer_init(&answer->out);
@@ -34,7 +41,11 @@ canary_answer_fini(struct canary_answer *answer)
     writer_fini(&answer->message);
     writer_fini(&answer->out);
     capture_fini(&answer->record);
+    for (size_t i = 0; answer->columns && i < answer->old_columns->count; i++) {
+        canary_column_fini(&answer->columns[i]);
+    }
     shape_columns_unref(&answer->old_columns);
+    canary_types_fini(&answer->types);
     free(answer->columns);
     answer->columns = NULL;
 }
@@ -84,11 +95,11 @@ note_columns(struct canary_answer *answer, const struct reply_column *columns)
     const struct shape_columns *old_columns = answer->old_columns;
     answer->columns = calloc(old_columns->count + 1, sizeof(*answer->columns));
     for (size_t i = 0; answer->columns && i < old_columns->count; i++) {
-        answer->columns[i].old_type = old_columns->columns[i].type;
-        answer->columns[i].conversion =
-            canary_column_conversion(&old_columns->columns[i], &columns[i]);
-        answer->converts = answer->converts || answer->columns[i].conversion != CANARY_AS_IS;
-        if (answer->columns[i].conversion == CANARY_NO_CONVERSION) {
+        struct canary_column *column = &answer->columns[i];
+        canary_column_init(column, &answer->types, &old_columns->columns[i], &columns[i]);
+        answer->converts = answer->converts || column->outcome != RECODE_AS_IS;
+        answer->may_refuse = answer->may_refuse || column->outcome == RECODE_MAY_REFUSE;
+        if (column->outcome == RECODE_IMPOSSIBLE) {
             fail(answer, CANARY_UNFIT);
         }
     }
@@ -166,8 +177,9 @@ take_row(struct canary_answer *answer, const struct message *message)
         return;
     }
     record(answer, message->raw, message->raw_length);
+    size_t most = CONVERTED_ROOM + CONVERTED_GROWTH * message->length;
     if (!canary_row_convert(&answer->out, answer->columns, answer->old_columns->count,
-                            message->body, message->length)) {
+                            message->body, message->length, most)) {
         fail(answer, CANARY_UNFIT);
     }
 }
@@ -304,7 +316,8 @@ take_piece(struct canary_answer *answer, const struct frame_piece *piece)
     if (piece->first) {
         writer_clear(message);
         answer->is_passing = answer->is_released && answer->stage == CANARY_IN_ROWS &&
-                             answer->unit == 1 && piece->type == MESSAGE_SERVER_DATA_ROW &&
+                             !answer->converts && answer->unit == 1 &&
+                             piece->type == MESSAGE_SERVER_DATA_ROW &&
                              piece->body_total > LARGE_ROW;
         writer_u8(message, (uint8_t)piece->type);
         writer_u32(message, piece->body_total + 4);

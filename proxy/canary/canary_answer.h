@@ -34,11 +34,13 @@ struct canary_answer {
     struct writer out;                 // for the client, and not yet given to it
     struct capture record;             // for the shadow
     struct shape_columns *old_columns; // a reference
+    struct canary_types types;         // owned
     bool is_simple, has_describe;
     unsigned unit;                 // of the job: 0 BEGIN, 1 the read, 2 ROLLBACK
     enum canary_stage stage;       // of the read
     struct canary_column *columns; // what is done to values; owned, NULL: not described yet
     bool converts;                 // to some of them
+    bool may_refuse;               // and some of those may not fit
     bool is_released;              // no way back: errors go to the client
     bool is_passing; // the row under way is a large one of a released answer, and passes in pieces
     bool is_record_cut;
@@ -47,8 +49,10 @@ struct canary_answer {
     char sqlstate[6];
 };
 
+// Takes the columns and the types.
 void canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns,
-                        bool is_simple, bool has_describe, size_t max_record);
+                        struct canary_types *types, bool is_simple, bool has_describe,
+                        size_t max_record);
 void canary_answer_fini(struct canary_answer *answer);
 // Takes bytes of the job's replies. `out` then holds more for the client.
 enum canary_progress canary_answer_take(struct canary_answer *answer, const uint8_t *bytes,

@@ -6,8 +6,6 @@
 #include "protocol/reader.h"
 #include <string.h>
 
-enum { FIRST_USER_OID = 16384 };
-
 static const char begin_read[] = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY";
 static const char end_read[] = "ROLLBACK";
 
@@ -46,8 +44,11 @@ read_simple(struct canary_unit *unit, const struct message *message)
     const char *sql;
     struct only_one only = {.unit = unit};
     unit->is_simple = true;
-    return request_read_query(message->body, message->length, &sql) &&
-           lexer_split(sql, strlen(sql), note_statement, &only) && only.count == 1;
+    if (!request_read_query(message->body, message->length, &sql)) {
+        return false;
+    }
+    unit->text = sql;
+    return lexer_split(sql, strlen(sql), note_statement, &only) && only.count == 1;
 }
 
 // Parse and Close in front. Leaves `message` as the first that is neither. A Parse is kept, since the
@@ -90,13 +91,11 @@ finds_statement(struct canary_unit *unit, void *const *statements)
         unit->sql = statement->sql;
         unit->types = statement->types;
         unit->type_count = statement->type_count;
+        unit->described = statement->described;
+        unit->described_count = statement->described_count;
     }
     unit->sql_length = strlen(unit->sql);
-    for (size_t i = 0; i < unit->type_count; i++) {
-        if (unit->types[i] >= FIRST_USER_OID) {
-            return false; // old's number means nothing to new
-        }
-    }
+    unit->text = unit->sql;
     return true;
 }
 
@@ -150,29 +149,42 @@ canary_unit_fini(struct canary_unit *unit)
     request_bind_fini(&unit->bind);
 }
 
-bool
-canary_unit_write(const struct canary_unit *unit, uint8_t **messages, size_t *length)
+static bool
+write_extended(struct writer *writer, const struct canary_unit *unit,
+               const struct recode_sides *sides)
 {
+    struct recode_bind bind;
+    if (!recode_bind_init(&bind, sides, unit->types, unit->type_count, unit->described,
+                          unit->described_count, &unit->bind)) {
+        return false;
+    }
+    struct parse_request parse = {
+        .statement = "", .sql = unit->sql, .types = bind.types, .type_count = bind.type_count};
+    bind.request.statement = "";
+    request_write_parse(writer, &parse);
+    request_write_bind(writer, &bind.request);
+    request_write_describe(writer, 'P', "");
+    request_write_execute(writer, "", 0);
+    request_write_sync(writer);
+    recode_bind_fini(&bind);
+    return true;
+}
+
+bool
+canary_unit_write(const struct canary_unit *unit, const struct recode_sides *sides,
+                  uint8_t **messages, size_t *length)
+{
+    bool is_fine = true;
     struct writer writer;
     writer_init(&writer);
     request_write_query(&writer, begin_read);
     if (unit->is_simple) {
         request_write_query_of(&writer, unit->sql, unit->sql_length);
     } else {
-        struct parse_request parse = {.statement = "",
-                                      .sql = unit->sql,
-                                      .types = (uint32_t *)(uintptr_t)unit->types,
-                                      .type_count = unit->type_count};
-        struct bind_request bind = unit->bind;
-        bind.statement = "";
-        request_write_parse(&writer, &parse);
-        request_write_bind(&writer, &bind);
-        request_write_describe(&writer, 'P', "");
-        request_write_execute(&writer, "", 0);
-        request_write_sync(&writer);
+        is_fine = write_extended(&writer, unit, sides);
     }
     request_write_query(&writer, end_read);
-    bool is_fine = !writer.failed;
+    is_fine = is_fine && !writer.failed;
     if (is_fine) {
         *messages = writer_take(&writer, length);
     }

@@ -1,8 +1,8 @@
 // May this unit be served by new? The cheap questions first: most sessions are in no cohort. Everything that
 // is not known for certain sends the unit to old.
 //
-// A read that old serves although its session is in the cohort is still looked up: what is known to be
-// harmless neither begins an after_write window nor makes the shadow's view of the state stale.
+// A read that old serves is still looked up where its session is in the cohort, or a later read may be: what is
+// known to be harmless neither begins an after_write window nor makes the shadow's view of the state stale.
 #include "proxy/canary/session_canary.h"
 #include "compare/sql/shape.h"
 #include "proxy/canary/canary_key.h"
@@ -31,7 +31,7 @@ is_open(const struct session *session)
 {
     struct database *database = session->database;
     return (atomic_load_explicit(&database->canary_percent, memory_order_relaxed) > 0 ||
-            canary_settings(session)->include_count > 0) &&
+            atomic_load_explicit(&database->has_included, memory_order_relaxed)) &&
            atomic_load_explicit(&database->canary_state, memory_order_relaxed) == CANARY_ARMED;
 }
 
@@ -46,17 +46,13 @@ is_in_cohort(const struct session *session, const struct state_snapshot *state,
     struct canary_subject subject = {
         .session = session->cohort_key,
         .user = session->user,
-        .application_name = startup_parameter(&session->startup, "application_name"),
         .client_address = session->address,
-        .parameter = canary->key == COHORT_PARAMETER
-                         ? startup_parameter(&session->startup, canary->key_name)
-                         : NULL,
         .state = state,
-        .sql = unit ? unit->sql : NULL,
-        .sql_length = unit ? unit->sql_length : 0,
+        .sql = unit ? unit->text : NULL,
+        .sql_length = unit ? strlen(unit->text) : 0,
     };
     canary_key_of(canary, &subject, key);
-    return canary_key_is_in(canary, key, percent);
+    return canary_key_place(canary, key, percent).is_in;
 }
 
 static struct shape *
@@ -116,37 +112,53 @@ format_of(const struct canary_unit *unit, size_t column)
 // What new answered before could be presented as old's; nothing was learnt: it is tried.
 static bool
 can_present(const struct session *session, struct shape *shape, const struct canary_unit *unit,
-            const struct shape_columns *old_columns)
+            const struct shape_columns *old_columns, const struct canary_types *types)
 {
     struct shape_columns *new_columns = shape_columns(session->database->shapes, shape, SIDE_NEW);
     bool can = !new_columns || new_columns->count == old_columns->count;
     for (size_t i = 0; new_columns && can && i < new_columns->count; i++) {
         struct reply_column column = new_columns->columns[i];
         column.format = format_of(unit, i);
-        can = canary_column_conversion(&old_columns->columns[i], &column) != CANARY_NO_CONVERSION;
+        struct canary_column presented;
+        canary_column_init(&presented, types, &old_columns->columns[i], &column);
+        can = presented.outcome != RECODE_IMPOSSIBLE;
+        canary_column_fini(&presented);
     }
     shape_columns_unref(&new_columns);
     return can;
 }
 
-// Takes the unit and the state.
+// By the state that the unit runs in, which may be a later one than its shape was proven for.
+static bool
+is_still_so(const struct session *session, const struct canary_unit *unit,
+            const struct state_snapshot *proven, const struct state_snapshot *state)
+{
+    return state == proven ||
+           (state->names_digest == proven->names_digest && is_in_cohort(session, state, unit));
+}
+
+// Takes the unit.
 static bool
 try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit, struct shape *shape,
-        uint64_t names_digest)
+        const struct state_snapshot *proven)
 {
     uint64_t now = uv_hrtime();
     if (!is_servable(session, shape) || !has_own_writes(session, now)) {
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
-    // The shape was proven for these names; the state may have moved since it was looked up.
-    bool is_same = state && state->names_digest == names_digest;
+    bool is_same = state && is_still_so(session, unit, proven, state);
     struct shape_columns *columns =
         is_same ? shape_columns(session->database->shapes, shape, SIDE_OLD) : NULL;
     session->next_is_wanted = is_same && !columns; // without them new's answer can't be presented
-    bool is_begun = columns && can_present(session, shape, unit, columns) &&
+    struct canary_types types = {0};
+    if (columns) {
+        canary_types_init(&types, session->database, state);
+    }
+    bool is_begun = columns && can_present(session, shape, unit, columns, &types) &&
                     session_canary_may_try(session->database, now) &&
-                    session_canary_begin(session, chunk, unit, &columns, &state);
+                    session_canary_begin(session, chunk, unit, &columns, &types, &state);
+    canary_types_fini(&types);
     shape_columns_unref(&columns);
     state_snapshot_unref(&state);
     return is_begun;
@@ -156,14 +168,13 @@ static bool
 route(struct session *session, struct chunk *chunk, struct canary_unit *unit,
       struct state_snapshot *state)
 {
-    if (canary_settings(session)->key >= COHORT_PARAMETER && !is_in_cohort(session, state, unit)) {
-        return false;
-    }
     struct shape *shape = find_shape(session, unit, state);
     if (!shape) {
         return false;
     }
-    bool is_taken = try_new(session, chunk, unit, shape, state->names_digest);
+    bool is_in =
+        canary_key_is_sessions(canary_settings(session)) || is_in_cohort(session, state, unit);
+    bool is_taken = is_in && try_new(session, chunk, unit, shape, state);
     // For the unit that begins now, if old is to serve it; not for the one behind a canary read.
     session->next_is_harmless =
         !is_taken && shape->analysis->is_harmless && !shape->analysis->has_effects;
@@ -180,9 +191,8 @@ session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
     }
     session_renew_settings(session);
     const struct configuration_database *entry = session->settings->entry;
-    // Keys that are the session's own need neither its state nor the statement.
     if (entry->identity == IDENTITY_SERVICE ||
-        (entry->canary.key < COHORT_PARAMETER && !is_in_cohort(session, NULL, NULL)) ||
+        (canary_key_is_sessions(&entry->canary) && !is_in_cohort(session, NULL, NULL)) ||
         session_must_hold(session) ||
         !canary_unit_read(&unit, chunk->bytes + offset, length, &session->statements)) {
         return false;

@@ -49,9 +49,10 @@ struct canary {
 // Serves the unit in these bytes by new, if it can be: takes the bytes. False: they are old's.
 bool session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
                          size_t length);
-// Begins to serve; takes the unit, the columns (references) and the snapshot. False: no memory.
+// Begins to serve; takes the unit, the columns (references), the types and the snapshot. False: no memory.
 bool session_canary_begin(struct session *session, struct chunk *chunk, struct canary_unit *unit,
-                          struct shape_columns **old_columns, struct state_snapshot **state);
+                          struct shape_columns **old_columns, struct canary_types *types,
+                          struct state_snapshot **state);
 // The answer is there or over `hold`: goes to the client if old agrees.
 void session_canary_release(struct canary *canary);
 // Old serves the unit instead.

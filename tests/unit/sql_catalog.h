@@ -86,7 +86,8 @@ column(struct catalog_build *build, uint32_t table, int16_t number, const char *
                                  .number = number,
                                  .type = type,
                                  .name = name[0] == '!' ? name + 1 : name,
-                                 .is_not_null = name[0] == '!'};
+                                 .is_not_null = name[0] == '!',
+                                 .type_modifier = -1};
     cr_assert(catalog_build_column(build, &row));
 }
 
@@ -124,7 +125,8 @@ type(struct catalog_build *build, uint32_t oid, const char *name, char kind, uin
                                .kind = kind,
                                .base = base,
                                .array = array,
-                               .is_array = is_array};
+                               .is_array = is_array,
+                               .type_modifier = -1};
     cr_assert(catalog_build_type(build, &row));
 }
 

@@ -93,6 +93,90 @@ Test(analysis_columns, tables_carry_olds_oid)
     catalog_unref(&catalog);
 }
 
+// Output columns that name a row; "-": none do.
+static const struct {
+    const char *sql, *key;
+} key_cases[] = {
+    {"SELECT * FROM orders", "0"},
+    {"SELECT total, id FROM orders LIMIT 5", "1"},
+    {"SELECT total FROM orders", "-"},
+    {"SELECT id + 1, total FROM orders", "-"},
+    {"SELECT qty, line, order_id FROM items", "2 1"},
+    {"SELECT qty, line FROM items", "-"},
+    // An order's customer follows from it; a customer's orders do not.
+    {"SELECT c.id, c.name, o.id FROM customers c JOIN orders o ON o.customer_id = c.id", "2"},
+    {"SELECT c.id, c.name, o.total FROM customers c JOIN orders o ON o.customer_id = c.id", "0"},
+    {"SELECT o.id, c.id, c.name FROM orders o, customers c", "0 1"},
+    {"SELECT a.id, b.id, b.total FROM orders a JOIN orders b ON b.id = a.customer_id", "0"},
+    {"SELECT o.id, i.qty FROM orders o LEFT JOIN items i ON i.order_id = o.id", "0"},
+    {"SELECT customer_id, sum(total) FROM orders GROUP BY customer_id", "0"},
+    {"SELECT sum(total) FROM orders GROUP BY customer_id", "-"},
+    {"SELECT count(*) FROM orders", "-"},
+    {"SELECT DISTINCT ON (customer_id) total, customer_id FROM orders ORDER BY customer_id", "1"},
+    {"SELECT DISTINCT total, at FROM orders", "-"},
+    {"SELECT * FROM (SELECT DISTINCT total, at FROM orders) s", "-"},
+    {"SELECT id FROM orders UNION SELECT id FROM customers", "-"},
+    {"SELECT amount, id FROM v_ok", "1"},
+    {"WITH c AS (SELECT total AS t, id AS i FROM orders) SELECT i, t FROM c", "0"},
+    {"SELECT id, generate_series(1, 2) FROM orders", "-"},
+};
+
+Test(analysis_columns, rows_are_named_by_keys)
+{
+    struct catalog *catalog = shop_catalog();
+    for (size_t i = 0; i < sizeof(key_cases) / sizeof(key_cases[0]); i++) {
+        struct analysis *analysis = analyse(catalog, key_cases[i].sql);
+        char found[64] = "";
+        for (size_t k = 0; k < analysis->determinacy.row_key_count; k++)
+            (void)snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%u",
+                           k > 0 ? " " : "", analysis->determinacy.row_key[k]);
+        cr_expect_str_eq(found[0] != 0 ? found : "-", key_cases[i].key, "%s: %s", key_cases[i].sql,
+                         found);
+        analysis_unref(&analysis);
+    }
+    catalog_unref(&catalog);
+}
+
+// Which columns are of one row: equal letters; "-": not known.
+static const struct {
+    const char *sql, *rows;
+} reference_cases[] = {
+    {"SELECT id, total FROM orders", "aa"},
+    {"SELECT a.id, b.id, b.total, a.total FROM orders a JOIN orders b ON b.id = a.id + 1", "abba"},
+    {"SELECT a.*, b.name FROM customers a, customers b", "aab"},
+    {"SELECT a.x, b.y, b.x FROM (SELECT id AS x, total AS y FROM orders) a, "
+     "(SELECT id AS x, total AS y FROM orders) b",
+     "abb"},
+    {"WITH c AS (SELECT id, total FROM orders) SELECT a.id, b.id, b.total FROM c a, c b", "abb"},
+    {"WITH c AS (SELECT a.id, b.total FROM orders a, orders b) SELECT x.id, x.total, y.total, y.id "
+     "FROM c x, c y",
+     "abcd"},
+    {"SELECT a.id, b.amount, b.id FROM v_ok a, v_ok b", "abb"},
+    {"SELECT id + 1, total, lower('x') FROM orders", "-a-"},
+    {"SELECT id FROM orders UNION ALL SELECT id FROM orders", "-"},
+    {"SELECT (SELECT o.total), o.id FROM orders o", "-a"},
+};
+
+Test(analysis_columns, columns_of_one_row_are_told_from_another_alias_s)
+{
+    struct catalog *catalog = shop_catalog();
+    for (size_t i = 0; i < sizeof(reference_cases) / sizeof(reference_cases[0]); i++) {
+        struct analysis *analysis = analyse(catalog, reference_cases[i].sql);
+        char found[64] = "", letters = 'a';
+        for (size_t c = 0; c < analysis->column_count && c < sizeof(found) - 1; c++) {
+            unsigned reference = analysis->columns[c].reference;
+            found[c] = reference == 0 ? '-' : letters;
+            for (size_t k = 0; reference != 0 && k < c; k++)
+                if (analysis->columns[k].reference == reference)
+                    found[c] = found[k];
+            letters += found[c] == letters;
+        }
+        cr_expect_str_eq(found, reference_cases[i].rows, "%s: %s", reference_cases[i].sql, found);
+        analysis_unref(&analysis);
+    }
+    catalog_unref(&catalog);
+}
+
 // n, v or h for the order, then its keys, then T for total, L for limited, O for open rows; behind a
 // slash what of each column is open: - nothing, r rounding, s a sequence, v the value.
 static const struct {
