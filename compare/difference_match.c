@@ -1,6 +1,8 @@
-// Takes equal rows away from both sides. First row by row, which settles nearly every result at the
-// cost of reading it; then rows of the same bytes wherever they stand (difference_match_bytes.c); what
-// is left then as multisets of values, by sorted digests: O(n log n) whatever the two orders are. Columns with a tolerance are not in the digests; within rows of one digest they are
+// Takes equal rows away from both sides. Where there is no order and equal bytes mean equal rows, first
+// those of the same bytes (difference_match_bytes.c), then what stands at the same place and has equal
+// values; else first row by row, which settles nearly every result at the cost of reading it, then by
+// bytes. What is left then as multisets of values, by sorted digests: O(n log n) whatever the two
+// orders are. Columns with a tolerance are not in the digests; within rows of one digest they are
 // matched by number, nearest first, in a window of bounded length.
 #include "compare/difference_rows.h"
 #include <math.h>
@@ -50,18 +52,16 @@ note_disorder(struct rows *rows, struct match *match, size_t row, bool is_keyed,
         match->first_disordered = row;
 }
 
-// Row by row: what stands at the same place and is equal needs no more. Without an order the bytes
-// are asked first: where they say nothing, the rows' values may.
+// Row by row: what stands at the same place and is equal needs no more.
 static void
 match_in_place(struct rows *rows, const struct determinacy *determinacy, struct match *match)
 {
     size_t counts[2] = {rows->results[0]->row_count, rows->results[1]->row_count};
     bool has_order = determinacy->order != ORDER_NONE;
     bool is_keyed = has_order && has_keys(rows);
-    bool by_bytes = !has_order && rows->is_alike;
     for (size_t row = 0; row < counts[0] || row < counts[1]; row++) {
         if (row < counts[0] && row < counts[1]) {
-            if (by_bytes ? rows_identical(rows, row, row) : rows_equal(rows, row, row))
+            if (rows_equal(rows, row, row))
                 continue;
             if (has_order)
                 note_disorder(rows, match, row, is_keyed, determinacy->order == ORDER_VISIBLE);
@@ -238,11 +238,16 @@ match_rows(struct rows *rows, const struct determinacy *determinacy, struct matc
         if (match->left[side] == NULL)
             return false;
     }
-    match_in_place(rows, determinacy, match);
-    if (rows->is_alike && has_left(match) && !match_bytes(rows, match))
-        return false;
-    if (rows->is_alike && determinacy->order == ORDER_NONE)
+    if (rows->is_alike && determinacy->order == ORDER_NONE) {
+        if (!match_bytes(rows, match))
+            return false;
         match_values_in_place(rows, match);
+    } else {
+        rows_find(rows);
+        match_in_place(rows, determinacy, match);
+        if (rows->is_alike && has_left(match) && !match_bytes_left(rows, match))
+            return false;
+    }
     if (has_left(match) && !match_anywhere(rows, match))
         return false;
     return !rows->failed;

@@ -1,95 +1,27 @@
-// Takes rows of the same bytes away from both sides, wherever they stand, before any value is parsed:
-// a permuted result costs a hash of each row's bytes and two passes over 16 bytes a row. The digests
-// are first parted by their upper bits, so that the table in which one side's are looked up for the
-// other's stays in the processor's cache, however large the results are. Rows are held to be the same
-// when XXH3 of their bytes is, as everywhere in this folder. Pure; memory in proportion to the rows
-// that are left.
+// Takes rows of the same bytes away from both sides, wherever they stand, before any value is parsed.
+// Where the order says nothing the rows' bytes are read once, both sides side by side: what stands at
+// the same place and is the same is gone, of all others the digest is taken while the bytes are at
+// hand. Digests are parted (difference_parts.c), and each part's are held against each other in a small
+// table. Rows are held to be the same when XXH3 of their bytes is, as everywhere in this folder. Pure;
+// memory in proportion to the rows that differ at their place.
+#include "compare/difference_parts.h"
 #include "compare/difference_rows.h"
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-enum { UNUSED = 0, NONE = UINT32_MAX, PART_ROWS = 1024, MOST_BITS = 10 };
-
-struct digest {
-    uint64_t hash;
-    uint32_t place; // among its side's rows that are left
-};
-
-struct parts { // one side's digests, part by part, and in each by place
-    struct digest *digests;
-    size_t *ends;   // of each part
-    bool *is_taken; // by place
-};
-
-// Of a table with open addressing: old's rows of one digest, as a list. Numbers in the part are
-// counted from 1.
+// Of a table with open addressing: how many of old's rows have this digest, and how many of those are
+// taken by new's.
 struct slot {
     uint64_t hash;
-    uint32_t first; // NONE: all of them are taken
+    uint32_t count; // 0: unused
+    uint32_t taken;
 };
 
 struct table { // of one part at a time
     struct slot *slots;
-    size_t mask;
-    uint32_t *next; // by number
+    size_t capacity, mask;
 };
-
-static unsigned
-bits_for(size_t count)
-{
-    unsigned bits = 1;
-    while (bits < MOST_BITS && count >> bits > PART_ROWS)
-        bits++;
-    return bits;
-}
-
-static size_t
-part_of(uint64_t hash, unsigned bits)
-{
-    return hash >> (64 - bits);
-}
-
-static bool
-parts_init(struct parts *parts, const struct rows *rows, const struct match *match, size_t side,
-           unsigned bits, uint64_t *hashes)
-{
-    size_t count = match->count[side], parted = 0;
-    parts->digests = malloc((count + 1) * sizeof *parts->digests);
-    parts->ends = calloc((size_t)1 << bits, sizeof *parts->ends);
-    parts->is_taken = calloc(count + 1, sizeof *parts->is_taken);
-    if (parts->digests == NULL || parts->ends == NULL || parts->is_taken == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        size_t length;
-        const uint8_t *body = rows_body(rows, side, match->left[side][i], &length);
-        hashes[i] = XXH3_64bits(body, length);
-        parts->ends[part_of(hashes[i], bits)]++;
-    }
-    for (size_t part = 0; part >> bits == 0; part++) { // where it begins, until it is filled
-        size_t size = parts->ends[part];
-        parts->ends[part] = parted;
-        parted += size;
-    }
-    for (size_t i = 0; i < count; i++)
-        parts->digests[parts->ends[part_of(hashes[i], bits)]++] =
-            (struct digest){hashes[i], (uint32_t)i};
-    return true;
-}
-
-static void
-parts_fini(struct parts *parts)
-{
-    free(parts->digests);
-    free(parts->ends);
-    free(parts->is_taken);
-}
-
-static size_t
-parts_start(const struct parts *parts, size_t part)
-{
-    return part > 0 ? parts->ends[part - 1] : 0;
-}
 
 static size_t
 capacity_for(size_t count)
@@ -102,99 +34,158 @@ capacity_for(size_t count)
 
 // With room for the largest part.
 static bool
-table_init(struct table *table, const struct parts *parts, unsigned bits)
+table_init(struct table *table, const struct parts *parts)
 {
     size_t most = 0;
-    for (size_t part = 0; part >> bits == 0; part++) {
-        size_t size = parts->ends[part] - parts_start(parts, part);
-        most = size > most ? size : most;
-    }
+    for (size_t part = 0; part >> parts->bits == 0; part++)
+        most = parts->parts[part].count > most ? parts->parts[part].count : most;
     table->slots = malloc(capacity_for(most) * sizeof *table->slots);
-    table->next = malloc((most + 1) * sizeof *table->next);
-    return table->slots != NULL && table->next != NULL;
-}
-
-static void
-table_fini(struct table *table)
-{
-    free(table->slots);
-    free(table->next);
+    return table->slots != NULL;
 }
 
 static struct slot *
 table_find(const struct table *table, uint64_t hash)
 {
     size_t at = hash & table->mask;
-    while (table->slots[at].first != UNUSED && table->slots[at].hash != hash)
+    while (table->slots[at].count != 0 && table->slots[at].hash != hash)
         at = (at + 1) & table->mask;
     return &table->slots[at];
 }
 
-// From the last to the first, so that rows of one digest are taken in their order.
 static void
-table_fill(struct table *table, const struct digest *digests, size_t count)
+table_fill(struct table *table, const struct part *part)
 {
-    size_t capacity = capacity_for(count);
+    size_t capacity = capacity_for(part->count);
     table->mask = capacity - 1;
     memset(table->slots, 0, capacity * sizeof *table->slots);
-    for (size_t i = count; i > 0; i--) {
-        uint64_t hash = digests[i - 1].hash;
-        struct slot *slot = table_find(table, hash);
-        table->next[i] = slot->first != UNUSED ? slot->first : NONE;
-        *slot = (struct slot){hash, (uint32_t)i};
-    }
-}
-
-static void
-take_part(struct table *table, struct parts parts[2], size_t part)
-{
-    size_t starts[2] = {parts_start(&parts[0], part), parts_start(&parts[1], part)};
-    const struct digest *old_digests = parts[0].digests + starts[0];
-    table_fill(table, old_digests, parts[0].ends[part] - starts[0]);
-    for (size_t i = starts[1]; i < parts[1].ends[part]; i++) {
-        const struct digest *digest = &parts[1].digests[i];
+    struct parts_walk walk = parts_walk_over(part);
+    for (const struct parts_digest *digest; (digest = parts_next(&walk)) != NULL;) {
         struct slot *slot = table_find(table, digest->hash);
-        if (slot->first == UNUSED || slot->first == NONE)
-            continue;
-        parts[0].is_taken[old_digests[slot->first - 1].place] = true;
-        parts[1].is_taken[digest->place] = true;
-        slot->first = table->next[slot->first];
+        slot->hash = digest->hash;
+        slot->count++;
     }
 }
 
 static void
-keep_others(struct match *match, size_t side, const bool *is_taken)
+leave(struct match *match, size_t side, size_t row)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < match->count[side]; i++)
-        if (!is_taken[i])
-            match->left[side][kept++] = match->left[side][i];
-    match->count[side] = kept;
+    match->left[side][match->count[side]++] = row;
+}
+
+// Of rows that are the same the first are taken first.
+static void
+match_part(struct table *table, const struct part *old_part, const struct part *new_part,
+           struct match *match)
+{
+    size_t taken = 0;
+    table_fill(table, old_part);
+    struct parts_walk walk = parts_walk_over(new_part);
+    for (const struct parts_digest *digest; (digest = parts_next(&walk)) != NULL;) {
+        struct slot *slot = table_find(table, digest->hash);
+        if (slot->taken == slot->count) {
+            leave(match, 1, digest->row);
+        } else {
+            slot->taken++;
+            taken++;
+        }
+    }
+    if (taken == old_part->count)
+        return;
+    walk = parts_walk_over(old_part);
+    for (const struct parts_digest *digest; (digest = parts_next(&walk)) != NULL;) {
+        struct slot *slot = table_find(table, digest->hash);
+        if (slot->taken > 0)
+            slot->taken--;
+        else
+            leave(match, 0, digest->row);
+    }
+}
+
+static int
+number_order(const void *one, const void *other)
+{
+    const size_t *a = one;
+    const size_t *b = other;
+    return (*a > *b) - (*a < *b);
+}
+
+// What both sides' parts have in common is gone; the others are left, by number.
+static bool
+match_parts(const struct parts parts[2], struct match *match)
+{
+    struct table table;
+    if (!table_init(&table, &parts[0]))
+        return false;
+    match->count[0] = match->count[1] = 0;
+    for (size_t part = 0; part >> parts[0].bits == 0; part++)
+        match_part(&table, &parts[0].parts[part], &parts[1].parts[part], match);
+    for (size_t side = 0; side < 2; side++)
+        qsort(match->left[side], match->count[side], sizeof(size_t), number_order);
+    free(table.slots);
+    return true;
+}
+
+// Takes the digests of those rows that are to be matched.
+typedef void collector(struct rows *rows, const struct match *match, struct parts parts[2]);
+
+static bool
+match_by(collector *collect, struct rows *rows, const size_t counts[2], struct match *match)
+{
+    struct parts parts[2] = {0};
+    unsigned bits = parts_bits_for(counts[0]);
+    bool has_memory = counts[0] < UINT32_MAX && parts_init(&parts[0], counts[0], bits) &&
+                      parts_init(&parts[1], counts[1], bits);
+    if (has_memory) {
+        collect(rows, match, parts);
+        has_memory = match_parts(parts, match);
+    }
+    parts_fini(&parts[0]);
+    parts_fini(&parts[1]);
+    return has_memory;
+}
+
+static void
+collect_left(struct rows *rows, const struct match *match, struct parts parts[2])
+{
+    for (size_t side = 0; side < 2; side++)
+        for (size_t i = 0; i < match->count[side]; i++) {
+            size_t length;
+            const uint8_t *body = rows_body(rows, side, match->left[side][i], &length);
+            parts_add(&parts[side], XXH3_64bits(body, length), match->left[side][i]);
+        }
+}
+
+static void
+collect_all(struct rows *rows, const struct match *match, struct parts parts[2])
+{
+    (void)match;
+    for (size_t row = 0;; row++) {
+        const uint8_t *bodies[2];
+        size_t lengths[2];
+        for (size_t side = 0; side < 2; side++)
+            bodies[side] = rows_next(rows, side, &lengths[side]);
+        if (bodies[0] == NULL && bodies[1] == NULL)
+            return;
+        if (bodies[0] != NULL && bodies[1] != NULL && lengths[0] == lengths[1] &&
+            memcmp(bodies[0], bodies[1], lengths[0]) == 0)
+            continue;
+        for (size_t side = 0; side < 2; side++)
+            if (bodies[side] != NULL)
+                parts_add(&parts[side], XXH3_64bits(bodies[side], lengths[side]), row);
+    }
 }
 
 bool
-match_bytes(const struct rows *rows, struct match *match)
+match_bytes_left(struct rows *rows, struct match *match)
 {
-    const size_t *counts = match->count;
-    size_t most = counts[0] > counts[1] ? counts[0] : counts[1];
-    if (most >= NONE - 1)
-        return true; // digests of forms will do
-    unsigned bits = bits_for(counts[0]);
-    struct parts parts[2] = {0};
-    struct table table = {0};
-    uint64_t *hashes = malloc((most + 1) * sizeof *hashes); // of one side, then of the other
-    bool has_memory = hashes != NULL && parts_init(&parts[0], rows, match, 0, bits, hashes) &&
-                      parts_init(&parts[1], rows, match, 1, bits, hashes) &&
-                      table_init(&table, &parts[0], bits);
-    if (has_memory) {
-        for (size_t part = 0; part >> bits == 0; part++)
-            take_part(&table, parts, part);
-        keep_others(match, 0, parts[0].is_taken);
-        keep_others(match, 1, parts[1].is_taken);
-    }
-    table_fini(&table);
-    parts_fini(&parts[0]);
-    parts_fini(&parts[1]);
-    free(hashes);
-    return has_memory;
+    const size_t counts[2] = {match->count[0], match->count[1]};
+    return match_by(collect_left, rows, counts, match);
+}
+
+bool
+match_bytes(struct rows *rows, struct match *match)
+{
+    const size_t counts[2] = {rows->results[0]->row_count, rows->results[1]->row_count};
+    match->keys_agree = counts[0] == counts[1];
+    return match_by(collect_all, rows, counts, match);
 }

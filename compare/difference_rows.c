@@ -1,14 +1,28 @@
-// Two results side by side. The columns are matched once (difference_columns.c); rows are found
-// by an offset each and taken apart one at a time, so that the cost of a large result is its bytes
+// Two results side by side. The columns are matched once (difference_columns.c); rows are found once
+// by walking over them, then by an offset each and taken apart one at a time, so that the cost of a large result is its bytes
 // and eight bytes a row. Pure; one thread at a time; memory is counted in by the caller's limits.
 #include "compare/difference_rows.h"
 #include "compare/type_family.h"
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <xxhash.h>
 
-enum { ROW_HEAD = 4 };
+enum { ROW_HEAD = 4, LARGE_PAGE = 2 << 20 };
+
+void *
+rows_memory(size_t size)
+{
+    if (size < LARGE_PAGE / 2)
+        return malloc(size);
+    size += LARGE_PAGE - size % LARGE_PAGE;
+    void *memory = aligned_alloc(LARGE_PAGE, size);
+    if (memory != NULL)
+        (void)madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+}
 
 static size_t
 width_of(const struct result *result)
@@ -19,21 +33,13 @@ width_of(const struct result *result)
 }
 
 static bool
-find_rows(struct rows *rows, size_t side)
+describe_side(struct rows *rows, size_t side)
 {
-    const struct result *result = rows->results[side];
-    size_t at = 0;
-    rows->offsets[side] = calloc(result->row_count + 1, sizeof(size_t));
+    rows->offsets[side] = rows_memory((rows->results[side]->row_count + 1) * sizeof(size_t));
     rows->cells[side] = calloc(rows->widths[side] + 1, sizeof(struct cell));
     if (rows->offsets[side] == NULL || rows->cells[side] == NULL)
         return false;
-    for (size_t i = 0; i < result->row_count; i++) {
-        uint32_t length;
-        memcpy(&length, result->rows + at, ROW_HEAD);
-        rows->offsets[side][i] = at + ROW_HEAD;
-        at += ROW_HEAD + length;
-    }
-    rows->offsets[side][result->row_count] = at + ROW_HEAD; // as if one more came
+    rows->offsets[side][0] = ROW_HEAD;
     for (size_t i = 0; i < rows->widths[side]; i++) {
         struct reply_column column = columns_description(rows, side, i);
         rows->cells[side][i].type = column.type;
@@ -60,7 +66,7 @@ rows_init(struct rows *rows, const struct result *old_result, const struct resul
         if (!rows->results[i]->has_columns && rows->results[i]->row_count == 0)
             rows->widths[i] = rows->widths[1 - i];
     rows->columns = calloc(rows->widths[0] + 1, sizeof *rows->columns);
-    if (rows->columns == NULL || !find_rows(rows, 0) || !find_rows(rows, 1)) {
+    if (rows->columns == NULL || !describe_side(rows, 0) || !describe_side(rows, 1)) {
         rows->failed = true;
         return false;
     }
@@ -80,8 +86,34 @@ rows_fini(struct rows *rows)
 }
 
 const uint8_t *
+rows_next(struct rows *rows, size_t side, size_t *length)
+{
+    const struct result *result = rows->results[side];
+    size_t number = rows->found[side];
+    if (number == result->row_count)
+        return NULL;
+    size_t at = rows->offsets[side][number];
+    uint32_t size;
+    memcpy(&size, result->rows + at - ROW_HEAD, ROW_HEAD);
+    *length = size;
+    rows->offsets[side][number + 1] = at + size + ROW_HEAD; // as if one more came behind the last
+    rows->found[side]++;
+    return result->rows + at;
+}
+
+void
+rows_find(struct rows *rows)
+{
+    size_t length;
+    for (size_t side = 0; side < 2; side++)
+        while (rows_next(rows, side, &length) != NULL)
+            ;
+}
+
+const uint8_t *
 rows_body(const struct rows *rows, size_t side, size_t row, size_t *length)
 {
+    assert(row < rows->found[side]);
     size_t at = rows->offsets[side][row];
     *length = rows->offsets[side][row + 1] - at - ROW_HEAD;
     return rows->results[side]->rows + at;

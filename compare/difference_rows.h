@@ -21,6 +21,7 @@ struct rows {
     struct rows_column *columns;     // those compared; owned
     size_t column_count;
     size_t *offsets[2];    // where each row's body begins in its result's `rows`; owned
+    size_t found[2];       // rows of which that is known; those that have been walked over
     struct cell *cells[2]; // the row that rows_load loaded last, by that result's columns; owned
     size_t loaded[2];      // its number, SIZE_MAX: none
     struct writer forms[2];
@@ -37,6 +38,9 @@ enum rows_scope { // may be or-ed
     ROWS_OPEN = 2,     // what the statement leaves open of values takes part
 };
 
+// As malloc, for what is written once from end to end and is large with large results: in large pages,
+// because to be given small ones, one at a time, costs as much as to fill them.
+void *rows_memory(size_t size);
 // False: no memory, or (has_names false) different columns; rows_fini in any case.
 bool rows_init(struct rows *rows, const struct result *old_result, const struct result *new_result,
                const struct determinacy *determinacy, const struct difference_rules *rules,
@@ -49,6 +53,10 @@ struct reply_column columns_description(const struct rows *rows, size_t side, si
 bool columns_match(struct rows *rows, const struct determinacy *determinacy,
                    const struct difference_rules *rules, unsigned scope);
 
+// The body of the next row of a side, from the first on; NULL at the end. All else that speaks of a row
+// by its number needs it to have been found: by this, or with all of both sides.
+const uint8_t *rows_next(struct rows *rows, size_t side, size_t *length);
+void rows_find(struct rows *rows);
 const struct cell *rows_cell(struct rows *rows, size_t side, size_t row, size_t column);
 bool rows_column_equal(struct rows *rows, size_t column, size_t old_row, size_t new_row);
 bool rows_equal(struct rows *rows, size_t old_row, size_t new_row);
@@ -91,8 +99,10 @@ struct match {       // what is left when equal rows are taken away from both si
 bool match_rows(struct rows *rows, const struct determinacy *determinacy, struct match *match);
 void match_fini(struct match *match);
 
-// difference_match_bytes.c: takes rows of the same bytes away from what is left. False: no memory.
-bool match_bytes(const struct rows *rows, struct match *match);
+// difference_match_bytes.c: takes rows of the same bytes away, from all of two results whose order says
+// nothing, finding the rows as it goes, or from what is left. False: no memory.
+bool match_bytes(struct rows *rows, struct match *match);
+bool match_bytes_left(struct rows *rows, struct match *match);
 
 // difference_open.c
 // The rows that tie with the first or the last of a limited result are open: takes them away from

@@ -225,6 +225,7 @@ digest_find_order(const struct result *old_kept, const struct result *new_kept,
         rows_fini(&rows);
         return has_memory;
     }
+    rows_find(&rows);
     size_t count =
         old_kept->row_count < new_kept->row_count ? old_kept->row_count : new_kept->row_count;
     for (size_t place = 0; place < count; place++) {

@@ -198,6 +198,8 @@ standing_take(const struct standing *standing, const struct rounds *rounds,
     result_init(&taken[1]);
     bool is_done =
         rows_init(&rows, old_result, new_result, rounds->determinacy, rounds->rules, ROWS_ACCEPTED);
+    if (is_done)
+        rows_find(&rows);
     for (size_t side = 0; side < 2 && is_done; side++)
         is_done = take_side(standing, &rows, side, &taken[side]);
     rows_fini(&rows);

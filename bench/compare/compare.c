@@ -6,7 +6,7 @@
 //   typed       every row differs in bytes and none in values: cells a second
 //
 // Results are made here as a server would send them. Built on demand: ninja bench_compare. A word behind
-// its name measures that alone.
+// its name measures that alone, a number behind the word only results of up to so many MiB.
 #include "compare/difference.h"
 #include "protocol/writer.h"
 #include <math.h>
@@ -248,9 +248,13 @@ int
 main(int argc, char **argv)
 {
     const char *only = argc > 1 ? argv[1] : NULL;
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && is_wanted(only, "identical"); i++)
+    size_t most = argc > 2 ? strtoul(argv[2], NULL, 10) << 20 : SIZE_MAX;
+    size_t count = 0;
+    while (count < sizeof sizes / sizeof sizes[0] && sizes[count] <= most)
+        count++;
+    for (size_t i = 0; i < count && is_wanted(only, "identical"); i++)
         measure_bytes("identical", sizes[i], 1);
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && is_wanted(only, "permuted"); i++)
+    for (size_t i = 0; i < count && is_wanted(only, "permuted"); i++)
         measure_bytes("permuted", sizes[i], 7919);
     if (!is_wanted(only, "typed"))
         return 0;

@@ -61,3 +61,33 @@ Test(difference_match, different_rows_are_left_on_both_sides)
     cr_expect_eq(difference.rows, 1);
     cr_expect_eq(difference.samples[0].old_row, LEFT_OUT - 100 + (LEFT_OUT % 2 == 0));
 }
+
+// `sevens` rows of 7 and one of 8 among them.
+static struct result
+sevens_and_an_eight(size_t sevens, size_t at)
+{
+    char *text = malloc(2 * sevens + 3);
+    for (size_t i = 0; i <= sevens; i++)
+        memcpy(text + 2 * i, i == at ? "8\n" : "7\n", 3);
+    struct result result = table("id int4", text);
+    free(text);
+    return result;
+}
+
+// All in one part and one place of its table, and so many that memory comes in large pages.
+Test(difference_match, many_rows_of_one_digest_are_counted)
+{
+    enum { SEVENS = 70000 };
+    struct determinacy determinacy = {.order = ORDER_NONE};
+    struct difference_rules rules = {0};
+    for (size_t missing = 0; missing < 3; missing++) {
+        struct result old_result = sevens_and_an_eight(SEVENS, 0);
+        struct result new_result = sevens_and_an_eight(SEVENS - missing, SEVENS - missing);
+        struct difference difference;
+        cr_assert(difference_find(&old_result, &new_result, &determinacy, &rules, &difference));
+        cr_expect_eq(difference.class, missing > 0 ? DIFFERENCE_MISSING_ROWS : DIFFERENCE_NONE);
+        cr_expect_eq(difference.rows, missing);
+        result_fini(&old_result);
+        result_fini(&new_result);
+    }
+}
