@@ -151,9 +151,12 @@ recode_array_text(const struct recode *recode, const uint8_t *bytes, size_t leng
     if (!pass_bounds(&cursor, run))
         return false;
     do {
-        while (pass(&cursor, "{", run))
+        bool has_opened = false;
+        while (pass(&cursor, "{", run)) {
             depth++;
-        bool is_empty = peeks(&cursor, "}") && cursor.at[-1] == '{';
+            has_opened = true;
+        }
+        bool is_empty = has_opened && peeks(&cursor, "}");
         if (depth == 0 || (!is_empty && !put_part(&recode->parts[0], &cursor, &array_quoting, run)))
             return false;
         while (depth > 0 && pass(&cursor, "}", run))

@@ -143,7 +143,7 @@ def test_a_value_that_does_not_fit_is_olds(asks, pair, types):
     units = {column: query(f"SELECT id, {column} FROM t WHERE id = 1") for column, _ in UNFIT}
     asks(list(units.values()))
     before = asks.served()
-    with Talk(asks.proxy.port) as through, Talk(pair.old.port) as direct, pair.new.connect(types, autocommit=True) as new:
+    with Talk(asks.proxy.port) as through, Talk(pair.old.port) as direct, pair.new.connect(types) as new:
         for client in (through, direct):
             client.begin(user="app", database=types)
         new.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM t WHERE id = 1")

@@ -315,6 +315,7 @@ Test(recode, text_inside_of_containers_is_quoted_as_old_would)
         {INT4_ARRAY, INT8_ARRAY, -1, -1, "[0:1][2:2]={{1},{2}}", "[0:1][2:2]={{1},{2}}"},
         {INT4_ARRAY, INT8_ARRAY, -1, -1, "{1,5000000000}", NULL},
         {INT4_ARRAY, INT8_ARRAY, -1, -1, "{{1,2},{3", NULL},
+        {INT4_ARRAY, INT8_ARRAY, -1, -1, "}", NULL},
         {VARCHAR_ARRAY, TEXT_ARRAY, CHARS(4), -1, "{\"a,\\\"\",\"\",\"NULL\",NULL,b}",
          "{\"a,\\\"\",\"\",\"NULL\",NULL,b}"},
         {VARCHAR_ARRAY, TEXT_ARRAY, CHARS(2), -1, "{\"a,\\\"\"}", NULL},
