@@ -5,6 +5,7 @@
 #include "compare/sql/lexer.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
+#include "proxy/own/own_statements.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -450,12 +451,13 @@ write_sql(struct writer *writer, const struct canary_unit *unit)
 static void
 write_bind(struct writer *writer, const struct canary_read *read)
 {
-    struct parse_request parse = {.statement = "",
+    const char *name = read->bind.statement[0] != '\0' ? OWN_KEPT : "";
+    struct parse_request parse = {.statement = name,
                                   .sql = read->new_sql ? read->new_sql : read->sql,
                                   .types = (uint32_t *)(uintptr_t)read->types,
                                   .type_count = read->is_replaced ? 0 : read->type_count};
     struct bind_request bind = read->bind;
-    bind.statement = "";
+    bind.statement = name;
     request_write_parse(writer, &parse);
     request_write_bind(writer, &bind);
 }

@@ -10,6 +10,7 @@
 #include "compare/sql/quote.h"
 #include "compare/type.h"
 #include "protocol/request.h"
+#include "proxy/own/own_session.h"
 #include "proxy/shadow/encoding.h"
 #include "proxy/shadow/read.h"
 #include <stdlib.h>
@@ -40,6 +41,13 @@ struct put {         // how it is put to one side
     const struct type_resolver *types; // old's
 };
 
+// What the client has prepared by name may stay prepared.
+static const char *
+name_of(const struct statement *statement)
+{
+    return statement->name[0] != '\0' ? OWN_KEPT : "";
+}
+
 // Types that users made have other OIDs on the other side: the server is left to infer them.
 static bool
 write_parse(struct writer *writer, const char *encoding, const struct statement *statement,
@@ -53,7 +61,7 @@ write_parse(struct writer *writer, const char *encoding, const struct statement 
     struct encoded text;
     encoding_write(&text, encoding, put->sql, put->sql_length);
     struct parse_request parse = {
-        .statement = "",
+        .statement = name_of(statement),
         .sql = text.text,
         .types = types,
         .type_count = statement->type_count,
@@ -103,7 +111,7 @@ write_extended(struct writer *writer, const char *encoding, const struct read_fa
         is_well = as_texts(&bind, facts->statement, put, texts);
     size_t count = bind.value_count;
     bind.portal = "";
-    bind.statement = "";
+    bind.statement = name_of(facts->statement);
     is_well = is_well && write_parse(writer, encoding, facts->statement, put);
     request_write_bind(writer, &bind);
     request_write_describe(writer, 'P', "");
@@ -146,6 +154,8 @@ write_all(const struct read_facts *facts, const char *encoding, const struct put
     else
         is_well = is_well && write_query(&writer, encoding, put->sql, put->sql_length);
     request_write_query(&writer, put->prepare ? END_EXECUTE : END_READ);
+    messages->keeps_statements = facts->statement && facts->statement->name[0] != '\0';
+    messages->drops_statements = put->prepare != NULL;
     if (is_well && !writer.failed)
         messages->bytes = writer_take(&writer, &messages->length);
     writer_fini(&writer);
