@@ -24,9 +24,9 @@ catalog_unref(struct catalog **catalog)
     *catalog = NULL;
     if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) != 1)
         return;
-    struct catalog_table *tables[] = {&last->relations, &last->functions,    &last->operators,
-                                      &last->types,     &last->columns,      &last->keys,
-                                      &last->policies,  &last->dependencies, &last->checks};
+    struct catalog_table *tables[] = {
+        &last->relations, &last->functions, &last->operators, &last->types,  &last->columns,
+        &last->keys,      &last->policies,  &last->checks,    &last->labels, &last->dependencies};
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         free(tables[i]->rows);
     free(last->relations_by_oid);

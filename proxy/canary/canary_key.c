@@ -86,6 +86,12 @@ find_setting(const char *replay, const char *name, char key[CANARY_KEY_MAX])
     }
 }
 
+void
+canary_setting_of(const struct state_snapshot *state, const char *name, char value[CANARY_KEY_MAX])
+{
+    find_setting(state->replay, name, value);
+}
+
 static int
 hex(char digit)
 {
@@ -173,7 +179,7 @@ canary_key_of(const struct configuration_canary *canary, const struct canary_sub
     case COHORT_PARAMETER:
         copy_or_none(key, subject->parameter);
         if (subject->state) {
-            find_setting(subject->state->replay, canary->key_name, key);
+            canary_setting_of(subject->state, canary->key_name, key);
         }
         break;
     case COHORT_COMMENT:

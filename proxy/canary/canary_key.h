@@ -21,6 +21,9 @@ struct canary_subject {  // what keys are taken from; all borrowed, NULL where t
 // The key's value; "" if it has none, and then it is in no cohort.
 void canary_key_of(const struct configuration_canary *canary, const struct canary_subject *subject,
                    char key[CANARY_KEY_MAX]);
+// What the state's replay sets a parameter to; `value` stays as it is when it does not.
+void canary_setting_of(const struct state_snapshot *state, const char *name,
+                       char value[CANARY_KEY_MAX]);
 // Does the cohort at `percent` (hundredths) hold this key, with include and exclude?
 bool canary_key_is_in(const struct configuration_canary *canary, const char *key, unsigned percent);
 
