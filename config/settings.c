@@ -25,6 +25,8 @@ static const char *const extra_columns[] = {"refuse", "allow", NULL};
 const char *const settings_auth_types[] = {"passthrough", "scram-sha-256", "md5",
                                            "cert",        "trust",         NULL};
 const char *const settings_lag_probes[] = {"auto", "physical", "logical", "query", "none", NULL};
+const char *const settings_cohort_keys[] = {
+    "session", "user", "application_name", "client_addr", "parameter:", "comment:", NULL};
 
 #define CHOICE(structure, member, names)                                                           \
     .kind = SETTING_CHOICE, AT(structure, member), .width = WIDTH(structure, member),              \

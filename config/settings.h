@@ -49,6 +49,7 @@ struct settings_group {
 extern const struct settings_group settings; // the whole file
 extern const char *const settings_auth_types[];
 extern const char *const settings_lag_probes[];
+extern const char *const settings_cohort_keys[]; // by enum cohort_key; NAME follows on a colon
 
 void *setting_field(const struct setting *setting, void *structure);
 const void *setting_field_const(const struct setting *setting, const void *structure);

@@ -60,20 +60,18 @@ show_string(struct show *show, const struct setting *setting, const char *value)
     }
 }
 
+void
+cohort_key_text(enum cohort_key key, const char *name, char text[COHORT_KEY_TEXT])
+{
+    snprintf(text, COHORT_KEY_TEXT, "%s%s", settings_cohort_keys[key], name);
+}
+
 static void
 show_cohort_key(struct show *show, enum cohort_key key, const char *name)
 {
-    static const char *const names[] = {
-        [COHORT_SESSION] = "session",
-        [COHORT_USER] = "user",
-        [COHORT_APPLICATION_NAME] = "application_name",
-        [COHORT_CLIENT_ADDR] = "client_addr",
-        [COHORT_PARAMETER] = "parameter:",
-        [COHORT_COMMENT] = "comment:",
-    };
-    char text[256];
+    char text[COHORT_KEY_TEXT];
 
-    snprintf(text, sizeof text, "%s%s", names[key], name);
+    cohort_key_text(key, name, text);
     show->each(show->context, show->trail, text);
 }
 

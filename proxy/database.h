@@ -56,6 +56,7 @@ struct database {
     atomic_uint canary_percent; // hundredths
     atomic_uint shadow_percent; // hundredths
     atomic_int canary_state;    // enum canary_state
+    atomic_bool has_included;   // canary.include names somebody, who is in at 0 % too
     // Canary reads that failed on new, in a row; after CANARY_FAILURES of them new is tried once a second.
     atomic_uint canary_failures;
     atomic_uint_fast64_t canary_probe_at; // uv_hrtime of the next try

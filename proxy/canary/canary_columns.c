@@ -3,7 +3,6 @@
 #include "proxy/canary/canary_columns.h"
 #include "compare/sql/state.h"
 #include "protocol/message.h"
-#include "proxy/canary/canary_key.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +10,9 @@ void
 canary_types_init(struct canary_types *types, struct database *database,
                   const struct state_snapshot *state)
 {
-    char encoding[CANARY_KEY_MAX] = "", digits[CANARY_KEY_MAX] = "";
-    canary_setting_of(state, "client_encoding", encoding);
-    canary_setting_of(state, "extra_float_digits", digits);
+    char encoding[64], digits[16];
+    (void)state_value(state, "client_encoding", encoding, sizeof(encoding));
+    (void)state_value(state, "extra_float_digits", digits, sizeof(digits));
     *types = (struct canary_types){
         .catalogs = database_catalogs(database),
         .is_utf8 = strcasecmp(encoding, "UTF8") == 0,

@@ -100,7 +100,7 @@ take_command(struct reading *reading, enum canary_command command)
 
 struct splitting {
     struct reading *reading;
-    const struct message *message;
+    const char *text; // the whole Query's
     bool is_well;
 };
 
@@ -118,8 +118,11 @@ take_statement(void *context, const char *statement, size_t length)
     // The commands of a Query can't be put to old alone.
     struct canary_read *read = reading->command == CANARY_COMMAND_NONE ? add_read(unit) : NULL;
     if (read) {
-        *read = (struct canary_read){
-            .sql = statement, .sql_length = length, .has_describe = true, .is_executed = true};
+        *read = (struct canary_read){.sql = statement,
+                                     .sql_length = length,
+                                     .text = splitting->text,
+                                     .has_describe = true,
+                                     .is_executed = true};
     }
     splitting->is_well = splitting->is_well && read &&
                          add_step(unit, CANARY_STEP_EXECUTE, NULL, unit->read_count - 1);
@@ -129,11 +132,11 @@ take_statement(void *context, const char *statement, size_t length)
 static bool
 read_simple(struct reading *reading, const struct message *message)
 {
-    const char *sql;
-    struct splitting splitting = {.reading = reading, .message = message, .is_well = true};
+    struct splitting splitting = {.reading = reading, .is_well = true};
     reading->unit->is_simple = true;
-    return request_read_query(message->body, message->length, &sql) &&
-           lexer_split(sql, strlen(sql), take_statement, &splitting) && splitting.is_well;
+    return request_read_query(message->body, message->length, &splitting.text) &&
+           lexer_split(splitting.text, strlen(splitting.text), take_statement, &splitting) &&
+           splitting.is_well;
 }
 
 // ---- the extended protocol ----
@@ -181,7 +184,7 @@ find_statement(const struct reading *reading, const char *name, struct canary_re
     for (size_t i = unit->parse_count; i-- > 0;) {
         const struct parse_request *parse = &unit->parses[i];
         if (strcmp(parse->statement, name) == 0) {
-            found->sql = parse->sql;
+            found->sql = found->text = parse->sql;
             found->types = parse->types;
             found->type_count = parse->type_count;
             return true;
@@ -192,7 +195,7 @@ find_statement(const struct reading *reading, const char *name, struct canary_re
     if (!statement || statement->is_cut) {
         return false;
     }
-    found->sql = statement->sql;
+    found->sql = found->text = statement->sql;
     found->types = statement->types;
     found->type_count = statement->type_count;
     found->described = statement->described;

@@ -39,6 +39,7 @@ struct canary_step { // one message; a Query's statements have no bytes
 struct canary_read {
     const char *sql; // one statement's, borrowed
     size_t sql_length;
+    const char *text; // of the Query or the Parse: with the comments around the statement; borrowed
     const uint32_t *types; // declared parameter types; borrowed
     size_t type_count;
     const uint32_t *described; // what old said that they are, NULL: it was not asked; borrowed

@@ -1,8 +1,8 @@
 // May this unit be served by new? The cheap questions first: most sessions are in no cohort. Everything that
 // is not known for certain sends the unit to old.
 //
-// A read that old serves although its session is in the cohort is still looked up: what is known to be
-// harmless neither begins an after_write window nor makes the shadow's view of the state stale.
+// A read that old serves is still looked up where its session is in the cohort, or a later read may be: what is
+// known to be harmless neither begins an after_write window nor makes the shadow's view of the state stale.
 #include "proxy/canary/session_canary.h"
 #include "compare/sql/shape.h"
 #include "proxy/canary/canary_key.h"
@@ -33,7 +33,7 @@ is_open(const struct session *session)
 {
     struct database *database = session->database;
     return (atomic_load_explicit(&database->canary_percent, memory_order_relaxed) > 0 ||
-            canary_settings(session)->include_count > 0) &&
+            atomic_load_explicit(&database->has_included, memory_order_relaxed)) &&
            atomic_load_explicit(&database->canary_state, memory_order_relaxed) == CANARY_ARMED;
 }
 
@@ -48,17 +48,26 @@ is_in_cohort(const struct session *session, const struct state_snapshot *state,
     struct canary_subject subject = {
         .session = session->cohort_key,
         .user = session->user,
-        .application_name = startup_parameter(&session->startup, "application_name"),
         .client_address = session->address,
-        .parameter = canary->key == COHORT_PARAMETER
-                         ? startup_parameter(&session->startup, canary->key_name)
-                         : NULL,
         .state = state,
-        .sql = read ? read->sql : NULL,
-        .sql_length = read ? read->sql_length : 0,
+        .sql = read ? read->text : NULL,
+        .sql_length = read ? strlen(read->text) : 0,
     };
     canary_key_of(canary, &subject, key);
-    return canary_key_is_in(canary, key, percent);
+    return canary_key_place(canary, key, percent).is_in;
+}
+
+// All of its reads are; a key of the session's own is not asked for again.
+static bool
+are_in_cohort(const struct session *session, const struct state_snapshot *state,
+              const struct canary_unit *unit)
+{
+    bool are = true;
+    for (size_t i = 0; i < unit->read_count && are; i++) {
+        are = canary_key_is_sessions(canary_settings(session)) ||
+              is_in_cohort(session, state, &unit->reads[i]);
+    }
+    return are;
 }
 
 static struct shape *
@@ -236,29 +245,15 @@ are_presentable(struct candidate *candidate, const struct state_snapshot *state)
     return are;
 }
 
-// The value that a statement of the replay gives a setting; NULL: none does.
-static const char *
-value_in(const char *replay, const char *name)
-{
-    const char *at = strstr(replay, name);
-    if (!at) {
-        return NULL;
-    }
-    at += strlen(name);
-    at += strspn(at, "\"', ");
-    at += strncmp(at, "TO ", 3) == 0 ? 3 : 0;
-    return at + strspn(at, "'");
-}
-
 // A guess: old is asked for the truth.
 static bool
 defaults_to_read_only(const struct session *session)
 {
+    char set[16];
     struct state_snapshot *state = session_view_latest(session->view);
-    const char *set =
-        state && state->replay ? value_in(state->replay, "default_transaction_read_only") : NULL;
+    bool is_set = state && state_value(state, "default_transaction_read_only", set, sizeof(set));
     bool does =
-        set ? !strchr("f0n", *set) && strncmp(set, "off", 3) != 0 : session->defaults_to_read_only;
+        is_set ? !strchr("f0n", *set) && strcmp(set, "off") != 0 : session->defaults_to_read_only;
     state_snapshot_unref(&state);
     return does;
 }
@@ -284,8 +279,17 @@ may_serve_here(const struct session *session, const struct canary_unit *unit)
            session_transaction_may_serve(session, unit->has_begin, may_be_read_only(session, unit));
 }
 
+// By the state that the unit runs in, which may be a later one than its shapes were proven for.
 static bool
-try_new(struct candidate *candidate, uint64_t names_digest)
+is_still_so(const struct candidate *candidate, const struct state_snapshot *proven,
+            const struct state_snapshot *state)
+{
+    return state == proven || (state->names_digest == proven->names_digest &&
+                               are_in_cohort(candidate->session, state, candidate->unit));
+}
+
+static bool
+try_new(struct candidate *candidate, const struct state_snapshot *proven)
 {
     struct session *session = candidate->session;
     uint64_t now = uv_hrtime();
@@ -294,9 +298,8 @@ try_new(struct candidate *candidate, uint64_t names_digest)
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
-    // The shapes were proven for these names; the state may have moved since they were looked up.
     bool is_begun =
-        state && state->names_digest == names_digest && are_presentable(candidate, state) &&
+        state && is_still_so(candidate, proven, state) && are_presentable(candidate, state) &&
         session_canary_may_try(session->database, now) &&
         session_canary_begin(session, candidate->chunk, candidate->unit, candidate->columns,
                              &candidate->types, candidate->may_stream, &state);
@@ -308,16 +311,12 @@ static bool
 route(struct session *session, struct chunk *chunk, struct canary_unit *unit,
       struct state_snapshot *state)
 {
-    if (canary_settings(session)->key >= COHORT_PARAMETER &&
-        !is_in_cohort(session, state, &unit->reads[0])) {
-        return false;
-    }
     struct candidate candidate = {.session = session, .chunk = chunk, .unit = unit};
     bool is_taken = false;
     if (find_shapes(&candidate, state)) {
         // For the unit that begins now, if old is to serve it; not for the one behind a canary read.
         bool are = are_harmless(&candidate);
-        is_taken = try_new(&candidate, state->names_digest);
+        is_taken = are_in_cohort(session, state, unit) && try_new(&candidate, state);
         session->next_is_harmless = !is_taken && are;
     }
     candidate_fini(&candidate);
@@ -353,9 +352,8 @@ session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
     }
     session_renew_settings(session);
     const struct configuration_database *entry = session->settings->entry;
-    // Keys that are the session's own need neither its state nor the statement.
     if (entry->identity == IDENTITY_SERVICE ||
-        (entry->canary.key < COHORT_PARAMETER && !is_in_cohort(session, NULL, NULL)) ||
+        (canary_key_is_sessions(&entry->canary) && !is_in_cohort(session, NULL, NULL)) ||
         session_must_hold(session)) {
         return false;
     }

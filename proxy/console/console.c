@@ -122,6 +122,7 @@ slot_of(const char *name, size_t length, enum console_slot *slot)
         [CONSOLE_VALUE] = "value",
         [CONSOLE_FINGERPRINT] = "fingerprint",
         [CONSOLE_ID] = "id",
+        [CONSOLE_KEY] = "'value'",
     };
 
     for (int i = 0; i < CONSOLE_SLOTS; i++)
@@ -145,7 +146,7 @@ take_slot(struct console_call *call, enum console_slot slot, const struct word *
             call->parameter_count = (unsigned)number;
         return true;
     }
-    if (slot == CONSOLE_REASON && word->kind != LEXER_STRING)
+    if ((slot == CONSOLE_REASON || slot == CONSOLE_KEY) && word->kind != LEXER_STRING)
         return false;
     if (word->kind == LEXER_PUNCTUATION ||
         (word->kind == LEXER_OPERATOR && word->length == 1 && word->text[0] == '='))

@@ -13,6 +13,7 @@ enum console_slot { // arguments, by their word in a syntax
     CONSOLE_VALUE,
     CONSOLE_FINGERPRINT,
     CONSOLE_ID,
+    CONSOLE_KEY /* 'value' */,
     CONSOLE_SLOTS,
 };
 

@@ -139,6 +139,27 @@ is_latched(struct console_run *run, const struct change *change)
     return false;
 }
 
+// identity: service reads as another user than the client: nothing of it may reach a client.
+static bool
+cannot_serve(struct console_run *run, const struct change *change)
+{
+    for (size_t i = 0; i < change->count; i++) {
+        struct database_settings *settings = database_settings(change->databases[i]);
+        bool is_service = settings->entry->identity == IDENTITY_SERVICE;
+
+        database_settings_unref(&settings);
+        if (is_service) {
+            console_fail(&run->error, "55000",
+                         "Set identity: same or set_role in the configuration, and RELOAD.",
+                         "new cannot serve database \"%s\": with identity: service it is read as "
+                         "another user than the client",
+                         change->databases[i]->name);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 set_percent(struct console_run *run, const struct settable *settable, unsigned hundredths)
 {
@@ -148,7 +169,7 @@ set_percent(struct console_run *run, const struct settable *settable, unsigned h
 
     if (!console_each_database(run, collect, &change) ||
         (strcmp(settable->name, "canary_percent") == 0 && hundredths > 0 &&
-         is_latched(run, &change)))
+         (cannot_serve(run, &change) || is_latched(run, &change))))
         return;
     snprintf(change.text, sizeof change.text, "%u", hundredths);
     if (!keep(run, &change, error)) {

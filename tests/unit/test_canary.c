@@ -1,5 +1,6 @@
 // Only a unit that is one read and nothing else may go to new; what new answers is presented as old's or
 // not at all; and a key is found where the configuration says.
+#include "compare/sql/effect.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "proxy/canary/canary_columns.h"
@@ -229,33 +230,142 @@ Test(canary, rows_are_olds_or_not_put_at_all)
     cr_assert_not(converts("\0\0\0\0\0\0\0\1", 8, 12, "", 0), "over the limit");
 }
 
+static struct state *
+state_of(const char *const *statements, const char *application_name)
+{
+    const char *const parameters[] = {"app.tenant", "at login", "application_name", "at login"};
+    struct state *state = state_new(parameters, 2);
+    cr_assert(state);
+    for (; *statements; statements++) {
+        struct effect *effects;
+        size_t count;
+        cr_assert(effects_of(*statements, strlen(*statements), NULL, &effects, &count));
+        for (size_t i = 0; i < count; i++) {
+            cr_assert(state_apply(state, &effects[i]));
+        }
+        effects_free(&effects, count);
+    }
+    cr_assert(!application_name || state_reported(state, "application_name", application_name));
+    return state;
+}
+
+#define LONG_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LONG_256 LONG_64 LONG_64 LONG_64 LONG_64
+
 Test(canary, keys_are_where_the_configuration_says)
 {
-    struct state_snapshot state = {.replay = "SET a TO 'x'; SET app.tenant TO 'o''neil'"};
+    static const struct {
+        enum cohort_key key;
+        const char *name;
+        const char *set[3];
+        const char *reported, *sql, *value;
+        bool is_sessions;
+    } cases[] = {
+        {COHORT_SESSION, "", {NULL}, "app", "", "0123456789abcdef", true},
+        {COHORT_USER,
+         "",
+         {"SET ROLE other", "SET SESSION AUTHORIZATION other"},
+         "app",
+         "",
+         "web",
+         true},
+        {COHORT_CLIENT_ADDR, "", {NULL}, "app", "", "10.0.0.7", true},
+        {COHORT_APPLICATION_NAME, "", {NULL}, "till 4", "", "till 4", false},
+        {COHORT_APPLICATION_NAME,
+         "",
+         {"SET application_name = 'x'"},
+         "till 4",
+         "",
+         "till 4",
+         false},
+        {COHORT_APPLICATION_NAME, "", {NULL}, NULL, "", "", false},
+        {COHORT_APPLICATION_NAME, "", {NULL}, LONG_256, "", "", false},
+        {COHORT_PARAMETER, "Application_Name", {NULL}, "till 4", "", "till 4", false},
+        {COHORT_PARAMETER, "app.tenant", {NULL}, "app", "", "at login", false},
+        {COHORT_PARAMETER,
+         "APP.tenant",
+         {"SET app.tenant TO 'o''neil'"},
+         "app",
+         "",
+         "o'neil",
+         false},
+        {COHORT_PARAMETER, "app.tenant", {"SET app.tenant TO ''"}, "app", "", "", false},
+        {COHORT_PARAMETER,
+         "app.tenant",
+         {"SET app.tenant TO '" LONG_256 "'"},
+         "app",
+         "",
+         "",
+         false},
+        {COHORT_PARAMETER, "app.other", {NULL}, "app", "", "", false},
+        {COHORT_PARAMETER,
+         "app.tenant",
+         {"SELECT set_config('app.tenant', x(), false)"},
+         "app",
+         "",
+         "",
+         false},
+        {COHORT_COMMENT,
+         "tenant",
+         {NULL},
+         "app",
+         "SELECT 1 /*a='b',tenant='c%20d'*/",
+         "c d",
+         false},
+        {COHORT_COMMENT, "tenant", {NULL}, "app", "/*tenant='c'*/ SELECT 1", "c", false},
+        {COHORT_COMMENT, "tenant", {NULL}, "app", "SELECT 1 /*tenant='" LONG_256 "'*/", "", false},
+        {COHORT_COMMENT, "tenant", {"SET tenant TO 'x'"}, "app", "SELECT 1", "", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct state *state = state_of(cases[i].set, cases[i].reported);
+        struct state_snapshot *snapshot = state_snapshot(state);
+        struct configuration_canary canary = {
+            .key = cases[i].key, .key_name = (char *)(uintptr_t)cases[i].name, .salt = ""};
+        struct canary_subject subject = {.session = "0123456789abcdef",
+                                         .user = "web",
+                                         .client_address = "10.0.0.7",
+                                         .state = snapshot,
+                                         .sql = cases[i].sql,
+                                         .sql_length = strlen(cases[i].sql)};
+        char key[CANARY_KEY_MAX];
+        canary_key_of(&canary, &subject, key);
+        cr_expect_str_eq(key, cases[i].value, "case %zu: %s", i, key);
+        cr_expect_eq(canary_key_is_sessions(&canary), cases[i].is_sessions, "case %zu", i);
+        // What is the session's own needs nothing else; what is not, is none without it.
+        subject = (struct canary_subject){
+            subject.session, subject.user, subject.client_address, NULL, NULL, 0};
+        canary_key_of(&canary, &subject, key);
+        cr_expect_str_eq(key, cases[i].is_sessions ? cases[i].value : "", "case %zu: %s", i, key);
+        state_snapshot_unref(&snapshot);
+        state_free(&state);
+    }
+}
+
+Test(canary, lists_win_over_places_and_exclude_over_include)
+{
+    static const struct {
+        const char *key;
+        unsigned percent;
+        enum canary_standing standing;
+        bool is_in;
+    } cases[] = {
+        {"alice", 0, CANARY_KEY_IS_PLACED, false},
+        {"alice", 6348, CANARY_KEY_IS_PLACED, false}, // her place
+        {"alice", 6349, CANARY_KEY_IS_PLACED, true},
+        {"alice", 10000, CANARY_KEY_IS_PLACED, true},
+        {"Alice", 0, CANARY_KEY_IS_INCLUDED, true},
+        {"o'neil", 0, CANARY_KEY_IS_INCLUDED, true},
+        {"bob", 10000, CANARY_KEY_IS_EXCLUDED, false},
+        {"both", 10000, CANARY_KEY_IS_EXCLUDED, false},
+        {"", 10000, CANARY_KEY_IS_EMPTY, false},
+    };
+    char *include[] = {"Alice", "both", "o'neil", ""}, *exclude[] = {"both", "bob"};
     struct configuration_canary canary = {
-        .key = COHORT_PARAMETER, .key_name = "app.tenant", .salt = ""};
-    const char *sql = "/*controller='a',tenant='b%20c'*/ select 1";
-    struct canary_subject subject = {
-        .state = &state, .sql = sql, .sql_length = strlen(sql), .user = "u"};
-    char key[CANARY_KEY_MAX];
-    canary_key_of(&canary, &subject, key);
-    cr_assert_str_eq(key, "o'neil");
-    canary.key = COHORT_COMMENT;
-    canary.key_name = "tenant";
-    canary_key_of(&canary, &subject, key);
-    cr_assert_str_eq(key, "b c");
-    canary.key_name = "missing";
-    canary_key_of(&canary, &subject, key);
-    cr_assert_str_eq(key, "");
-    cr_assert_not(canary_key_is_in(&canary, key, 10000));
-    canary.key = COHORT_USER;
-    canary_key_of(&canary, &subject, key);
-    cr_assert(canary_key_is_in(&canary, key, 10000));
-    cr_assert_not(canary_key_is_in(&canary, key, 0));
-    canary.include = (char *[]){"u"};
-    canary.include_count = 1;
-    cr_assert(canary_key_is_in(&canary, key, 0));
-    canary.exclude = canary.include;
-    canary.exclude_count = 1;
-    cr_assert_not(canary_key_is_in(&canary, key, 10000));
+        .salt = "", .include = include, .include_count = 4, .exclude = exclude, .exclude_count = 2};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct canary_key_place place = canary_key_place(&canary, cases[i].key, cases[i].percent);
+        cr_expect_eq(place.standing, cases[i].standing, "case %zu", i);
+        cr_expect_eq(place.is_in, cases[i].is_in, "case %zu", i);
+        cr_expect_eq(place.place == -1, cases[i].key[0] == '\0', "case %zu", i);
+    }
 }
