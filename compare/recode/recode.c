@@ -3,7 +3,7 @@
 //
 // Catalogs come from servers: how deep and how large a plan becomes is bounded. Pure, any thread.
 #include "compare/recode/recode_parts.h"
-#include "compare/type_family.h"
+#include "compare/type.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +70,7 @@ kind_of_own(uint32_t type) // of PostgreSQL's own types
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].type == type)
             return kinds[i].kind;
-    switch (type_family_of(type)) {
+    switch (type_shape_of(type, NULL).family) {
     case TYPE_FAMILY_ARRAY:
         return ARRAY;
     case TYPE_FAMILY_RANGE:
@@ -278,7 +278,7 @@ inner(const struct resolved *type)
 {
     return (struct recode_type){
         .catalog = type->catalog,
-        .type = type->row != NULL ? type->row->base : type_element(type->type),
+        .type = type->row != NULL ? type->row->base : type_shape_of(type->type, NULL).element,
         .modifier = type->kind == ARRAY ? type->modifier : -1,
     };
 }

@@ -17,7 +17,7 @@ is_kind_of_text(const struct recode_sides *sides, uint32_t type)
 {
     static const uint32_t kinds[] = {TEXT, NAME, BPCHAR, VARCHAR, UNKNOWN};
     struct type_resolver types = catalog_type_resolver(sides->old_catalog);
-    uint32_t resolved = sides->old_catalog != NULL ? type_resolve(type, &types) : type;
+    uint32_t resolved = sides->old_catalog != NULL ? type_shape_of(type, &types).type : type;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i] == resolved)
             return true;

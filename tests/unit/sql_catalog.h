@@ -157,6 +157,7 @@ build_system(struct catalog_build *build)
         {"pg_current_xact_id", 's', 'f', 0},
         {"count", 'i', 'a', 0},
         {"sum", 'i', 'a', 0},
+        {"corr", 'i', 'a', 0},
         {"array_agg", 'i', 'a', 0},
         {"string_agg", 'i', 'a', 0},
         {"row_number", 'i', 'w', 0},
