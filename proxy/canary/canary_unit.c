@@ -5,6 +5,7 @@
 #include "compare/sql/lexer.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
+#include "proxy/own/own_statements.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -442,14 +443,15 @@ static void
 write_parse_and_bind(struct writer *writer, const struct canary_read *read, const uint32_t *types,
                      size_t type_count, const struct bind_request *bind)
 {
-    struct parse_request parse = {.statement = "",
+    const char *name = read->bind.statement[0] != '\0' ? OWN_KEPT : "";
+    struct parse_request parse = {.statement = name,
                                   .sql = read->new_sql ? read->new_sql : read->sql,
                                   .types = (uint32_t *)(uintptr_t)types,
                                   .type_count = type_count};
-    struct bind_request unnamed = *bind;
-    unnamed.statement = "";
+    struct bind_request named = *bind;
+    named.statement = name;
     request_write_parse(writer, &parse);
-    request_write_bind(writer, &unnamed);
+    request_write_bind(writer, &named);
 }
 
 static bool

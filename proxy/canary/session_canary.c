@@ -245,29 +245,15 @@ are_presentable(struct candidate *candidate, const struct state_snapshot *state)
     return are;
 }
 
-// The value that a statement of the replay gives a setting; NULL: none does.
-static const char *
-value_in(const char *replay, const char *name)
-{
-    const char *at = strstr(replay, name);
-    if (!at) {
-        return NULL;
-    }
-    at += strlen(name);
-    at += strspn(at, "\"', ");
-    at += strncmp(at, "TO ", 3) == 0 ? 3 : 0;
-    return at + strspn(at, "'");
-}
-
 // A guess: old is asked for the truth.
 static bool
 defaults_to_read_only(const struct session *session)
 {
+    char set[16];
     struct state_snapshot *state = session_view_latest(session->view);
-    const char *set =
-        state && state->replay ? value_in(state->replay, "default_transaction_read_only") : NULL;
+    bool is_set = state && state_value(state, "default_transaction_read_only", set, sizeof(set));
     bool does =
-        set ? !strchr("f0n", *set) && strncmp(set, "off", 3) != 0 : session->defaults_to_read_only;
+        is_set ? !strchr("f0n", *set) && strcmp(set, "off") != 0 : session->defaults_to_read_only;
     state_snapshot_unref(&state);
     return does;
 }

@@ -44,7 +44,8 @@ session_canary_ask(struct canary *canary)
     const struct session *session = canary->session;
     const struct canary_unit *unit = &canary->unit;
     bool is_in_transaction = session->pairing.transaction_status == 'T' || unit->has_begin;
-    bool was_silent = uv_hrtime() - session->old_asked_at >= SILENCE_NS;
+    bool was_silent = uv_hrtime() - session->old_asked_at >= SILENCE_NS &&
+                      frame_is_between_messages(&session->old_frame); // else it is just speaking
     canary->asks_transaction = is_in_transaction && !session->transaction.is_asked;
     struct writer writer;
     writer_init(&writer);

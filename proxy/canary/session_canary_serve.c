@@ -328,6 +328,7 @@ make_job(struct canary *canary, const struct canary_types *types, struct state_s
     job->side = SIDE_NEW;
     job->state = *state;
     *state = NULL;
+    job->keeps_statements = !canary->unit.is_simple;
     job->units = CANARY_UNITS;
     job->max_reply = SIZE_MAX;
     // Patience ends it before the release; after it, this ends a new that freezes.

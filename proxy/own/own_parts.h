@@ -33,7 +33,8 @@ struct own_place {
     uint64_t answered_at; // ns: the last job that was answered in full; 0: none was
     uint64_t next_try;    // ns; no connection before, while failures > 0
     struct own_trouble trouble;
-    bool refuses_options; // a pooler: settings are SET after login
+    bool refuses_options;    // a pooler: settings are SET after login
+    bool forgets_statements; // a pooler, too: none are kept
 };
 
 // The sessions and waiting jobs of one user on one side.
@@ -99,6 +100,9 @@ struct own_session {
     bool query_has_failed;  // the one that is being answered
     bool role_has_failed;   // the first of two, which is set_role's
     bool is_spent;          // a cancel is on its way, which must not hit another job
+
+    struct own_statements statements; // that are prepared
+    bool has_stale_statement;         // the job was told so
 };
 
 struct own_pool {

@@ -23,6 +23,22 @@ is_looked_into(const struct own_session *session, const struct frame_piece *piec
            (piece->type == MESSAGE_SERVER_ERROR_RESPONSE && piece->body_total <= OWN_BODY_LIMIT);
 }
 
+// What was prepared is not there, or its result is another one by now. A name that the server lacks, or has of another, was
+// said by another session of it: there is a pooler.
+static void
+note_statement_error(struct own_session *session, const char *sqlstate)
+{
+    bool is_lost =
+        sqlstate != NULL && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0);
+    bool is_stale = sqlstate != NULL && strcmp(sqlstate, "0A000") == 0;
+    if (session->job == NULL || !session->job->keeps_statements || session->to_swallow > 0) {
+        return;
+    }
+    session->has_stale_statement = session->has_stale_statement || is_lost || is_stale;
+    session->group->place->forgets_statements =
+        session->group->place->forgets_statements || is_lost;
+}
+
 // A read's own error is the comparison's affair, and may quote values; what ends the session, or spoils
 // its state, is ours to tell.
 static void
@@ -38,6 +54,7 @@ take_error(struct own_session *session, bool was_looked_into)
     if (!was_looked_into || !reply_read_error(session->body.bytes, session->body.length, &error)) {
         return;
     }
+    note_statement_error(session, error.sqlstate);
     bool ends_session = error.severity != NULL && (strcmp(error.severity, "FATAL") == 0 ||
                                                    strcmp(error.severity, "PANIC") == 0);
     if (is_first || ends_session) {
@@ -78,6 +95,11 @@ take_reply(struct own_session *session, char type, bool was_looked_into)
         return true; // with no job: FATAL, the end follows
     case MESSAGE_SERVER_READY_FOR_QUERY:
         return take_ready(session);
+    case MESSAGE_SERVER_PARSE_COMPLETE:
+        if (session->to_swallow == 0) {
+            own_statements_parsed(&session->statements);
+        }
+        return session->to_swallow + session->to_come > 0;
     default:
         return is_asynchronous(type) || session->to_swallow + session->to_come > 0;
     }

@@ -194,8 +194,10 @@ finish_job(struct own_session *session)
         own_admission_is_given(session);
     }
     struct own_trouble trouble = session->trouble;
-    bool is_usable = session->status == 'I' && !session->is_spent;
+    bool is_usable = session->status == 'I' && !session->is_spent && !session->has_stale_statement;
+    bool runs_again = session->has_stale_statement && job->on_bytes == NULL && !job->is_rerun;
     struct own_group *group = session->group;
+    own_statements_settle(&session->statements);
     session->job = NULL;
     job->ended = uv_hrtime();
     stream_resume(session->stream); // the last bytes may have paused it
@@ -203,6 +205,13 @@ finish_job(struct own_session *session)
     session->idle_since = job->ended;
     if (outcome == OWN_DONE) {
         group->place->answered_at = uv_hrtime();
+    }
+    if (runs_again) {
+        own_session_close(session, false);
+        job->is_rerun = true;
+        capture_fini(&job->reply);
+        own_pool_run(group->pool, job);
+        return;
     }
     own_pool_finish(group->pool, job, outcome, &trouble);
     if (!is_usable) { // a transaction was left open, say
@@ -407,9 +416,33 @@ send_query(struct own_session *session, char *sql)
 static bool
 send_state(struct own_session *session, const struct state_snapshot *snapshot)
 {
+    own_statements_clear(&session->statements); // it begins with DEALLOCATE ALL
     bool sets_role = session->settings->entry->identity == IDENTITY_SET_ROLE;
     return (!sets_role || send_query(session, own_state_role_sql(session))) &&
            send_query(session, own_state_sql(session, snapshot));
+}
+
+// False: no memory.
+static bool
+send_job(struct own_session *session, const struct own_job *job)
+{
+    if (job->drops_statements) {
+        own_statements_clear(&session->statements);
+    }
+    if (!job->keeps_statements) {
+        stream_write_copy(session->stream, job->messages, job->messages_length);
+        return true;
+    }
+    bool keeps = !session->group->place->forgets_statements && !job->is_rerun;
+    struct own_statements *statements = keeps ? &session->statements : NULL;
+    struct writer writer;
+    writer_init(&writer);
+    bool is_fine = own_statements_write(statements, job->messages, job->messages_length, &writer);
+    if (is_fine) {
+        stream_write_copy(session->stream, writer.bytes, writer.length);
+    }
+    writer_fini(&writer);
+    return is_fine;
 }
 
 void
@@ -423,16 +456,17 @@ own_session_run(struct own_session *session, struct own_job *job)
     session->state_has_failed = false;
     session->query_has_failed = false;
     session->role_has_failed = false;
+    session->has_stale_statement = false;
     session->to_swallow = 0;
     session->to_come = job->units;
     own_trouble_say(&session->trouble, "", "");
     session->coming_digest = job->state != NULL ? job->state->digest : 0;
-    if (own_state_differs(session, job->state) && !send_state(session, job->state)) {
+    bool is_sent = (!own_state_differs(session, job->state) || send_state(session, job->state)) &&
+                   send_job(session, job);
+    if (!is_sent) {
         own_trouble_say(&session->trouble, "", "no memory");
         own_session_has_broken(session, OWN_UNAVAILABLE);
-        return;
     }
-    stream_write_copy(session->stream, job->messages, job->messages_length);
 }
 
 static uint64_t

@@ -8,6 +8,7 @@
 #include "compare/sql/state.h"
 #include "protocol/capture.h"
 #include "proxy/database.h"
+#include "proxy/own/own_statements.h"
 #include "proxy/transport/secret.h"
 #include <uv.h>
 
@@ -43,7 +44,9 @@ struct own_job {
     struct state_snapshot *state; // to be replayed before; a reference, owned by the job
     uint8_t *messages;            // whole messages in wire format; owned by the job
     size_t messages_length;
-    unsigned units; // ReadyForQuery's that they bring
+    unsigned units;        // ReadyForQuery's that they bring
+    bool keeps_statements; // the messages name some OWN_KEPT (own_statements.h)
+    bool drops_statements; // they DEALLOCATE ALL
     size_t max_reply;
     uint64_t timeout; // ns, from when it is run on a session
     uint64_t
@@ -61,6 +64,7 @@ struct own_job {
     uint64_t sent, answered, ended; // ns, uv_hrtime
     uint32_t backend_pid;
     // The pool's.
+    bool is_rerun; // a statement that was kept was of no use any more
     struct own_job *next;
     void *session;
 };

@@ -30,7 +30,8 @@ struct read_facts { // what mirror knows of an execution; borrowed, but `result`
 struct read_messages {
     uint8_t *bytes; // owned
     size_t length;
-    size_t begin_length; // of the first one, BEGIN
+    size_t begin_length;                     // of the first one, BEGIN
+    bool keeps_statements, drops_statements; // as own_job has them
 };
 
 struct read {

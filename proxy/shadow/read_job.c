@@ -42,6 +42,8 @@ read_job_after(struct read *read, enum side side, const char *first, const char 
     };
     job->side = side;
     job->state = read->state ? state_snapshot_ref(read->state) : NULL;
+    job->keeps_statements = messages->keeps_statements;
+    job->drops_statements = messages->drops_statements;
     job->units = READ_UNITS + (first ? 1u : 0u) + (tail ? 1u : 0u);
     job->max_reply = shadow->max_result + 4096;
     job->timeout = shadow->timeout;

@@ -15,6 +15,7 @@
 #include "compare/sql/quote.h"
 #include "compare/type.h"
 #include "protocol/request.h"
+#include "proxy/own/own_session.h"
 #include "proxy/shadow/encoding.h"
 #include "proxy/shadow/read.h"
 #include <stdlib.h>
@@ -38,8 +39,9 @@ write_query(struct writer *writer, const char *encoding, const char *sql, size_t
 struct put {         // how it is put to one side
     const char *sql; // one statement's, UTF-8
     size_t sql_length;
-    const char *prepare;               // in front of an EXECUTE, else NULL
-    bool is_whole;                     // replaced by a `to`
+    const char *prepare; // in front of an EXECUTE, else NULL
+    bool is_whole;       // replaced by a `to`
+    const char *name;    // of its Parse: what the client has prepared may stay prepared
     const struct type_resolver *types; // old's
     const struct recode_sides *sides;  // it is put to new; NULL: to old
 };
@@ -51,7 +53,7 @@ write_parse(struct writer *writer, const char *encoding, const struct put *put,
     struct encoded text;
     encoding_write(&text, encoding, put->sql, put->sql_length);
     struct parse_request parse = {
-        .statement = "",
+        .statement = put->name,
         .sql = text.text,
         .types = (uint32_t *)(uintptr_t)types,
         .type_count = type_count,
@@ -94,10 +96,10 @@ as_texts(struct bind_request *bind, const struct statement *statement, const str
 }
 
 static void
-write_rest(struct writer *writer, struct bind_request *bind)
+write_rest(struct writer *writer, const struct put *put, struct bind_request *bind)
 {
     bind->portal = "";
-    bind->statement = "";
+    bind->statement = put->name;
     request_write_bind(writer, bind);
     request_write_describe(writer, 'P', "");
     request_write_execute(writer, "", 0);
@@ -117,7 +119,7 @@ write_as_texts(struct writer *writer, const char *encoding, const struct stateme
     bool is_well = texts && types && as_texts(bind, statement, put, texts);
     if (is_well) {
         write_parse(writer, encoding, put, types, statement->type_count);
-        write_rest(writer, bind);
+        write_rest(writer, put, bind);
     }
     for (size_t i = 0; texts && i < count; i++)
         writer_fini(&texts[i]);
@@ -135,7 +137,7 @@ write_to_new(struct writer *writer, const char *encoding, const struct statement
     if (recode_bind_init(&recoded, put->sides, statement->types, statement->type_count,
                          statement->described, statement->described_count, bind)) {
         write_parse(writer, encoding, put, recoded.types, recoded.type_count);
-        write_rest(writer, &recoded.request);
+        write_rest(writer, put, &recoded.request);
         recode_bind_fini(&recoded);
         return true;
     }
@@ -145,7 +147,7 @@ write_to_new(struct writer *writer, const char *encoding, const struct statement
     for (size_t i = 0; i < statement->type_count; i++)
         open_types[i] = statement->types[i] < CATALOG_FIRST_USER_OID ? statement->types[i] : 0;
     write_parse(writer, encoding, put, open_types, statement->type_count);
-    write_rest(writer, bind);
+    write_rest(writer, put, bind);
     free(open_types);
     return true;
 }
@@ -165,7 +167,7 @@ write_extended(struct writer *writer, const char *encoding, const struct read_fa
         is_well = write_to_new(writer, encoding, statement, &bind, put);
     } else {
         write_parse(writer, encoding, put, statement->types, statement->type_count);
-        write_rest(writer, &bind);
+        write_rest(writer, put, &bind);
     }
     request_bind_fini(&bind);
     return is_well;
@@ -201,6 +203,8 @@ write_all(const struct read_facts *facts, const char *encoding, const struct put
     else
         is_well = is_well && write_query(&writer, encoding, put->sql, put->sql_length);
     request_write_query(&writer, put->prepare ? END_EXECUTE : END_READ);
+    messages->keeps_statements = put->name[0] != '\0';
+    messages->drops_statements = put->prepare != NULL;
     if (is_well && !writer.failed)
         messages->bytes = writer_take(&writer, &messages->length);
     writer_fini(&writer);
@@ -289,6 +293,7 @@ read_write_messages(struct read *read, const struct read_facts *facts, bool *ref
         .sql = facts->statement ? facts->statement->sql : facts->sql,
         .sql_length = facts->statement ? strlen(facts->statement->sql) : facts->sql_length,
         .prepare = facts->prepare,
+        .name = facts->statement && facts->statement->name[0] != '\0' ? OWN_KEPT : "",
         .types = &types,
     };
     *refused = false;
