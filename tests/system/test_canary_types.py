@@ -223,7 +223,7 @@ def test_mirrored_reads_have_their_parameters_too(pair, start, types):
 
 def test_large_answers_stream_where_no_value_can_fail(pair, start, types):
     asks = Asks(pair, start(types, merge(CANARY, {"canary": {"hold": "4KiB"}})), types)
-    sql = "SELECT a.id + 0.5 AS half, {} FROM t a, t b WHERE b.id < 21"
+    sql = "SELECT a.id + 0.5 AS half, {} FROM t a, t b WHERE b.id < 21 ORDER BY b.id, a.id"
     asks([extended(sql.format("b.j, ARRAY['low', 'high']::tone[] AS ts"), results=(1,))])
     asks([extended(sql.format("b.ms, b.ps"), results=(1,))], by_new=0)  # all of it would have to be held to be sure
 
