@@ -227,7 +227,8 @@ static const struct setting whole[] = {
     {"auth", SETTING_GROUP, AT(WHOLE, auth), .group = &auth_group},
     {"admin", SETTING_GROUP, AT(WHOLE, admin), .group = &admin_group},
     {"http", SETTING_GROUP, AT(WHOLE, http), .group = &http_group},
-    {"store", SETTING_STRING, AT(WHOLE, store), .initial = "sqlite:pgrehearse.db"},
+    {"store", SETTING_STRING, .may_connect = true, AT(WHOLE, store),
+     .initial = "sqlite:pgrehearse.db"},
     {"databases", SETTING_NAMED_GROUPS, .is_required = true,
      COUNTED(WHOLE, databases, database_count), .group = &database_group},
 };

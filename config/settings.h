@@ -31,6 +31,7 @@ struct setting {
     const char *key;
     enum setting_kind kind;
     bool is_required, is_secret;
+    bool may_connect;     // a string that names a file, or is a connection string
     size_t offset, other; // in the group's structure
     size_t width;
     const char *initial; // the default, as the file would say it; NULL: not set (NULL, -1, empty)

@@ -45,12 +45,10 @@ get_width(const void *field, size_t width)
 static void
 show_string(struct show *show, const struct setting *setting, const char *value)
 {
-    bool is_url = value && (strncmp(value, "postgresql://", 13) == 0 ||
-                            strncmp(value, "postgres://", 11) == 0);
-
     if (!value)
         return; // an option that is not set
-    if (setting->kind == SETTING_CONNECTION || is_url) {
+    if (setting->kind == SETTING_CONNECTION ||
+        (setting->may_connect && strncmp(value, "sqlite:", 7) != 0)) {
         char *masked = connection_masked(value);
 
         show->each(show->context, show->trail, masked ? masked : "***");

@@ -27,6 +27,7 @@ struct databases {
     const struct configuration *configuration;
     struct member *members; // in the order of making
     size_t count;
+    bool is_held; // see databases_hold
     void (*made)(void *context, struct database *database);
     void *context;
 };
@@ -281,6 +282,9 @@ databases_add(struct databases *databases, struct member *member)
 {
     struct member **end = &databases->members;
 
+    if (databases->is_held)
+        atomic_store(&member->database.canary_percent, 0);
+
     while (*end)
         end = &(*end)->next;
     *end = member;
@@ -353,6 +357,14 @@ databases_on_made(struct databases *databases,
     databases->context = context;
     for (struct member *member = databases->members; member; member = member->next)
         made(context, &member->database);
+    pthread_mutex_unlock(&databases->lock);
+}
+
+void
+databases_hold(struct databases *databases, bool is_held)
+{
+    pthread_mutex_lock(&databases->lock);
+    databases->is_held = is_held;
     pthread_mutex_unlock(&databases->lock);
 }
 

@@ -123,18 +123,20 @@ format_of(const struct canary_read *read, size_t column)
 // What new answered before could be presented as old's; nothing was learnt: it is tried.
 static bool
 can_present(const struct session *session, struct shape *shape, const struct canary_read *read,
-            const struct shape_columns *old_columns, bool *as_it_is)
+            const struct shape_columns *old_columns, const struct canary_types *types,
+            bool *is_sure)
 {
     struct shape_columns *new_columns = shape_columns(session->database->shapes, shape, SIDE_NEW);
     bool can = !new_columns || new_columns->count == old_columns->count;
-    *as_it_is = new_columns != NULL;
+    *is_sure = new_columns != NULL;
     for (size_t i = 0; new_columns && can && i < new_columns->count; i++) {
         struct reply_column column = new_columns->columns[i];
         column.format = format_of(read, i);
-        enum canary_conversion conversion =
-            canary_column_conversion(&old_columns->columns[i], &column);
-        can = conversion != CANARY_NO_CONVERSION;
-        *as_it_is = *as_it_is && conversion == CANARY_AS_IS;
+        struct canary_column presented;
+        canary_column_init(&presented, types, &old_columns->columns[i], &column);
+        can = presented.outcome != RECODE_IMPOSSIBLE;
+        *is_sure = *is_sure && presented.outcome <= RECODE_SURE;
+        canary_column_fini(&presented);
     }
     shape_columns_unref(&new_columns);
     return can;
@@ -148,6 +150,7 @@ struct candidate {
     struct canary_unit *unit;
     struct shape **shapes;          // references, one a read
     struct shape_columns **columns; // old's; references, one a read
+    struct canary_types types;      // of both sides, once they are needed
     bool may_stream;
 };
 
@@ -164,6 +167,7 @@ candidate_fini(struct candidate *candidate)
     }
     free(candidate->shapes);
     free(candidate->columns);
+    canary_types_fini(&candidate->types);
 }
 
 // False: one of them is not known, or no memory.
@@ -220,10 +224,11 @@ are_servable(const struct candidate *candidate)
 
 // Without old's columns new's answer can't be presented: they are to be learnt then.
 static bool
-are_presentable(struct candidate *candidate)
+are_presentable(struct candidate *candidate, const struct state_snapshot *state)
 {
     struct session *session = candidate->session;
-    bool are = true, as_it_is;
+    bool are = true, is_sure;
+    canary_types_init(&candidate->types, session->database, state);
     candidate->may_stream = true;
     for (size_t i = 0; i < candidate->unit->read_count; i++) {
         struct shape *shape = candidate->shapes[i];
@@ -231,8 +236,9 @@ are_presentable(struct candidate *candidate)
         candidate->columns[i] = columns;
         session->next_is_wanted = session->next_is_wanted || !columns;
         are = are && columns &&
-              can_present(session, shape, &candidate->unit->reads[i], columns, &as_it_is);
-        candidate->may_stream = candidate->may_stream && are && as_it_is;
+              can_present(session, shape, &candidate->unit->reads[i], columns, &candidate->types,
+                          &is_sure);
+        candidate->may_stream = candidate->may_stream && are && is_sure;
     }
     // A single read's own description tells before its rows.
     candidate->may_stream = candidate->may_stream || candidate->unit->read_count == 1;
@@ -306,10 +312,11 @@ try_new(struct candidate *candidate, const struct state_snapshot *proven)
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
-    bool is_begun = state && is_still_so(candidate, proven, state) && are_presentable(candidate) &&
-                    session_canary_may_try(session->database, now) &&
-                    session_canary_begin(session, candidate->chunk, candidate->unit,
-                                         candidate->columns, candidate->may_stream, &state);
+    bool is_begun =
+        state && is_still_so(candidate, proven, state) && are_presentable(candidate, state) &&
+        session_canary_may_try(session->database, now) &&
+        session_canary_begin(session, candidate->chunk, candidate->unit, candidate->columns,
+                             &candidate->types, candidate->may_stream, &state);
     state_snapshot_unref(&state);
     return is_begun;
 }
