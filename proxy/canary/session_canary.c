@@ -5,7 +5,6 @@
 // harmless neither begins an after_write window nor makes the shadow's view of the state stale.
 #include "proxy/canary/session_canary.h"
 #include "compare/sql/shape.h"
-#include "proxy/canary/canary_key.h"
 #include "proxy/report/figures.h"
 #include "proxy/shadow/shapes.h"
 #include <string.h>
@@ -35,14 +34,11 @@ is_open(const struct session *session)
            atomic_load_explicit(&database->canary_state, memory_order_relaxed) == CANARY_ARMED;
 }
 
-static bool
-is_in_cohort(const struct session *session, const struct state_snapshot *state,
-             const struct canary_unit *unit)
+void
+session_canary_key(const struct session *session, const struct state_snapshot *state,
+                   const char *sql, size_t sql_length, char key[CANARY_KEY_MAX])
 {
     const struct configuration_canary *canary = canary_settings(session);
-    unsigned percent =
-        atomic_load_explicit(&session->database->canary_percent, memory_order_relaxed);
-    char key[CANARY_KEY_MAX];
     struct canary_subject subject = {
         .session = session->cohort_key,
         .user = session->user,
@@ -52,10 +48,21 @@ is_in_cohort(const struct session *session, const struct state_snapshot *state,
                          ? startup_parameter(&session->startup, canary->key_name)
                          : NULL,
         .state = state,
-        .sql = unit ? unit->sql : NULL,
-        .sql_length = unit ? unit->sql_length : 0,
+        .sql = sql,
+        .sql_length = sql_length,
     };
     canary_key_of(canary, &subject, key);
+}
+
+static bool
+is_in_cohort(const struct session *session, const struct state_snapshot *state,
+             const struct canary_unit *unit)
+{
+    const struct configuration_canary *canary = canary_settings(session);
+    unsigned percent =
+        atomic_load_explicit(&session->database->canary_percent, memory_order_relaxed);
+    char key[CANARY_KEY_MAX];
+    session_canary_key(session, state, unit ? unit->sql : NULL, unit ? unit->sql_length : 0, key);
     return canary_key_is_in(canary, key, percent);
 }
 
@@ -87,19 +94,6 @@ is_servable(const struct session *session, const struct shape *shape)
            atomic_load(&database->catalogs_wanted) <= atomic_load(&database->catalogs_epoch) &&
            !(canary_settings(session)->quarantine &&
              figures_is_quarantined(database->figures, analysis->fingerprint));
-}
-
-// The session's own writes are visible on new: enough time has passed, or the lag probe says so.
-static bool
-has_own_writes(const struct session *session, uint64_t now)
-{
-    if (session->last_write == 0 ||
-        now - session->last_write >= canary_settings(session)->after_write) {
-        return true;
-    }
-    uint64_t written = atomic_load(&session->view->replayed_write);
-    return written != 0 && atomic_load(&session->view->covers) >= session->stateful_sequence &&
-           atomic_load(&session->database->replayed) >= written;
 }
 
 static int16_t
@@ -135,12 +129,13 @@ try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit, 
         uint64_t names_digest)
 {
     uint64_t now = uv_hrtime();
-    if (!is_servable(session, shape) || !has_own_writes(session, now)) {
+    if (!is_servable(session, shape) || !session_canary_has_own_writes(session, now)) {
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
     // The shape was proven for these names; the state may have moved since it was looked up.
-    bool is_same = state && state->names_digest == names_digest;
+    bool is_same = state && state->names_digest == names_digest &&
+                   session_canary_has_key_writes(session, state, unit->sql, unit->sql_length, now);
     struct shape_columns *columns =
         is_same ? shape_columns(session->database->shapes, shape, SIDE_OLD) : NULL;
     session->next_is_wanted = is_same && !columns; // without them new's answer can't be presented

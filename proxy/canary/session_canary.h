@@ -1,9 +1,11 @@
 // Reads of a session that are served by new, for the files session*.c (DESIGN 3.7). session_canary.c
-// decides, session_canary_serve.c serves, session_canary_old.c has old take over.
+// decides, session_canary_writes.c knows what new may not have yet, session_canary_serve.c serves,
+// session_canary_old.c has old take over.
 #ifndef PROXY_CANARY_SESSION_CANARY_H
 #define PROXY_CANARY_SESSION_CANARY_H
 
 #include "proxy/canary/canary_answer.h"
+#include "proxy/canary/canary_key.h"
 #include "proxy/canary/canary_unit.h"
 #include "proxy/own/own_session.h"
 #include "proxy/relay/session_parts.h"
@@ -49,6 +51,17 @@ struct canary {
 // Serves the unit in these bytes by new, if it can be: takes the bytes. False: they are old's.
 bool session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
                          size_t length);
+// The key that decides of the session's read; by `state` and `sql`, which may be NULL where they do not matter.
+void session_canary_key(const struct session *session, const struct state_snapshot *state,
+                        const char *sql, size_t sql_length, char key[CANARY_KEY_MAX]);
+// A unit that is not known to be harmless has ended: called before the client hears of it, and before
+// session->stateful_sequence counts it.
+void session_canary_note_write(struct session *session, const struct unit *unit);
+// New has what this session wrote; what sessions of this read's cohort key wrote (canary.after_write_scope).
+bool session_canary_has_own_writes(const struct session *session, uint64_t now);
+bool session_canary_has_key_writes(const struct session *session,
+                                   const struct state_snapshot *state, const char *sql,
+                                   size_t sql_length, uint64_t now);
 // Begins to serve; takes the unit, the columns (references) and the snapshot. False: no memory.
 bool session_canary_begin(struct session *session, struct chunk *chunk, struct canary_unit *unit,
                           struct shape_columns **old_columns, struct state_snapshot **state);
