@@ -1,6 +1,7 @@
 // Reads of a session that are served by new, for the files session*.c (DESIGN 3.7). session_canary.c
 // decides, session_canary_writes.c knows what new may not have yet, session_canary_serve.c serves,
-// session_canary_old.c has old take over.
+// session_canary_old.c has old take over, session_canary_hedge.c asks both, session_canary_hears.c takes old's
+// messages meanwhile, session_canary_cancel.c and session_canary_end.c end it.
 #ifndef PROXY_CANARY_SESSION_CANARY_H
 #define PROXY_CANARY_SESSION_CANARY_H
 
@@ -12,12 +13,15 @@
 
 // COLLECTING ──► [IN_MESSAGE ──►] RELEASED ──► done
 // COLLECTING ──► [IN_MESSAGE ──►] ASKING_OLD ──► RELEASED   (the unit has Parse or Close: old must agree)
-// COLLECTING | IN_MESSAGE | ASKING_OLD ──► old serves it
+// COLLECTING ──► HEDGED ──► RELEASED ──► DRAINING ──► done  (new was late, and yet the first)
+// COLLECTING | IN_MESSAGE | ASKING_OLD | HEDGED ──► old serves it
 enum canary_phase {
     CANARY_COLLECTING,
     CANARY_IN_MESSAGE, // of old's, which the client has a part of: its end is awaited
     CANARY_ASKING_OLD,
+    CANARY_HEDGED, // old has the whole unit, too
     CANARY_RELEASED,
+    CANARY_DRAINING, // the client has its answer, and old's is passed over
 };
 
 enum { CANARY_FAILURES = 5 }; // in a row: new is then tried once a second
@@ -26,6 +30,7 @@ enum { CANARY_FAILURES = 5 }; // in a row: new is then tried once a second
 struct canary {
     struct session *session; // NULL: served, the job is awaited
     struct worker *worker;
+    struct database *database;
     struct canary *next, *previous; // in worker->canaries, while patience counts
     bool is_waiting;                // it does
     enum canary_phase phase;
@@ -36,15 +41,24 @@ struct canary {
     char *user;
     uint64_t begun, answered; // uv_hrtime
     uint64_t deadline;        // of canary.patience
+    uint64_t hedge_at;        // of canary.hedge; UINT64_MAX: never
+    uint64_t hedged_at;       // old was asked as well; 0: it was not
     size_t hold;
     bool is_job_paused;
     bool is_refused;   // new does not let this user in
     bool is_cancelled; // and the client is to hear it once old's message has ended
+    bool is_ready;     // new's answer may be released as soon as old is
+    bool is_lost;      // old is to serve it once its message has ended
+    enum fallback_reason lost_for;
     // Old's answer to the prefix.
     struct writer old_message, prefix_reply;
     size_t prefix_said; // bytes of prefix_reply that the client has got
     bool old_has_refused, is_refusal_cut;
+    unsigned prefix_answers;
     bool old_is_passing;  // its message under way is a large one, and passes in pieces
+    bool old_is_late;     // it is of an answer that came too late
+    bool old_owes;        // the end of that answer
+    uint64_t errand;      // the cancel on its way to old; 0: none is
     struct held old_rest; // what came behind its agreement waits until new's rows have passed
 };
 
@@ -67,19 +81,43 @@ bool session_canary_begin(struct session *session, struct chunk *chunk, struct c
                           struct shape_columns **old_columns, struct state_snapshot **state);
 // The answer is there or over `hold`: goes to the client if old agrees.
 void session_canary_release(struct canary *canary);
+void session_canary_deliver(struct canary *canary); // now
 // Old serves the unit instead.
 void session_canary_fall_back(struct canary *canary, enum fallback_reason reason);
+void session_canary_note_fallback(const struct canary *canary, enum fallback_reason reason);
+void session_canary_count_failure(struct database *database);    // of new's
+void session_canary_release_or_fall_back(struct canary *canary); // as far as new has come
+void session_canary_answer_refusal(struct canary *canary);       // old's, of the prefix
+void session_canary_answer_cancel(struct canary *canary);
 // The client has its answer; the unit goes to the shadow.
 void session_canary_finish(struct canary *canary, enum unit_route route);
 void session_canary_say_prefix(struct canary *canary); // old's answer to it, to the client
+bool
+session_canary_hears_old(const struct session *session); // its messages are not the relay's now
 void session_canary_from_old(struct session *session, struct chunk *chunk, size_t offset,
-                             size_t length); // while it is ASKING_OLD
+                             size_t length); // while it does
+// Old is asked as well; session_canary_hedge.c.
+void session_canary_hedge(struct canary *canary);
+bool session_canary_settle_hedge(struct canary *canary); // false: it is over, or has gone on
+// Old serves the unit, which it has; `with_message`: what was taken of its message under way is relayed, too.
+void session_canary_leave_to_old(struct canary *canary, enum fallback_reason reason,
+                                 bool with_message);
+void session_canary_end_late(struct canary *canary, bool has_answered); // frees it
+bool session_canary_drain(struct canary *canary);        // false: there is nothing to drain
+bool session_canary_settle_drain(struct canary *canary); // false: it is over
+void session_canary_drain_tick(struct canary *canary, uint64_t now);     // its deadline has come
+void session_canary_errand_done(struct worker *worker, uint64_t errand); // MAIL_CANCEL_DONE
+struct unit *session_canary_unit(struct canary *canary, enum unit_route route); // for the shadow
+void session_canary_detach(
+    struct canary *canary); // the session goes on; what is left of the job is waited for
+void session_canary_go_on(struct session *session);
 void
 session_canary_old_spoke(struct session *session); // old's bytes were passed on: IN_MESSAGE may end
 void session_canary_drained(struct session *session); // the client takes bytes again
 bool session_canary_cancel(struct session *session);  // false: nothing of it runs on new
 void session_canary_fini(struct session *session);    // the session ends first
 void session_canary_free(struct canary **canary);
+void session_canary_start_waiting(struct canary *canary); // for its deadline
 void session_canary_stop_waiting(struct canary *canary);
 void session_canary_tick(struct worker *worker, uint64_t now); // patience
 // New may be tried now, as far as its last failures tell.

@@ -355,7 +355,7 @@ on_old_bytes(void *context, struct chunk *chunk, size_t offset, size_t length)
         session_login_from_old(session, chunk, offset, length);
         break;
     case SESSION_RELAY:
-        if (session->canary && session->canary->phase == CANARY_ASKING_OLD) {
+        if (session_canary_hears_old(session)) {
             session_canary_from_old(session, chunk, offset, length);
         } else {
             session_relay_from_old(session, chunk, offset, length);

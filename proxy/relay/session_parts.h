@@ -224,6 +224,8 @@ void session_relay_from_client(struct session *session, struct chunk *chunk, siz
                                size_t length);
 void session_relay_to_old(struct session *session, struct chunk *chunk, size_t offset,
                           size_t length); // the same, and never to new
+void session_relay_was_sent(struct session *session, struct chunk *chunk, size_t offset,
+                            size_t length); // the same, and old has these bytes already
 void session_relay_from_old(struct session *session, struct chunk *chunk, size_t offset,
                             size_t length);
 void session_relay_after_unit(struct session *session); // between units: what waited for that

@@ -1,11 +1,12 @@
 """The canary: until new's answer is released, old can take over, and why it did is counted."""
 
 import struct
+import threading
 import time
 
 import pytest
 
-from peer import CANCEL_REQUEST, Client, data_row, error, query, ready, row_description
+from peer import CANCEL_REQUEST, LIMIT, Client, data_row, error, query, ready, row_description
 from proxy import wait_until
 from scripted import COLUMNS, ITEMS, READ, put, rows
 
@@ -50,9 +51,10 @@ def fallbacks(proxy):
 @pytest.fixture
 def canary(mirrors):
     """The proxy, old, new, and a client whose reads new serves."""
-    def begin(**what):
+    def begin(listen=None, shadow=None, **what):
         proxy, old, new = mirrors(entry={"canary": {"percent": 100, "quarantine": False, "patience": "10s", **what},
-                                         "shadow": {"timeout": "300ms", "recheck": {"rounds": 1, "settle": "1ms"}}})
+                                         "shadow": {"timeout": "300ms", "recheck": {"rounds": 1, "settle": "1ms"}, **(shadow or {})}},
+                                  **({"listen": listen} if listen else {}))
         new.own_answer = healthy
         client = Client(proxy.port).login()
         wait_until(lambda: client.ask(READ) == rows(FROM_NEW) + ready(), what=proxy.said)
@@ -60,7 +62,7 @@ def canary(mirrors):
     return begin
 
 
-@pytest.mark.parametrize("illness, reason", [(fails, "error"), (disconnects, "disconnected"), (says_junk, "error"),
+@pytest.mark.parametrize("illness, reason", [(fails, "error"), (disconnects, "disconnected"), (says_junk, "junk"),
                                              (is_late, "patience"), (has_other_columns, "unfit")],
                          ids=["error", "disconnect", "junk", "late", "other columns"])
 def test_old_answers_when_new(canary, illness, reason):
@@ -110,3 +112,54 @@ def test_a_cancel_while_new_serves_ends_with_57014_and_new_is_told(canary):
     session.closing.set()
     assert old.cancels.empty()
     new.own_answer = healthy
+
+
+def gained(proxy, before):
+    return {why: count - before.get(why, 0) for why, count in fallbacks(proxy).items() if count > before.get(why, 0)}
+
+
+def refuses_login(session):
+    session.send(error("28P01", "not you", "FATAL"))
+
+
+def hangs_up(session):
+    session.close()
+
+
+@pytest.mark.parametrize("admits", [refuses_login, hangs_up], ids=["refuses the login", "hangs up"])
+def test_old_answers_when_no_session_on_new_can_be_had(canary, admits):
+    proxy, _, new, client = canary()
+    proxy.console("SET shadow_percent = 0")
+    proxy.settled("app")
+    new.own = admits
+    new.end_own_sessions()
+    assert client.ask(READ) == rows(ITEMS) + ready()  # it may have found the session that ends
+    before = fallbacks(proxy)
+    assert client.ask(READ) == rows(ITEMS) + ready()
+    assert gained(proxy, before) == {"unavailable": 1}
+
+
+def test_old_answers_when_all_sessions_on_new_are_busy(canary):
+    proxy, _, new, client = canary(listen={"workers": 1}, shadow={"connections": 1, "timeout": "30s"}, patience="30s")
+    asked, free = threading.Semaphore(0), threading.Event()
+
+    def waits(session, request):
+        asked.release()
+        free.wait(LIMIT)
+        healthy(session, request)
+    proxy.settled("app")
+    new.own_answer = waits
+    client.send(query(READ))
+    assert asked.acquire(timeout=LIMIT)
+    proxy.configuration["databases"]["app"]["canary"]["patience"] = "300ms"
+    proxy.write()
+    proxy.console("RELOAD")
+    before, other = fallbacks(proxy), Client(proxy.port).login()
+
+    def falls_back():
+        assert other.ask(READ) == rows(ITEMS) + ready()
+        return gained(proxy, before)
+    assert set(wait_until(falls_back)) == {"unavailable"}
+    new.own_answer = healthy
+    free.set()
+    assert client.until_ready() == rows(FROM_NEW) + ready()

@@ -85,7 +85,9 @@ Test(configuration, defaults_are_as_documented)
     cr_expect_eq(d->canary.key, COHORT_SESSION);
     cr_expect_eq(d->canary.patience, 250000000);
     cr_expect_eq(d->canary.hold, 262144);
+    cr_expect_eq(d->canary.hedge, 0);
     cr_expect_eq(d->canary.after_write, 1000000000);
+    cr_expect_eq(d->canary.after_write_scope, WRITE_SCOPE_SESSION);
     cr_expect(d->canary.quarantine);
     cr_expect_eq(d->shadow.percent, 10000);
     cr_expect_eq(d->shadow.connections, 8);

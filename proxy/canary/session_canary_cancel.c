@@ -1,0 +1,54 @@
+// A cancel by the client while new is asked. Before anything is released 57014 is the answer, and what runs is
+// given up; while rows are streaming new is told, and says itself where they end. What old was asked as well is
+// drained (session_canary_hedge.c). A client that has its answer is not waiting for anything: its cancel comes late,
+// and hits nothing.
+#include "proxy/canary/session_canary.h"
+
+void
+session_canary_answer_cancel(struct canary *canary)
+{
+    struct session *session = canary->session;
+    struct writer error;
+    writer_init(&error);
+    reply_write_error(
+        &error, MESSAGE_SERVER_ERROR_RESPONSE,
+        &(struct reply_error_text){.severity = "ERROR",
+                                   .sqlstate = "57014",
+                                   .message = "canceling statement due to user request"});
+    reply_write_ready(&error, 'I');
+    struct canary_answer *answer = &canary->answer;
+    capture_fini(&answer->record);
+    answer->is_record_cut =
+        error.failed || !capture_copy(&answer->record, error.bytes, error.length);
+    session_to_client(session, error.bytes, error.failed ? 0 : error.length);
+    writer_fini(&error);
+    session_canary_finish(canary, UNIT_ROUTE_NEW);
+}
+
+bool
+session_canary_cancel(struct session *session)
+{
+    struct canary *canary = session->canary;
+    if (!canary || canary->phase == CANARY_ASKING_OLD || canary->phase == CANARY_DRAINING) {
+        return canary != NULL;
+    }
+    if (canary->phase == CANARY_RELEASED) { // rows are on their way: new says where they end
+        if (canary->job) {
+            own_job_cancel(canary->job);
+        }
+        return true;
+    }
+    if (canary->job) {
+        own_pool_abandon(session->worker->pool, &canary->job);
+    }
+    canary->is_cancelled = true;
+    if (canary->phase == CANARY_HEDGED) {
+        session_canary_settle_hedge(canary);
+    } else if (session->old_frame.is_inside) {
+        session_canary_stop_waiting(canary);
+        canary->phase = CANARY_IN_MESSAGE;
+    } else {
+        session_canary_answer_cancel(canary);
+    }
+    return true;
+}
