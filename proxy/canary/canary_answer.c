@@ -1,5 +1,5 @@
-// The read's reply is the second of the job's three. Its description decides whether it can be presented
-// at all, its rows are put as old's where that differs, and its ReadyForQuery says what old's would.
+// The reads' replies are in the second of the job's three. A description decides whether they can be presented
+// at all, and rows are put as old's where that differs.
 //
 // New is not trusted: what reaches the client is in order and well-formed, but for the insides of rows so large
 // that they pass in pieces.
@@ -11,21 +11,29 @@
 
 enum { MESSAGE_LIMIT = 1 << 30, LARGE_ROW = 64 * 1024 };
 
-void
-canary_answer_init(struct canary_answer *answer, struct shape_columns **old_columns, bool is_simple,
-                   bool has_describe, size_t max_record)
+static void begin_step(struct canary_answer *answer);
+
+bool
+canary_answer_init(struct canary_answer *answer, const struct canary_unit *asked,
+                   struct shape_columns **old_columns, size_t max_record)
 {
-    *answer =
-        (struct canary_answer){.is_simple = is_simple,
-                               .has_describe = has_describe,
-                               .stage = is_simple ? CANARY_AWAITS_COLUMNS : CANARY_AWAITS_PARSED,
-                               .max_record = max_record,
-                               .old_columns = *old_columns};
-    *old_columns = NULL;
+    *answer = (struct canary_answer){.asked = asked, .max_record = max_record};
     frame_init(&answer->frame);
     writer_init(&answer->message);
     writer_init(&answer->out);
     capture_init(&answer->record);
+    answer->parts = calloc(asked->read_count + 1, sizeof(*answer->parts));
+    answer->marks = calloc(asked->old_steps + 1, sizeof(*answer->marks));
+    if (!answer->parts || !answer->marks) {
+        return false;
+    }
+    for (size_t i = 0; i < asked->read_count; i++) {
+        answer->parts[i].old_columns = old_columns[i];
+        old_columns[i] = NULL;
+    }
+    answer->step = asked->is_simple ? 0 : asked->prefix_steps;
+    begin_step(answer);
+    return true;
 }
 
 void
@@ -34,9 +42,14 @@ canary_answer_fini(struct canary_answer *answer)
     writer_fini(&answer->message);
     writer_fini(&answer->out);
     capture_fini(&answer->record);
-    shape_columns_unref(&answer->old_columns);
-    free(answer->columns);
-    answer->columns = NULL;
+    for (size_t i = 0; answer->parts && i < answer->asked->read_count; i++) {
+        shape_columns_unref(&answer->parts[i].old_columns);
+        free(answer->parts[i].columns);
+    }
+    free(answer->parts);
+    free(answer->marks);
+    answer->parts = NULL;
+    answer->marks = NULL;
 }
 
 static void
@@ -49,21 +62,25 @@ fail(struct canary_answer *answer, enum canary_progress why)
 
 // True: this is what has to come now.
 static bool
-move(struct canary_answer *answer, enum canary_stage from, enum canary_stage to)
+is_at(struct canary_answer *answer, enum canary_stage stage)
 {
-    if (answer->stage != from) {
+    if (answer->stage != stage) {
         fail(answer, CANARY_BROKEN);
-        return false;
     }
-    answer->stage = to;
-    return true;
+    return answer->stage == stage;
+}
+
+static struct canary_part *
+part_of(const struct canary_answer *answer)
+{
+    return &answer->parts[answer->asked->steps[answer->step].read];
 }
 
 // Old's description, in the formats that new answers in.
 static bool
 present(struct canary_answer *answer, const struct reply_column *columns)
 {
-    const struct shape_columns *old_columns = answer->old_columns;
+    const struct shape_columns *old_columns = part_of(answer)->old_columns;
     struct reply_column *presented = calloc(old_columns->count + 1, sizeof(*presented));
     if (!presented) {
         return false;
@@ -81,41 +98,51 @@ present(struct canary_answer *answer, const struct reply_column *columns)
 static bool
 note_columns(struct canary_answer *answer, const struct reply_column *columns)
 {
-    const struct shape_columns *old_columns = answer->old_columns;
-    answer->columns = calloc(old_columns->count + 1, sizeof(*answer->columns));
-    for (size_t i = 0; answer->columns && i < old_columns->count; i++) {
-        answer->columns[i].old_type = old_columns->columns[i].type;
-        answer->columns[i].conversion =
+    struct canary_part *part = part_of(answer);
+    const struct shape_columns *old_columns = part->old_columns;
+    part->columns = calloc(old_columns->count + 1, sizeof(*part->columns));
+    for (size_t i = 0; part->columns && i < old_columns->count; i++) {
+        part->columns[i].old_type = old_columns->columns[i].type;
+        part->columns[i].conversion =
             canary_column_conversion(&old_columns->columns[i], &columns[i]);
-        answer->converts = answer->converts || answer->columns[i].conversion != CANARY_AS_IS;
-        if (answer->columns[i].conversion == CANARY_NO_CONVERSION) {
+        part->converts = part->converts || part->columns[i].conversion != CANARY_AS_IS;
+        if (part->columns[i].conversion == CANARY_NO_CONVERSION) {
             fail(answer, CANARY_UNFIT);
         }
     }
-    return answer->columns != NULL;
+    answer->converts = answer->converts || part->converts;
+    return part->columns != NULL;
 }
+
+static void end_step(struct canary_answer *answer);
 
 static void
 take_description(struct canary_answer *answer, const struct message *message)
 {
+    const struct canary_step *step = &answer->asked->steps[answer->step];
+    const struct canary_read *read = &answer->asked->reads[step->read];
     struct reply_column *columns;
     size_t count;
-    if (!move(answer, CANARY_AWAITS_COLUMNS, CANARY_IN_ROWS) ||
+    if (!is_at(answer, CANARY_AWAITS_COLUMNS) ||
         !reply_read_row_description(message->body, message->length, &columns, &count)) {
         fail(answer, CANARY_BROKEN);
         return;
     }
-    if (count != answer->old_columns->count) {
+    if (count != part_of(answer)->old_columns->count) {
         fail(answer, CANARY_UNFIT);
     } else if (!note_columns(answer, columns) ||
-               ((answer->is_simple || answer->has_describe) && !present(answer, columns))) {
+               (read->has_describe && !present(answer, columns))) {
         fail(answer, CANARY_BROKEN);
     }
     free(columns);
+    answer->stage = CANARY_IN_ROWS;
+    if (step->kind == CANARY_STEP_DESCRIBE) {
+        end_step(answer);
+    }
 }
 
-static void
-record(struct canary_answer *answer, const uint8_t *bytes, size_t length)
+void
+canary_answer_record(struct canary_answer *answer, const uint8_t *bytes, size_t length)
 {
     if (answer->is_record_cut) {
         return;
@@ -131,7 +158,56 @@ static void
 pass(struct canary_answer *answer, const struct message *message)
 {
     writer_bytes(&answer->out, message->raw, message->raw_length);
-    record(answer, message->raw, message->raw_length);
+    canary_answer_record(answer, message->raw, message->raw_length);
+}
+
+// Says what old says to a Parse or Close when it agrees.
+static void
+say_agreement(struct canary_answer *answer, char type)
+{
+    const uint8_t agreed[] = {(uint8_t)(type == MESSAGE_CLIENT_PARSE
+                                            ? MESSAGE_SERVER_PARSE_COMPLETE
+                                            : MESSAGE_SERVER_CLOSE_COMPLETE),
+                              0, 0, 0, 4};
+    answer->marks[answer->mark_count++] =
+        (struct canary_mark){answer->out.length, answer->record.length};
+    writer_bytes(&answer->out, agreed, sizeof(agreed));
+    canary_answer_record(answer, agreed, sizeof(agreed));
+}
+
+static void
+begin_step(struct canary_answer *answer)
+{
+    const struct canary_unit *asked = answer->asked;
+    while (answer->step < asked->step_count && asked->steps[answer->step].kind == CANARY_STEP_OLD) {
+        say_agreement(answer, (char)asked->steps[answer->step].raw[0]);
+        answer->step++;
+    }
+    if (answer->step == asked->step_count) {
+        answer->stage = CANARY_HAS_ENDED;
+        return;
+    }
+    switch (asked->steps[answer->step].kind) {
+    case CANARY_STEP_BIND:
+        answer->stage = CANARY_AWAITS_PARSED;
+        break;
+    case CANARY_STEP_DESCRIBE:
+        answer->stage = CANARY_AWAITS_COLUMNS;
+        break;
+    case CANARY_STEP_CLOSE:
+        answer->stage = CANARY_AWAITS_CLOSED;
+        break;
+    default:
+        answer->stage = part_of(answer)->columns ? CANARY_IN_ROWS : CANARY_AWAITS_COLUMNS;
+        break;
+    }
+}
+
+static void
+end_step(struct canary_answer *answer)
+{
+    answer->step++;
+    begin_step(answer);
 }
 
 static bool
@@ -154,20 +230,21 @@ row_is_sound(const struct message *message, size_t columns)
 static void
 take_row(struct canary_answer *answer, const struct message *message)
 {
-    if (!move(answer, CANARY_IN_ROWS, CANARY_IN_ROWS)) {
+    if (!is_at(answer, CANARY_IN_ROWS)) {
         return;
     }
-    if (!answer->converts) {
-        if (row_is_sound(message, answer->old_columns->count)) {
+    const struct canary_part *part = part_of(answer);
+    if (!part->converts) {
+        if (row_is_sound(message, part->old_columns->count)) {
             pass(answer, message);
         } else {
             fail(answer, CANARY_BROKEN);
         }
         return;
     }
-    record(answer, message->raw, message->raw_length);
-    if (!canary_row_convert(&answer->out, answer->columns, answer->old_columns->count,
-                            message->body, message->length)) {
+    canary_answer_record(answer, message->raw, message->raw_length);
+    if (!canary_row_convert(&answer->out, part->columns, part->old_columns->count, message->body,
+                            message->length)) {
         fail(answer, CANARY_UNFIT);
     }
 }
@@ -187,38 +264,49 @@ take_error(struct canary_answer *answer, const struct message *message)
         fail(answer, CANARY_BROKEN); // new's end is not the client's
     } else if (answer->is_released) {
         answer->stage = CANARY_HAS_ENDED;
+        answer->has_error = true;
         pass(answer, message);
     } else {
         fail(answer, CANARY_FAILED);
     }
 }
 
-// The status is old's: no transaction is open there.
 static void
 take_ready(struct canary_answer *answer)
 {
-    if (answer->unit++ != 1 || !move(answer, CANARY_HAS_ENDED, CANARY_HAS_ENDED)) {
-        return;
+    if (answer->unit++ == 1 && is_at(answer, CANARY_HAS_ENDED)) {
+        fail(answer, CANARY_COMPLETE);
     }
-    struct writer ready;
-    writer_init(&ready);
-    reply_write_ready(&ready, 'I');
-    writer_bytes(&answer->out, ready.bytes, ready.failed ? 0 : ready.length);
-    record(answer, ready.bytes, ready.failed ? 0 : ready.length);
-    if (ready.failed) {
+}
+
+// An answer without a body of its own, `type`, which ends the step.
+static void
+take_completion(struct canary_answer *answer, const struct message *message,
+                enum canary_stage stage)
+{
+    if (message->length == 0 && is_at(answer, stage)) {
+        pass(answer, message);
+        end_step(answer);
+    } else {
         fail(answer, CANARY_BROKEN);
     }
-    writer_fini(&ready);
-    fail(answer, CANARY_COMPLETE);
 }
 
 static void
 take_bound(struct canary_answer *answer, const struct message *message)
 {
-    if (message->length == 0 && move(answer, CANARY_AWAITS_BOUND, CANARY_AWAITS_COLUMNS)) {
-        pass(answer, message);
-    } else {
-        fail(answer, CANARY_BROKEN);
+    if (answer->stage == CANARY_AWAITS_PARSED) { // it was prepared before
+        answer->stage = CANARY_AWAITS_BOUND;
+    }
+    take_completion(answer, message, CANARY_AWAITS_BOUND);
+}
+
+// A Close of ours may stand in front of a Parse of ours.
+static void
+take_closed(struct canary_answer *answer, const struct message *message)
+{
+    if (answer->stage != CANARY_AWAITS_PARSED) {
+        take_completion(answer, message, CANARY_AWAITS_CLOSED);
     }
 }
 
@@ -227,8 +315,9 @@ take_end(struct canary_answer *answer, const struct message *message)
 {
     const char *tag;
     if (reply_read_command_tag(message->body, message->length, &tag) &&
-        move(answer, CANARY_IN_ROWS, CANARY_HAS_ENDED)) {
+        is_at(answer, CANARY_IN_ROWS)) {
         pass(answer, message);
+        end_step(answer);
     } else {
         fail(answer, CANARY_BROKEN);
     }
@@ -240,8 +329,10 @@ take_read(struct canary_answer *answer, const struct message *message)
 {
     struct reply_error notice;
     switch (message->type) {
-    case MESSAGE_SERVER_PARSE_COMPLETE: // ours, or in the prefix's answer from old
-        move(answer, CANARY_AWAITS_PARSED, CANARY_AWAITS_BOUND);
+    case MESSAGE_SERVER_PARSE_COMPLETE: // ours: the client's was old's to answer
+        if (is_at(answer, CANARY_AWAITS_PARSED)) {
+            answer->stage = CANARY_AWAITS_BOUND;
+        }
         break;
     case MESSAGE_SERVER_PARAMETER_STATUS:
     case MESSAGE_SERVER_NOTIFICATION_RESPONSE:
@@ -252,14 +343,17 @@ take_read(struct canary_answer *answer, const struct message *message)
         }
         break;
     case MESSAGE_SERVER_ROW_DESCRIPTION:
+        canary_answer_record(answer, message->raw, message->raw_length);
         take_description(answer, message);
-        record(answer, message->raw, message->raw_length);
         break;
     case MESSAGE_SERVER_DATA_ROW:
         take_row(answer, message);
         break;
     case MESSAGE_SERVER_BIND_COMPLETE:
         take_bound(answer, message);
+        break;
+    case MESSAGE_SERVER_CLOSE_COMPLETE:
+        take_closed(answer, message);
         break;
     case MESSAGE_SERVER_COMMAND_COMPLETE:
         take_end(answer, message);
@@ -293,7 +387,7 @@ pass_piece(struct canary_answer *answer, const struct frame_piece *piece)
     }
     writer_bytes(&answer->out, piece->body, piece->body_length);
     if (!answer->out.failed) {
-        record(answer, answer->out.bytes + before, answer->out.length - before);
+        canary_answer_record(answer, answer->out.bytes + before, answer->out.length - before);
     }
 }
 
@@ -319,6 +413,33 @@ take_piece(struct canary_answer *answer, const struct frame_piece *piece)
     } else if (piece->last) {
         take_message(answer, &(struct message){piece->type, message->bytes + 5, piece->body_total,
                                                message->bytes, message->length});
+    }
+}
+
+static bool
+cut_capture(struct capture *capture, size_t length)
+{
+    struct capture whole;
+    capture_init(&whole);
+    capture_take(&whole, capture);
+    bool is_fine = true;
+    for (size_t i = 0; i < whole.count && length > 0 && is_fine; i++) {
+        const struct slice *slice = &whole.slices[i];
+        size_t part = slice->length < length ? slice->length : length;
+        is_fine = capture_append(capture, slice->chunk, slice->offset, part);
+        length -= part;
+    }
+    capture_fini(&whole);
+    return is_fine;
+}
+
+void
+canary_answer_cut(struct canary_answer *answer, size_t n)
+{
+    answer->out.length = answer->marks[n].out;
+    if (!answer->is_record_cut && !cut_capture(&answer->record, answer->marks[n].record)) {
+        capture_fini(&answer->record);
+        answer->is_record_cut = true;
     }
 }
 

@@ -1,15 +1,25 @@
-// Which units may go to new, by their messages alone. What is out of the ordinary (named portals, rows in
-// portions, several executions, Flush) is left to old: rare, and not worth a wrong answer.
+// Which units may go to new, by their messages alone. What is out of the ordinary (rows in portions, a portal
+// that is executed twice or never, Flush, reads behind SET TRANSACTION) is left to old: rare, and not worth a
+// wrong answer.
 #include "proxy/canary/canary_unit.h"
 #include "compare/sql/lexer.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { FIRST_USER_OID = 16384 };
 
 static const char begin_read[] = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY";
 static const char end_read[] = "ROLLBACK";
+
+// A unit that is being read.
+struct reading {
+    struct canary_unit *unit;
+    void *const *statements;
+    enum canary_command command; // of its commands so far
+    bool portal_is_commands;     // the unnamed portal is a command's
+};
 
 static bool
 next_message(struct reader *reader, struct message *message)
@@ -25,129 +35,452 @@ next_message(struct reader *reader, struct message *message)
     return body != NULL && !reader->failed;
 }
 
-struct only_one {
-    struct canary_unit *unit;
-    unsigned count;
+// Room for one more, at powers of two. NULL: no memory; the list stays as it was.
+static void *
+grown(void *list, size_t count, size_t size)
+{
+    return (count & (count - 1)) != 0 ? list : reallocarray(list, count == 0 ? 1 : count * 2, size);
+}
+
+static bool
+add_step(struct canary_unit *unit, enum canary_step_kind kind, const struct message *message,
+         size_t read)
+{
+    struct canary_step *steps = grown(unit->steps, unit->step_count, sizeof(*steps));
+    if (!steps) {
+        return false;
+    }
+    unit->steps = steps;
+    steps[unit->step_count++] = (struct canary_step){kind, message ? message->raw : NULL,
+                                                     message ? message->raw_length : 0, read};
+    return true;
+}
+
+static bool
+add_old(struct canary_unit *unit, const struct message *message)
+{
+    if (unit->read_count == 0) {
+        unit->prefix_length += message->raw_length;
+        unit->prefix_steps++;
+    }
+    unit->old_steps++;
+    return add_step(unit, CANARY_STEP_OLD, message, 0);
+}
+
+static struct canary_read *
+add_read(struct canary_unit *unit)
+{
+    struct canary_read *reads = grown(unit->reads, unit->read_count, sizeof(*reads));
+    if (!reads) {
+        return NULL;
+    }
+    unit->reads = reads;
+    reads[unit->read_count] = (struct canary_read){0};
+    return &reads[unit->read_count++];
+}
+
+// ---- commands ----
+
+// BEGIN may be followed by SET TRANSACTION, and by reads; an end stands alone.
+static bool
+take_command(struct reading *reading, enum canary_command command)
+{
+    struct canary_unit *unit = reading->unit;
+    enum canary_command before = reading->command;
+    bool may_follow = before == CANARY_COMMAND_NONE ||
+                      (before != CANARY_COMMAND_END && command == CANARY_COMMAND_SET);
+    if (unit->read_count > 0 || !may_follow) {
+        return false;
+    }
+    reading->command = before == CANARY_COMMAND_NONE ? command : before;
+    unit->has_begin = reading->command == CANARY_COMMAND_BEGIN;
+    return true;
+}
+
+// ---- the simple protocol ----
+
+struct splitting {
+    struct reading *reading;
+    const struct message *message;
+    bool is_well;
 };
 
 static bool
-note_statement(void *context, const char *statement, size_t length)
+take_statement(void *context, const char *statement, size_t length)
 {
-    struct only_one *only = context;
-    only->unit->sql = statement;
-    only->unit->sql_length = length;
-    only->count++;
-    return true;
+    struct splitting *splitting = context;
+    struct reading *reading = splitting->reading;
+    struct canary_unit *unit = reading->unit;
+    enum canary_command command = canary_command_of(statement, length, &unit->modes);
+    if (command != CANARY_COMMAND_NONE) {
+        splitting->is_well = splitting->is_well && take_command(reading, command);
+        return splitting->is_well;
+    }
+    // The commands of a Query can't be put to old alone.
+    struct canary_read *read = reading->command == CANARY_COMMAND_NONE ? add_read(unit) : NULL;
+    if (read) {
+        *read = (struct canary_read){
+            .sql = statement, .sql_length = length, .has_describe = true, .is_executed = true};
+    }
+    splitting->is_well = splitting->is_well && read &&
+                         add_step(unit, CANARY_STEP_EXECUTE, NULL, unit->read_count - 1);
+    return splitting->is_well;
 }
 
 static bool
-read_simple(struct canary_unit *unit, const struct message *message)
+read_simple(struct reading *reading, const struct message *message)
 {
     const char *sql;
-    struct only_one only = {.unit = unit};
-    unit->is_simple = true;
+    struct splitting splitting = {.reading = reading, .message = message, .is_well = true};
+    reading->unit->is_simple = true;
     return request_read_query(message->body, message->length, &sql) &&
-           lexer_split(sql, strlen(sql), note_statement, &only) && only.count == 1;
+           lexer_split(sql, strlen(sql), take_statement, &splitting) && splitting.is_well;
 }
 
-// Parse and Close in front. Leaves `message` as the first that is neither. A Parse is kept, since the
-// Bind may mean it; with more than one it is left to old to tell them apart.
-static bool
-read_prefix(struct canary_unit *unit, struct reader *reader, struct message *message)
-{
-    unsigned parses = 0;
-    while (message->type == MESSAGE_CLIENT_PARSE || message->type == MESSAGE_CLIENT_CLOSE) {
-        struct target_request target;
-        bool is_fine =
-            message->type == MESSAGE_CLIENT_PARSE
-                ? ++parses == 1 && request_read_parse(message->body, message->length, &unit->parse)
-                : parses == 0 && request_read_target(message->body, message->length, &target);
-        if (!is_fine) {
-            return false;
-        }
-        unit->prefix_count++;
-        unit->prefix_length += message->raw_length;
-        if (!next_message(reader, message)) {
-            return false;
-        }
-    }
-    return true;
-}
+// ---- the extended protocol ----
 
 static bool
-finds_statement(struct canary_unit *unit, void *const *statements)
+take_parse(struct reading *reading, const struct message *message)
 {
-    if (unit->parse.sql && strcmp(unit->parse.statement, unit->bind.statement) == 0) {
-        unit->sql = unit->parse.sql;
-        unit->types = unit->parse.types;
-        unit->type_count = unit->parse.type_count;
-    } else {
-        const struct statement *statement = statements_find(statements, unit->bind.statement);
-        if (!statement || statement->is_cut || unit->bind.statement[0] == '\0' ||
-            unit->prefix_count > 0) {
-            return false;
-        }
-        unit->sql = statement->sql;
-        unit->types = statement->types;
-        unit->type_count = statement->type_count;
-    }
-    unit->sql_length = strlen(unit->sql);
-    for (size_t i = 0; i < unit->type_count; i++) {
-        if (unit->types[i] >= FIRST_USER_OID) {
-            return false; // old's number means nothing to new
-        }
-    }
-    return true;
-}
-
-static bool
-read_extended(struct canary_unit *unit, struct reader *reader, struct message *message,
-              void *const *statements)
-{
-    struct target_request target;
-    struct execute_request execute;
-    if (!read_prefix(unit, reader, message) || message->type != MESSAGE_CLIENT_BIND ||
-        !request_read_bind(message->body, message->length, &unit->bind) ||
-        unit->bind.portal[0] != '\0' || !finds_statement(unit, statements) ||
-        !next_message(reader, message)) {
+    struct canary_unit *unit = reading->unit;
+    struct parse_request *parses = grown(unit->parses, unit->parse_count, sizeof(*parses));
+    if (!parses) {
         return false;
     }
-    if (message->type == MESSAGE_CLIENT_DESCRIBE) {
-        unit->has_describe = true;
-        if (!request_read_target(message->body, message->length, &target) || target.kind != 'P' ||
-            target.name[0] != '\0' || !next_message(reader, message)) {
+    unit->parses = parses;
+    if (!request_read_parse(message->body, message->length, &parses[unit->parse_count])) {
+        return false;
+    }
+    bool is_named = parses[unit->parse_count++].statement[0] != '\0';
+    unit->has_statements = unit->has_statements || is_named;
+    unit->old_can_begin_again = unit->old_can_begin_again && !is_named;
+    return add_old(unit, message);
+}
+
+// Has a Close in the unit taken the session's statement of this name?
+static bool
+is_closed(const struct canary_unit *unit, const char *name)
+{
+    for (size_t i = 0; i < unit->step_count; i++) {
+        const struct canary_step *step = &unit->steps[i];
+        if (step->kind == CANARY_STEP_OLD && step->raw[0] == MESSAGE_CLIENT_CLOSE &&
+            strcmp((const char *)step->raw + 6, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// What the Bind's statement is. `name` was closed in this unit: it is not looked for, even if prepared again.
+static bool
+find_statement(const struct reading *reading, const char *name, struct canary_read *found)
+{
+    const struct canary_unit *unit = reading->unit;
+    if (is_closed(unit, name)) {
+        return false;
+    }
+    for (size_t i = unit->parse_count; i-- > 0;) {
+        const struct parse_request *parse = &unit->parses[i];
+        if (strcmp(parse->statement, name) == 0) {
+            found->sql = parse->sql;
+            found->types = parse->types;
+            found->type_count = parse->type_count;
+            return true;
+        }
+    }
+    const struct statement *statement =
+        name[0] != '\0' ? statements_find(reading->statements, name) : NULL;
+    if (!statement || statement->is_cut) {
+        return false;
+    }
+    found->sql = statement->sql;
+    found->types = statement->types;
+    found->type_count = statement->type_count;
+    return true;
+}
+
+// Old's numbers of users' types mean nothing to new.
+static bool
+has_own_types(const struct canary_read *read)
+{
+    for (size_t i = 0; i < read->type_count; i++) {
+        if (read->types[i] >= FIRST_USER_OID) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The latest that was bound to this portal; NULL: none in this unit.
+static struct canary_read *
+find_portal(struct canary_unit *unit, const char *portal, size_t *index)
+{
+    for (size_t i = unit->read_count; i-- > 0;) {
+        if (strcmp(unit->reads[i].bind.portal, portal) == 0) {
+            *index = i;
+            return &unit->reads[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+bind_command(struct reading *reading, const struct message *message, enum canary_command command,
+             const struct bind_request *bind)
+{
+    reading->portal_is_commands = bind->portal[0] == '\0' && bind->value_count == 0;
+    reading->unit->old_can_begin_again = false;
+    return reading->portal_is_commands && take_command(reading, command) &&
+           add_old(reading->unit, message);
+}
+
+static bool
+take_bind(struct reading *reading, const struct message *message)
+{
+    struct canary_unit *unit = reading->unit;
+    struct canary_read found = {0};
+    if (!request_read_bind(message->body, message->length, &found.bind)) {
+        return false;
+    }
+    bool is_found = find_statement(reading, found.bind.statement, &found);
+    found.sql_length = is_found ? strlen(found.sql) : 0;
+    enum canary_command command = is_found
+                                      ? canary_command_of(found.sql, found.sql_length, &unit->modes)
+                                      : CANARY_COMMAND_NONE;
+    if (command != CANARY_COMMAND_NONE) {
+        bool is_well = bind_command(reading, message, command, &found.bind);
+        request_bind_fini(&found.bind);
+        return is_well;
+    }
+    size_t index;
+    const struct canary_read *before = find_portal(unit, found.bind.portal, &index);
+    // Only a BEGIN may stand in front, and what a portal held before was executed.
+    bool is_well = is_found && !has_own_types(&found) && (!before || before->is_executed) &&
+                   (reading->command == CANARY_COMMAND_NONE || unit->has_begin);
+    struct canary_read *read = is_well ? add_read(unit) : NULL;
+    if (!read) {
+        request_bind_fini(&found.bind);
+        return false;
+    }
+    *read = found;
+    unit->has_named_portal = unit->has_named_portal || found.bind.portal[0] != '\0';
+    reading->portal_is_commands = false;
+    return add_step(unit, CANARY_STEP_BIND, message, unit->read_count - 1);
+}
+
+static bool
+take_describe(struct reading *reading, const struct message *message)
+{
+    struct canary_unit *unit = reading->unit;
+    struct target_request target;
+    size_t index;
+    if (!request_read_target(message->body, message->length, &target)) {
+        return false;
+    }
+    if (target.kind == 'S') { // behind a read, what it says would have to be put in between
+        unit->old_can_begin_again = false;
+        return unit->read_count == 0 && add_old(unit, message);
+    }
+    if (reading->portal_is_commands && target.name[0] == '\0') {
+        return add_old(unit, message);
+    }
+    struct canary_read *read = find_portal(unit, target.name, &index);
+    if (!read || read->has_describe || read->is_executed) {
+        return false;
+    }
+    read->has_describe = true;
+    return add_step(unit, CANARY_STEP_DESCRIBE, message, index);
+}
+
+static bool
+take_execute(struct reading *reading, const struct message *message)
+{
+    struct canary_unit *unit = reading->unit;
+    struct execute_request execute;
+    size_t index;
+    if (!request_read_execute(message->body, message->length, &execute)) {
+        return false;
+    }
+    if (reading->portal_is_commands && execute.portal[0] == '\0') {
+        reading->portal_is_commands = false;
+        return add_old(unit, message);
+    }
+    struct canary_read *read = find_portal(unit, execute.portal, &index);
+    if (!read || read->is_executed || execute.row_limit != 0) {
+        return false;
+    }
+    read->is_executed = true;
+    return add_step(unit, CANARY_STEP_EXECUTE, message, index);
+}
+
+static bool
+take_close(struct reading *reading, const struct message *message)
+{
+    struct canary_unit *unit = reading->unit;
+    struct target_request target;
+    if (!request_read_target(message->body, message->length, &target)) {
+        return false;
+    }
+    if (target.kind == 'P') {
+        size_t index;
+        const struct canary_read *read = find_portal(unit, target.name, &index);
+        if (read) {
+            return read->is_executed && add_step(unit, CANARY_STEP_CLOSE, message, 0);
+        }
+        return unit->read_count == 0 && add_old(unit, message);
+    }
+    unit->has_statements = true;
+    unit->old_can_begin_again = false;
+    return add_old(unit, message);
+}
+
+static bool
+read_extended(struct reading *reading, struct reader *reader, struct message *message)
+{
+    static const struct {
+        char type;
+        bool (*take)(struct reading *reading, const struct message *message);
+    } takers[] = {
+        {MESSAGE_CLIENT_PARSE, take_parse},       {MESSAGE_CLIENT_BIND, take_bind},
+        {MESSAGE_CLIENT_DESCRIBE, take_describe}, {MESSAGE_CLIENT_EXECUTE, take_execute},
+        {MESSAGE_CLIENT_CLOSE, take_close},
+    };
+    reading->unit->old_can_begin_again = true;
+    while (message->type != MESSAGE_CLIENT_SYNC) {
+        size_t i = 0;
+        while (i < sizeof(takers) / sizeof(*takers) && takers[i].type != message->type) {
+            i++;
+        }
+        if (i == sizeof(takers) / sizeof(*takers) || !takers[i].take(reading, message) ||
+            !next_message(reader, message)) {
             return false;
         }
     }
-    return message->type == MESSAGE_CLIENT_EXECUTE &&
-           request_read_execute(message->body, message->length, &execute) &&
-           execute.portal[0] == '\0' && execute.row_limit == 0 && next_message(reader, message) &&
-           message->type == MESSAGE_CLIENT_SYNC && message->length == 0;
+    return message->length == 0 && !reading->portal_is_commands;
 }
 
-bool
+// ---- the whole ----
+
+static enum canary_unit_kind
+kind_of(const struct reading *reading)
+{
+    static const enum canary_unit_kind kinds[] = {
+        [CANARY_COMMAND_NONE] = CANARY_UNIT_STATEMENTS,
+        [CANARY_COMMAND_BEGIN] = CANARY_UNIT_BEGIN,
+        [CANARY_COMMAND_SET] = CANARY_UNIT_SET,
+        [CANARY_COMMAND_END] = CANARY_UNIT_END,
+    };
+    const struct canary_unit *unit = reading->unit;
+    for (size_t i = 0; i < unit->read_count; i++) {
+        if (!unit->reads[i].is_executed) {
+            return CANARY_UNIT_OTHER;
+        }
+    }
+    if (unit->read_count > 0) {
+        return CANARY_UNIT_READS;
+    }
+    bool is_empty = unit->is_simple && reading->command == CANARY_COMMAND_NONE;
+    return is_empty ? CANARY_UNIT_OTHER : kinds[reading->command];
+}
+
+enum canary_unit_kind
 canary_unit_read(struct canary_unit *unit, const uint8_t *bytes, size_t length,
                  void *const *statements)
 {
     *unit = (struct canary_unit){.bytes = bytes, .length = length};
+    struct reading reading = {.unit = unit, .statements = statements};
     struct reader reader = reader_over(bytes, length);
     struct message message;
-    bool is_fine = next_message(&reader, &message) &&
-                   (message.type == MESSAGE_CLIENT_QUERY
-                        ? read_simple(unit, &message)
-                        : read_extended(unit, &reader, &message, statements)) &&
-                   reader_is_done(&reader);
-    if (!is_fine) {
-        canary_unit_fini(unit);
-    }
-    return is_fine;
+    bool is_well =
+        next_message(&reader, &message) &&
+        (message.type == MESSAGE_CLIENT_QUERY ? read_simple(&reading, &message)
+                                              : read_extended(&reading, &reader, &message)) &&
+        reader_is_done(&reader);
+    unit->kind = is_well ? kind_of(&reading) : CANARY_UNIT_OTHER;
+    return unit->kind;
 }
 
 void
 canary_unit_fini(struct canary_unit *unit)
 {
-    request_parse_fini(&unit->parse);
-    request_bind_fini(&unit->bind);
+    for (size_t i = 0; i < unit->parse_count; i++) {
+        request_parse_fini(&unit->parses[i]);
+    }
+    for (size_t i = 0; i < unit->read_count; i++) {
+        request_bind_fini(&unit->reads[i].bind);
+        free(unit->reads[i].new_sql);
+    }
+    free(unit->parses);
+    free(unit->reads);
+    free(unit->steps);
+    *unit = (struct canary_unit){0};
+}
+
+bool
+canary_unit_is_mixed(const struct canary_unit *unit)
+{
+    return unit->old_steps > unit->prefix_steps;
+}
+
+// ---- what is sent ----
+
+static void
+write_sql(struct writer *writer, const struct canary_unit *unit)
+{
+    bool is_rewritten = false;
+    struct writer sql;
+    writer_init(&sql);
+    for (size_t i = 0; i < unit->read_count; i++) {
+        const struct canary_read *read = &unit->reads[i];
+        is_rewritten = is_rewritten || read->new_sql;
+        writer_bytes(&sql, i == 0 ? "" : ";", i == 0 ? 0 : 1);
+        writer_bytes(&sql, read->new_sql ? read->new_sql : read->sql,
+                     read->new_sql ? strlen(read->new_sql) : read->sql_length);
+    }
+    if (sql.failed) {
+        writer->failed = true;
+    } else if (is_rewritten || unit->read_count == 1) {
+        request_write_query_of(writer, (const char *)sql.bytes, sql.length);
+    } else { // as it is, with the client's own line breaks between: errors tell a position
+        writer_bytes(writer, unit->bytes, unit->length);
+    }
+    writer_fini(&sql);
+}
+
+static void
+write_bind(struct writer *writer, const struct canary_read *read)
+{
+    struct parse_request parse = {.statement = "",
+                                  .sql = read->new_sql ? read->new_sql : read->sql,
+                                  .types = (uint32_t *)(uintptr_t)read->types,
+                                  .type_count = read->is_replaced ? 0 : read->type_count};
+    struct bind_request bind = read->bind;
+    bind.statement = "";
+    request_write_parse(writer, &parse);
+    request_write_bind(writer, &bind);
+}
+
+static void
+write_step(struct writer *writer, const struct canary_unit *unit, const struct canary_step *step)
+{
+    const struct canary_read *read = &unit->reads[step->read];
+    switch (step->kind) {
+    case CANARY_STEP_OLD:
+        break;
+    case CANARY_STEP_BIND:
+        write_bind(writer, read);
+        break;
+    case CANARY_STEP_DESCRIBE:
+    case CANARY_STEP_CLOSE:
+        writer_bytes(writer, step->raw, step->raw_length);
+        break;
+    case CANARY_STEP_EXECUTE:
+        if (!read->has_describe) {
+            request_write_describe(writer, 'P', read->bind.portal);
+        }
+        request_write_execute(writer, read->bind.portal, 0);
+        break;
+    }
 }
 
 bool
@@ -157,18 +490,11 @@ canary_unit_write(const struct canary_unit *unit, uint8_t **messages, size_t *le
     writer_init(&writer);
     request_write_query(&writer, begin_read);
     if (unit->is_simple) {
-        request_write_query_of(&writer, unit->sql, unit->sql_length);
+        write_sql(&writer, unit);
     } else {
-        struct parse_request parse = {.statement = "",
-                                      .sql = unit->sql,
-                                      .types = (uint32_t *)(uintptr_t)unit->types,
-                                      .type_count = unit->type_count};
-        struct bind_request bind = unit->bind;
-        bind.statement = "";
-        request_write_parse(&writer, &parse);
-        request_write_bind(&writer, &bind);
-        request_write_describe(&writer, 'P', "");
-        request_write_execute(&writer, "", 0);
+        for (size_t i = 0; i < unit->step_count; i++) {
+            write_step(&writer, unit, &unit->steps[i]);
+        }
         request_write_sync(&writer);
     }
     request_write_query(&writer, end_read);
@@ -181,23 +507,34 @@ canary_unit_write(const struct canary_unit *unit, uint8_t **messages, size_t *le
 }
 
 bool
+canary_unit_write_old(const struct canary_unit *unit, struct writer *writer)
+{
+    for (size_t i = 0; i < unit->step_count; i++) {
+        if (unit->steps[i].kind == CANARY_STEP_OLD) {
+            writer_bytes(writer, unit->steps[i].raw, unit->steps[i].raw_length);
+        }
+    }
+    return !writer->failed;
+}
+
+bool
 canary_unit_capture(const struct canary_unit *unit, struct capture *capture)
 {
-    if (unit->is_simple || unit->has_describe) {
-        return capture_copy(capture, unit->bytes, unit->length);
+    bool is_fine = true;
+    const uint8_t *from = unit->bytes;
+    for (size_t i = 0; i < unit->step_count && is_fine && !unit->is_simple; i++) {
+        const struct canary_step *step = &unit->steps[i];
+        const struct canary_read *read = &unit->reads[step->read];
+        if (step->kind != CANARY_STEP_EXECUTE || read->has_describe) {
+            continue;
+        }
+        struct writer writer;
+        writer_init(&writer);
+        request_write_describe(&writer, 'P', read->bind.portal);
+        is_fine = !writer.failed && capture_copy(capture, from, (size_t)(step->raw - from)) &&
+                  capture_copy(capture, writer.bytes, writer.length);
+        writer_fini(&writer);
+        from = step->raw;
     }
-    // Behind the Bind, which is the first message after the prefix.
-    struct reader reader =
-        reader_over(unit->bytes + unit->prefix_length, unit->length - unit->prefix_length);
-    struct message bind;
-    struct writer writer;
-    bool is_fine = next_message(&reader, &bind);
-    size_t front = unit->prefix_length + bind.raw_length;
-    writer_init(&writer);
-    request_write_describe(&writer, 'P', "");
-    is_fine = is_fine && !writer.failed && capture_copy(capture, unit->bytes, front) &&
-              capture_copy(capture, writer.bytes, writer.length) &&
-              capture_copy(capture, unit->bytes + front, unit->length - front);
-    writer_fini(&writer);
-    return is_fine;
+    return is_fine && capture_copy(capture, from, (size_t)(unit->bytes + unit->length - from));
 }

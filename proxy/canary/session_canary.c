@@ -5,8 +5,10 @@
 // harmless neither begins an after_write window nor makes the shadow's view of the state stale.
 #include "proxy/canary/session_canary.h"
 #include "compare/sql/shape.h"
+#include "proxy/canary/canary_rewrite.h"
 #include "proxy/report/figures.h"
 #include "proxy/shadow/shapes.h"
+#include <stdlib.h>
 #include <string.h>
 
 static const struct configuration_canary *
@@ -20,9 +22,9 @@ static bool
 stands_alone(const struct session *session)
 {
     return session->phase == SESSION_RELAY && !session->canary &&
-           session_is_between_units(session) && session->pairing.transaction_status == 'I' &&
-           frame_is_between_messages(&session->client_frame) && !session->held.chunk &&
-           !session->is_shutting_down && !session->is_unfed && session->view;
+           session_is_between_units(session) && frame_is_between_messages(&session->client_frame) &&
+           !session->held.chunk && !session->is_shutting_down && !session->is_unfed &&
+           session->view;
 }
 
 static bool
@@ -56,29 +58,29 @@ session_canary_key(const struct session *session, const struct state_snapshot *s
 
 static bool
 is_in_cohort(const struct session *session, const struct state_snapshot *state,
-             const struct canary_unit *unit)
+             const struct canary_read *read)
 {
     const struct configuration_canary *canary = canary_settings(session);
     unsigned percent =
         atomic_load_explicit(&session->database->canary_percent, memory_order_relaxed);
     char key[CANARY_KEY_MAX];
-    session_canary_key(session, state, unit ? unit->sql : NULL, unit ? unit->sql_length : 0, key);
+    session_canary_key(session, state, read ? read->sql : NULL, read ? read->sql_length : 0, key);
     return canary_key_is_in(canary, key, percent);
 }
 
 static struct shape *
-find_shape(const struct session *session, const struct canary_unit *unit,
+find_shape(const struct session *session, const struct canary_read *read,
            const struct state_snapshot *state)
 {
     struct shape_context context = {
-        .types = unit->types,
-        .type_count = unit->type_count,
+        .types = read->types,
+        .type_count = read->type_count,
         .state = state->names_digest ^ session->settings->rewrites->digest,
         .epoch = atomic_load_explicit(&session->database->catalogs_epoch, memory_order_acquire),
     };
     struct shape_key key;
-    return unit->sql_length <= ANALYSIS_MAX_SQL &&
-                   shape_key_of(unit->sql, unit->sql_length, &context, &key)
+    return read->sql_length <= ANALYSIS_MAX_SQL &&
+                   shape_key_of(read->sql, read->sql_length, &context, &key)
                ? shapes_find(session->database->shapes, &key)
                : NULL;
 }
@@ -89,60 +91,216 @@ is_servable(const struct session *session, const struct shape *shape)
     const struct analysis *analysis = shape->analysis;
     struct database *database = session->database;
     return analysis->is_read && analysis->is_harmless && !analysis->has_effects &&
-           analysis->skip == SKIP_NONE && !analysis->is_rewritten &&
-           !atomic_load(&shape->is_unproven) &&
+           analysis->skip == SKIP_NONE && !atomic_load(&shape->is_unproven) &&
            atomic_load(&database->catalogs_wanted) <= atomic_load(&database->catalogs_epoch) &&
            !(canary_settings(session)->quarantine &&
              figures_is_quarantined(database->figures, analysis->fingerprint));
 }
 
 static int16_t
-format_of(const struct canary_unit *unit, size_t column)
+format_of(const struct canary_read *read, size_t column)
 {
-    const struct bind_request *bind = &unit->bind;
-    if (unit->is_simple || bind->result_format_count == 0) {
-        return 0;
-    }
+    const struct bind_request *bind = &read->bind;
     size_t index = bind->result_format_count == 1 ? 0 : column;
     return index < bind->result_format_count ? bind->result_formats[index] : 0;
 }
 
 // What new answered before could be presented as old's; nothing was learnt: it is tried.
 static bool
-can_present(const struct session *session, struct shape *shape, const struct canary_unit *unit,
-            const struct shape_columns *old_columns)
+can_present(const struct session *session, struct shape *shape, const struct canary_read *read,
+            const struct shape_columns *old_columns, bool *as_it_is)
 {
     struct shape_columns *new_columns = shape_columns(session->database->shapes, shape, SIDE_NEW);
     bool can = !new_columns || new_columns->count == old_columns->count;
+    *as_it_is = new_columns != NULL;
     for (size_t i = 0; new_columns && can && i < new_columns->count; i++) {
         struct reply_column column = new_columns->columns[i];
-        column.format = format_of(unit, i);
-        can = canary_column_conversion(&old_columns->columns[i], &column) != CANARY_NO_CONVERSION;
+        column.format = format_of(read, i);
+        enum canary_conversion conversion =
+            canary_column_conversion(&old_columns->columns[i], &column);
+        can = conversion != CANARY_NO_CONVERSION;
+        *as_it_is = *as_it_is && conversion == CANARY_AS_IS;
     }
     shape_columns_unref(&new_columns);
     return can;
 }
 
-// Takes the unit and the state.
-static bool
-try_new(struct session *session, struct chunk *chunk, struct canary_unit *unit, struct shape *shape,
-        uint64_t names_digest)
+// ---- a unit on its way to the decision ----
+
+struct candidate {
+    struct session *session;
+    struct chunk *chunk;
+    struct canary_unit *unit;
+    struct shape **shapes;          // references, one a read
+    struct shape_columns **columns; // old's; references, one a read
+    bool may_stream;
+};
+
+static void
+candidate_fini(struct candidate *candidate)
 {
+    for (size_t i = 0; i < candidate->unit->read_count; i++) {
+        if (candidate->shapes) {
+            shape_unref(&candidate->shapes[i]);
+        }
+        if (candidate->columns) {
+            shape_columns_unref(&candidate->columns[i]);
+        }
+    }
+    free(candidate->shapes);
+    free(candidate->columns);
+}
+
+// False: one of them is not known, or no memory.
+static bool
+find_shapes(struct candidate *candidate, const struct state_snapshot *state)
+{
+    size_t count = candidate->unit->read_count;
+    candidate->shapes = calloc(count, sizeof(struct shape *));
+    candidate->columns = calloc(count, sizeof(struct shape_columns *));
+    bool is_fine = candidate->shapes && candidate->columns;
+    for (size_t i = 0; i < count && is_fine; i++) {
+        candidate->shapes[i] = find_shape(candidate->session, &candidate->unit->reads[i], state);
+        is_fine = candidate->shapes[i] != NULL;
+    }
+    return is_fine;
+}
+
+static bool
+are_harmless(const struct candidate *candidate)
+{
+    bool are = true;
+    for (size_t i = 0; i < candidate->unit->read_count && are; i++) {
+        const struct analysis *analysis = candidate->shapes[i]->analysis;
+        are = analysis->is_harmless && !analysis->has_effects;
+    }
+    return are;
+}
+
+// How it is put to new is learnt when it is mirrored.
+static bool
+put_rewritten(struct session *session, struct shape *shape, struct canary_read *read)
+{
+    if (!shape->analysis->is_rewritten) {
+        return true;
+    }
+    struct shape_rewrite *known = shape_rewrite(session->database->shapes, shape);
+    session->next_is_wanted = session->next_is_wanted || !known;
+    bool is_put = known && canary_rewrite(read, known);
+    shape_rewrite_unref(&known);
+    return is_put;
+}
+
+static bool
+are_servable(const struct candidate *candidate)
+{
+    struct session *session = candidate->session;
+    bool are = true;
+    for (size_t i = 0; i < candidate->unit->read_count && are; i++) {
+        are = is_servable(session, candidate->shapes[i]) &&
+              put_rewritten(session, candidate->shapes[i], &candidate->unit->reads[i]);
+    }
+    return are;
+}
+
+// Without old's columns new's answer can't be presented: they are to be learnt then.
+static bool
+are_presentable(struct candidate *candidate)
+{
+    struct session *session = candidate->session;
+    bool are = true, as_it_is;
+    candidate->may_stream = true;
+    for (size_t i = 0; i < candidate->unit->read_count; i++) {
+        struct shape *shape = candidate->shapes[i];
+        struct shape_columns *columns = shape_columns(session->database->shapes, shape, SIDE_OLD);
+        candidate->columns[i] = columns;
+        session->next_is_wanted = session->next_is_wanted || !columns;
+        are = are && columns &&
+              can_present(session, shape, &candidate->unit->reads[i], columns, &as_it_is);
+        candidate->may_stream = candidate->may_stream && are && as_it_is;
+    }
+    // A single read's own description tells before its rows.
+    candidate->may_stream = candidate->may_stream || candidate->unit->read_count == 1;
+    return are;
+}
+
+// The value that a statement of the replay gives a setting; NULL: none does.
+static const char *
+value_in(const char *replay, const char *name)
+{
+    const char *at = strstr(replay, name);
+    if (!at) {
+        return NULL;
+    }
+    at += strlen(name);
+    at += strspn(at, "\"', ");
+    at += strncmp(at, "TO ", 3) == 0 ? 3 : 0;
+    return at + strspn(at, "'");
+}
+
+// A guess: old is asked for the truth.
+static bool
+defaults_to_read_only(const struct session *session)
+{
+    struct state_snapshot *state = session_view_latest(session->view);
+    const char *set =
+        state && state->replay ? value_in(state->replay, "default_transaction_read_only") : NULL;
+    bool does =
+        set ? !strchr("f0n", *set) && strncmp(set, "off", 3) != 0 : session->defaults_to_read_only;
+    state_snapshot_unref(&state);
+    return does;
+}
+
+static bool
+may_be_read_only(const struct session *session, const struct canary_unit *unit)
+{
+    const struct canary_modes *modes = &unit->modes;
+    if (modes->read_write || modes->keeps_snapshot) {
+        return false;
+    }
+    bool begins = unit->has_begin || unit->kind == CANARY_UNIT_BEGIN;
+    return modes->read_only || session->transaction.may_be_read_only ||
+           (begins && defaults_to_read_only(session));
+}
+
+// Portals outlive the unit in a transaction: only those that nobody asks for again are new's.
+static bool
+may_serve_here(const struct session *session, const struct canary_unit *unit)
+{
+    bool is_alone = session->pairing.transaction_status == 'I' && !unit->has_begin;
+    return (is_alone || !unit->has_named_portal) &&
+           session_transaction_may_serve(session, unit->has_begin, may_be_read_only(session, unit));
+}
+
+// Each by its own key: a comment may be another one.
+static bool
+have_key_writes(const struct candidate *candidate, const struct state_snapshot *state, uint64_t now)
+{
+    bool have = true;
+    for (size_t i = 0; i < candidate->unit->read_count && have; i++) {
+        const struct canary_read *read = &candidate->unit->reads[i];
+        have = session_canary_has_key_writes(candidate->session, state, read->sql, read->sql_length,
+                                             now);
+    }
+    return have;
+}
+
+static bool
+try_new(struct candidate *candidate, uint64_t names_digest)
+{
+    struct session *session = candidate->session;
     uint64_t now = uv_hrtime();
-    if (!is_servable(session, shape) || !session_canary_has_own_writes(session, now)) {
+    if (!may_serve_here(session, candidate->unit) || !are_servable(candidate) ||
+        !session_canary_has_own_writes(session, now)) {
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
-    // The shape was proven for these names; the state may have moved since it was looked up.
-    bool is_same = state && state->names_digest == names_digest &&
-                   session_canary_has_key_writes(session, state, unit->sql, unit->sql_length, now);
-    struct shape_columns *columns =
-        is_same ? shape_columns(session->database->shapes, shape, SIDE_OLD) : NULL;
-    session->next_is_wanted = is_same && !columns; // without them new's answer can't be presented
-    bool is_begun = columns && can_present(session, shape, unit, columns) &&
+    // The shapes were proven for these names; the state may have moved since they were looked up.
+    bool is_begun = state && state->names_digest == names_digest &&
+                    have_key_writes(candidate, state, now) && are_presentable(candidate) &&
                     session_canary_may_try(session->database, now) &&
-                    session_canary_begin(session, chunk, unit, &columns, &state);
-    shape_columns_unref(&columns);
+                    session_canary_begin(session, candidate->chunk, candidate->unit,
+                                         candidate->columns, candidate->may_stream, &state);
     state_snapshot_unref(&state);
     return is_begun;
 }
@@ -151,19 +309,40 @@ static bool
 route(struct session *session, struct chunk *chunk, struct canary_unit *unit,
       struct state_snapshot *state)
 {
-    if (canary_settings(session)->key >= COHORT_PARAMETER && !is_in_cohort(session, state, unit)) {
+    if (canary_settings(session)->key >= COHORT_PARAMETER &&
+        !is_in_cohort(session, state, &unit->reads[0])) {
         return false;
     }
-    struct shape *shape = find_shape(session, unit, state);
-    if (!shape) {
-        return false;
+    struct candidate candidate = {.session = session, .chunk = chunk, .unit = unit};
+    bool is_taken = false;
+    if (find_shapes(&candidate, state)) {
+        // For the unit that begins now, if old is to serve it; not for the one behind a canary read.
+        bool are = are_harmless(&candidate);
+        is_taken = try_new(&candidate, state->names_digest);
+        session->next_is_harmless = !is_taken && are;
     }
-    bool is_taken = try_new(session, chunk, unit, shape, state->names_digest);
-    // For the unit that begins now, if old is to serve it; not for the one behind a canary read.
-    session->next_is_harmless =
-        !is_taken && shape->analysis->is_harmless && !shape->analysis->has_effects;
-    shape_unref(&shape);
+    candidate_fini(&candidate);
     return is_taken;
+}
+
+// What the unit is, for whom old serves it.
+static void
+note(struct session *session, const struct canary_unit *unit)
+{
+    static const enum unit_move moves[] = {
+        [CANARY_UNIT_OTHER] = UNIT_MOVES_NOTHING,
+        [CANARY_UNIT_READS] = UNIT_MOVES_NOTHING,
+        [CANARY_UNIT_STATEMENTS] = UNIT_MOVES_NOTHING,
+        [CANARY_UNIT_BEGIN] = UNIT_BEGINS,
+        [CANARY_UNIT_SET] = UNIT_SETS,
+        [CANARY_UNIT_END] = UNIT_ENDS,
+    };
+    session->next_move = unit->has_begin ? UNIT_BEGINS : moves[unit->kind];
+    session->next_may_be_read_only = may_be_read_only(session, unit);
+    // An end is, if all was that it ends.
+    session->next_is_harmless = session->next_is_harmless || unit->kind == CANARY_UNIT_BEGIN ||
+                                unit->kind == CANARY_UNIT_SET ||
+                                unit->kind == CANARY_UNIT_STATEMENTS;
 }
 
 bool
@@ -178,14 +357,20 @@ session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
     // Keys that are the session's own need neither its state nor the statement.
     if (entry->identity == IDENTITY_SERVICE ||
         (entry->canary.key < COHORT_PARAMETER && !is_in_cohort(session, NULL, NULL)) ||
-        session_must_hold(session) ||
-        !canary_unit_read(&unit, chunk->bytes + offset, length, &session->statements)) {
+        session_must_hold(session)) {
         return false;
     }
-    struct state_snapshot *state = session_view_latest(session->view);
-    bool is_taken = state && route(session, chunk, &unit, state);
-    state_snapshot_unref(&state);
+    bool is_taken = false;
+    if (canary_unit_read(&unit, chunk->bytes + offset, length, &session->statements) ==
+        CANARY_UNIT_READS) {
+        struct state_snapshot *state = session_view_latest(session->view);
+        is_taken = state && route(session, chunk, &unit, state);
+        state_snapshot_unref(&state);
+    }
     if (!is_taken) {
+        if (unit.kind != CANARY_UNIT_OTHER) {
+            note(session, &unit);
+        }
         canary_unit_fini(&unit);
     }
     return is_taken;

@@ -15,21 +15,22 @@ session_canary_answer_cancel(struct canary *canary)
         &(struct reply_error_text){.severity = "ERROR",
                                    .sqlstate = "57014",
                                    .message = "canceling statement due to user request"});
-    reply_write_ready(&error, 'I');
     struct canary_answer *answer = &canary->answer;
     capture_fini(&answer->record);
-    answer->is_record_cut =
-        error.failed || !capture_copy(&answer->record, error.bytes, error.length);
+    answer->is_record_cut = error.failed;
+    canary_answer_record(answer, error.bytes, error.failed ? 0 : error.length);
+    answer->has_error = true;
+    answer->progress = CANARY_COMPLETE;
     session_to_client(session, error.bytes, error.failed ? 0 : error.length);
     writer_fini(&error);
-    session_canary_finish(canary, UNIT_ROUTE_NEW);
+    session_canary_end(canary);
 }
 
 bool
 session_canary_cancel(struct session *session)
 {
     struct canary *canary = session->canary;
-    if (!canary || canary->phase == CANARY_ASKING_OLD || canary->phase == CANARY_DRAINING) {
+    if (!canary || (session_canary_hears_old(session) && canary->phase != CANARY_HEDGED)) {
         return canary != NULL;
     }
     if (canary->phase == CANARY_RELEASED) { // rows are on their way: new says where they end

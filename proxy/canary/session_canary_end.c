@@ -29,17 +29,52 @@ struct unit *
 session_canary_unit(struct canary *canary, enum unit_route route)
 {
     struct session *session = canary->session;
-    struct unit *unit = unit_new(session->id, ++session->sequence, 'I', canary->begun);
+    struct unit *unit =
+        unit_new(session->id, ++session->sequence, canary->status_before, canary->begun);
     if (!unit) {
         return NULL; // the shadow sees the gap
     }
     unit->route = route;
     unit->answered = canary->answered;
     unit->ended = uv_hrtime();
-    unit->status_after = 'I';
-    unit->has_statements = canary->unit.prefix_count > 0;
+    unit->status_after = session->pairing.transaction_status;
+    unit->has_statements = canary->unit.has_statements;
     unit->is_harmless = true;
+    if (canary->unit.has_begin && canary->status_before == 'I') {
+        unit->move = UNIT_BEGINS;
+        unit->may_be_read_only = true; // else it would not be here
+    }
     return unit;
+}
+
+void
+session_canary_settle(struct canary *canary, struct unit *unit)
+{
+    struct session *session = canary->session;
+    session_unit_settle(session, unit);
+    if (canary->asks_transaction && canary->question_rows > 0) {
+        session->transaction.is_asked = true;
+        session->transaction.is_servable = canary->is_read_only && canary->is_read_committed;
+    }
+}
+
+void
+session_canary_record(struct canary *canary, struct unit *unit)
+{
+    struct capture *record = &canary->answer.record;
+    unit->is_request_cut = !canary_unit_capture(&canary->unit, &unit->request);
+    unit->is_reply_cut =
+        canary->answer.is_record_cut ||
+        !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_end);
+    for (size_t i = 0; i < record->count && !unit->is_reply_cut; i++) {
+        const struct slice *slice = &record->slices[i];
+        unit->is_reply_cut =
+            !capture_append(&unit->reply, slice->chunk, slice->offset, slice->length);
+    }
+    if (unit->is_reply_cut) {
+        capture_fini(&unit->reply);
+        unit->dropped = DROP_MEMORY;
+    }
 }
 
 void
@@ -48,21 +83,8 @@ session_canary_finish(struct canary *canary, enum unit_route route)
     struct session *session = canary->session;
     struct unit *unit = session_canary_unit(canary, route);
     if (unit) {
-        struct capture *record = &canary->answer.record;
-        unit->is_request_cut = !canary_unit_capture(&canary->unit, &unit->request);
-        unit->is_reply_cut =
-            canary->answer.is_record_cut ||
-            !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_reply.length);
-        for (size_t i = 0; i < record->count && !unit->is_reply_cut; i++) {
-            const struct slice *slice = &record->slices[i];
-            unit->is_reply_cut =
-                !capture_append(&unit->reply, slice->chunk, slice->offset, slice->length);
-        }
-        if (unit->is_reply_cut) {
-            capture_fini(&unit->reply);
-            unit->dropped = DROP_MEMORY;
-        }
-        session_unit_settle(session, unit);
+        session_canary_record(canary, unit);
+        session_canary_settle(canary, unit);
     }
     struct held rest = canary->old_rest;
     canary->old_rest.chunk = NULL;

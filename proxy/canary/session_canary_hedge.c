@@ -7,7 +7,7 @@
 // Old gets the unit whole, with a Flush behind its Parse and Close, so that they are answered at once: new's answer
 // needs old's agreement to them. Old has won as soon as it says more than that; from there on it is a relayed unit
 // that was sent already. New's job may then still end by itself until its patience is over, so that its session is
-// kept. When new wins, old is asked to cancel, and what it says of the unit reaches nobody; the client's next request
+// kept. Only units outside of transactions are hedged whose reads stand behind all that is old's. When new wins, old is asked to cancel, and what it says of the unit reaches nobody; the client's next request
 // waits until both the answer's end and the cancel's are seen, so that the cancel can't hit it: for the cancel's a
 // second at most after the answer of new.
 #include "proxy/canary/session_canary.h"
@@ -26,6 +26,11 @@ session_canary_hedge(struct canary *canary)
     if (session->old_frame.is_inside || session_must_hold(session)) {
         return; // at the next tick, perhaps
     }
+    if (canary->status_before != 'I' || unit->has_begin || canary_unit_is_mixed(unit)) {
+        canary->hedge_at = UINT64_MAX;
+        return;
+    }
+    session->old_asked_at = uv_hrtime();
     canary->phase = CANARY_HEDGED;
     canary->hedged_at = uv_hrtime();
     if (unit->prefix_length > 0) {
@@ -71,7 +76,7 @@ let_go_on(struct canary *canary)
 }
 
 void
-session_canary_leave_to_old(struct canary *canary, enum fallback_reason reason, bool with_message)
+session_canary_old_wins(struct canary *canary, enum fallback_reason reason, bool with_message)
 {
     struct session *session = canary->session;
     with_message = with_message || (session->old_frame.is_inside && !canary->old_is_passing);
@@ -136,10 +141,10 @@ session_canary_settle_hedge(struct canary *canary)
         return true;
     }
     if (canary->is_lost) {
-        session_canary_leave_to_old(canary, canary->lost_for, false);
+        session_canary_old_wins(canary, canary->lost_for, false);
         return false;
     }
-    if (canary->prefix_answers < canary->unit.prefix_count) {
+    if (canary->old_answered < canary->unit.prefix_steps) {
         return true;
     }
     if (canary->is_cancelled) {

@@ -1,6 +1,6 @@
-// Serving a read by new. The job's bytes go through the answer, which holds them back; when the answer is
-// complete, or more than canary.hold came, it is released, after old has agreed to a Parse or Close in
-// front. Until then old can take over at any moment, and the client sees nothing of it.
+// Serving reads by new. The job's bytes go through the answer, which holds them back; when the answer is
+// complete, or more than canary.hold came, it is released, after old has said what it is asked (session_canary_ask.c).
+// Until then old can take over at any moment, and the client sees nothing of it.
 //
 // The client is not read from meanwhile, so nothing can overtake the read; what old says on its own (a
 // notification) passes before the release, which waits for its end, and waits behind it while rows are streaming.
@@ -124,33 +124,55 @@ session_canary_deliver(struct canary *canary)
     session_canary_say_prefix(canary);
     flush(canary);
     if (canary->answer.progress == CANARY_COMPLETE) {
-        session_canary_finish(canary, UNIT_ROUTE_NEW);
+        session_canary_end(canary);
     } else {
         session_old_pause(session, PAUSE_CANARY);
     }
 }
 
+// Not before all is known that could still speak against it.
+static bool
+must_be_complete(const struct canary *canary)
+{
+    const struct canary_unit *unit = &canary->unit;
+    return !canary->may_stream || (canary_unit_is_mixed(unit) && !unit->old_can_begin_again);
+}
+
 void
 session_canary_release(struct canary *canary)
 {
+    bool must_wait = canary->answer.progress != CANARY_COMPLETE && must_be_complete(canary);
     session_canary_stop_waiting(canary);
-    canary->is_ready = true;
-    if (canary->phase == CANARY_HEDGED) {
+    if (canary->phase == CANARY_HEDGED && must_wait) {
+        session_canary_fall_back(canary, FALLBACK_UNFIT);
+    } else if (canary->phase == CANARY_HEDGED) {
+        canary->is_ready = true;
         session_canary_settle_hedge(canary);
-        return;
-    }
-    if (canary->session->old_frame.is_inside) {
+    } else if (canary->session->old_frame.is_inside) {
         canary->phase = CANARY_IN_MESSAGE;
+    } else if (must_wait) {
+        session_canary_fall_back(canary, FALLBACK_UNFIT);
+    } else if (canary->phase == CANARY_ASKING_OLD || !session_canary_ask(canary)) {
+        session_canary_deliver(canary);
+    }
+}
+
+void
+session_canary_end(struct canary *canary)
+{
+    struct session *session = canary->session;
+    char status = session->pairing.transaction_status;
+    if (canary->answer.has_error && status == 'T' && canary->phase != CANARY_ABORTING_OLD) {
+        session_canary_abort_old(canary);
         return;
     }
-    if (canary->unit.prefix_length > 0 && canary->phase != CANARY_ASKING_OLD) {
-        static const uint8_t sync[] = {MESSAGE_CLIENT_SYNC, 0, 0, 0, 4};
-        canary->phase = CANARY_ASKING_OLD;
-        session_to_old(canary->session, canary->unit.bytes, canary->unit.prefix_length);
-        session_to_old(canary->session, sync, sizeof(sync));
-        return;
-    }
-    session_canary_deliver(canary);
+    struct writer ready;
+    writer_init(&ready);
+    reply_write_ready(&ready, status);
+    canary_answer_record(&canary->answer, ready.bytes, ready.failed ? 0 : ready.length);
+    session_to_client(session, ready.bytes, ready.failed ? 0 : ready.length);
+    writer_fini(&ready);
+    session_canary_finish(canary, UNIT_ROUTE_NEW);
 }
 
 // New failed in the middle of an answer of which the client has a part.
@@ -169,11 +191,12 @@ break_off(struct canary *canary)
                           .sqlstate = "40001",
                           .message = "the connection to the new server was lost during the answer",
                           .hint = "The read can be tried again."});
-    reply_write_ready(&canary->answer.out, 'I');
     canary->answer.is_record_cut = true;
+    canary->answer.has_error = true;
+    canary->answer.progress = CANARY_COMPLETE; // what else comes is nobody's
     capture_fini(&canary->answer.record);
     flush(canary);
-    session_canary_finish(canary, UNIT_ROUTE_NEW);
+    session_canary_end(canary);
 }
 
 // ---- the job ----
@@ -233,7 +256,7 @@ consider(struct canary *canary)
     if (canary->phase == CANARY_RELEASED) {
         flush(canary);
         if (answer->progress == CANARY_COMPLETE) {
-            session_canary_finish(canary, UNIT_ROUTE_NEW);
+            session_canary_end(canary);
         } else if (answer->progress != CANARY_COMING || is_over_large) {
             break_off(canary);
         }
@@ -252,6 +275,7 @@ static bool
 waits_for_old(const struct canary *canary)
 {
     return canary->phase == CANARY_ASKING_OLD || canary->phase == CANARY_IN_MESSAGE ||
+           canary->phase == CANARY_ABORTING_OLD ||
            (canary->phase == CANARY_HEDGED && canary->is_ready);
 }
 
@@ -295,7 +319,7 @@ session_canary_free(struct canary **canary)
     struct canary *gone = *canary;
     *canary = NULL;
     assert(!gone->job && !gone->is_waiting);
-    canary_answer_fini(&gone->answer);
+    canary_answer_fini(&gone->answer); // looks into the unit
     canary_unit_fini(&gone->unit);
     writer_fini(&gone->old_message);
     writer_fini(&gone->prefix_reply);
@@ -323,7 +347,7 @@ make_job(struct canary *canary, struct state_snapshot **state)
     job->side = SIDE_NEW;
     job->state = *state;
     *state = NULL;
-    job->units = 3;
+    job->units = CANARY_UNITS;
     job->max_reply = SIZE_MAX;
     // Patience ends it before the release; after it, this ends a new that freezes.
     job->timeout = RELEASED_TIMEOUTS * entry->shadow.timeout;
@@ -336,7 +360,8 @@ make_job(struct canary *canary, struct state_snapshot **state)
 
 bool
 session_canary_begin(struct session *session, struct chunk *chunk, struct canary_unit *unit,
-                     struct shape_columns **old_columns, struct state_snapshot **state)
+                     struct shape_columns **old_columns, bool may_stream,
+                     struct state_snapshot **state)
 {
     const struct configuration_database *entry = session->settings->entry;
     struct own_pool *pool = worker_pool(session->worker);
@@ -350,14 +375,17 @@ session_canary_begin(struct session *session, struct chunk *chunk, struct canary
     canary->unit = *unit;
     writer_init(&canary->old_message);
     writer_init(&canary->prefix_reply);
-    if (!make_job(canary, state)) {
+    if (!make_job(canary, state) || !canary_answer_init(&canary->answer, &canary->unit, old_columns,
+                                                        entry->shadow.max_result)) {
+        own_job_free(&canary->job);
+        canary_answer_fini(&canary->answer);
         canary->unit = (struct canary_unit){0}; // stays the caller's
         session_canary_free(&canary);
         return false;
     }
     canary->chunk = chunk_ref(chunk);
-    canary_answer_init(&canary->answer, old_columns, unit->is_simple, unit->has_describe,
-                       entry->shadow.max_result);
+    canary->may_stream = may_stream;
+    canary->status_before = session->pairing.transaction_status;
     canary->begun = uv_hrtime();
     canary->deadline = canary->begun + entry->canary.patience;
     canary->hedge_at = entry->canary.hedge > 0 ? canary->begun + entry->canary.hedge : UINT64_MAX;

@@ -144,6 +144,9 @@ begin(struct session *session)
 bool
 session_facts_report(struct session *session, const char *name, const char *value)
 {
+    if (strcmp(name, "default_transaction_read_only") == 0) {
+        session->defaults_to_read_only = strcmp(value, "on") == 0;
+    }
     return (session->facts || begin(session)) && add(session, name, value);
 }
 

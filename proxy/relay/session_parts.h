@@ -13,6 +13,7 @@
 //   session_reply.c    bytes from old to the client
 //   session_pass.c     what both directions do alike
 //   session_canary*.c  reads that new serves, and what the session wrote
+//   session_transaction.c  the transaction block that is open, for those
 //   session_statements.c  prepared statements, for those
 //   session_units.c    units: filled from the bytes that pass, given to the shadow
 //   session_hold.c     bytes of the client that wait: PAUSE, and the end of the login
@@ -66,6 +67,14 @@ struct secret;
 struct held {            // bytes of the client's that wait
     struct chunk *chunk; // a reference, NULL: none
     size_t offset, length;
+};
+
+// The transaction block that is open, as far as canary reads have to know it (session_transaction.c).
+struct session_transaction {
+    bool is_clean;         // a command alone began it, and all units since are known to be harmless
+    bool may_be_read_only; // its commands or the session's default say so; whether it is, old knows
+    bool is_asked;         // and has told:
+    bool is_servable;      // READ ONLY, and READ COMMITTED
 };
 
 struct session {
@@ -154,6 +163,11 @@ struct session {
     } written_keys;  // by the transaction that is open, for canary.after_write_scope: key
     enum unit_route next_route; // of the unit that begins next
     bool next_is_harmless;
+    enum unit_move next_move;
+    bool next_may_be_read_only;
+    struct session_transaction transaction;
+    bool defaults_to_read_only; // as old reported default_transaction_read_only at the login
+    uint64_t old_asked_at;      // uv_hrtime: when old was sent something last
     bool
         next_is_wanted; // it is mirrored whatever shadow.percent says: old's columns are to be learnt
     struct registry_client registered;
@@ -245,6 +259,11 @@ void session_unit_stray(struct session *session, const uint8_t *bytes, size_t le
 void session_units_lose(struct session *session); // those that will not be answered
 void session_renew_settings(struct session *session);
 void session_statements_follow(struct session *session, const struct unit *unit);
+// The unit has ended: what it means for the transaction block. May find that it is harmless.
+void session_transaction_follow(struct session *session, struct unit *unit);
+// May reads in the block that is open, or that a unit with a BEGIN of such modes begins, go to new, as far as is known?
+bool session_transaction_may_serve(const struct session *session, bool begins,
+                                   bool may_be_read_only);
 bool session_is_between_units(const struct session *session);
 
 // May the next unit begin? Holds the bytes if not.

@@ -207,6 +207,7 @@ session_relay_to_old(struct session *session, struct chunk *chunk, size_t offset
         return;
     }
     capture(&pass, to);
+    session->old_asked_at = pass.now;
     if (!pass_forward(&pass, session->old, to)) {
         session_client_pause(session, PAUSE_OTHER_IS_FULL);
     }

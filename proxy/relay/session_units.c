@@ -45,8 +45,11 @@ session_unit_begin(struct session *session, uint64_t now)
     unit->is_unsampled = !session->next_is_wanted && !is_sampled(session);
     unit->route = session->next_route;
     unit->is_harmless = session->next_is_harmless;
+    unit->move = session->next_move;
+    unit->may_be_read_only = session->next_may_be_read_only;
     session->next_route = UNIT_ROUTE_OLD;
     session->next_is_harmless = false;
+    session->next_move = UNIT_MOVES_NOTHING;
     session->next_is_wanted = false;
     if (session->last_unit) {
         session->last_unit->next = unit;
@@ -255,6 +258,7 @@ session_unit_settle(struct session *session, struct unit *unit)
                                   : CLIENT_IDLE,
                               memory_order_relaxed);
     }
+    session_transaction_follow(session, unit);
     if (!unit->is_harmless) {
         if (unit->request.length > 0 || unit->is_request_cut) {
             session_canary_note_write(session, unit);

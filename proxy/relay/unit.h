@@ -10,6 +10,9 @@
 
 enum unit_route { UNIT_ROUTE_OLD, UNIT_ROUTE_NEW, UNIT_ROUTE_FALLBACK };
 
+// What a unit does to the transaction block; the worker's.
+enum unit_move { UNIT_MOVES_NOTHING, UNIT_BEGINS, UNIT_SETS, UNIT_ENDS };
+
 struct unit {
     struct unit *next;
     uint64_t session;
@@ -22,11 +25,13 @@ struct unit {
     bool is_copy;                     // COPY data passed: its bytes are not captured
     bool is_request_cut;              // over shadow.max_request: `request` holds what came before
     bool is_reply_cut;                // over shadow.max_result, or stripped: `reply` is empty
-    bool is_unsampled;        // not in shadow.percent: `reply` is without its DataRows, reads are
-                              // SKIP_SAMPLED_OUT; the worker throws the dice, the shadow doesn't
-    bool is_lost;             // the session ended (or old did) before the answer was complete
-    bool has_statements;      // the worker's: a named Parse or a Close passed
-    bool is_harmless;         // the worker's: known to write nothing and to leave no state behind
+    bool is_unsampled;     // not in shadow.percent: `reply` is without its DataRows, reads are
+                           // SKIP_SAMPLED_OUT; the worker throws the dice, the shadow doesn't
+    bool is_lost;          // the session ended (or old did) before the answer was complete
+    bool has_statements;   // the worker's: a named Parse or a Close passed
+    bool is_harmless;      // the worker's: known to write nothing and to leave no state behind
+    enum unit_move move;   // the worker's: a command of the transaction's is all that is not a read
+    bool may_be_read_only; // the worker's: of the transaction that it begins or sets
     enum drop_reason dropped; // stripped of its reply: its reads are dropped with this reason
     struct capture request;   // whole messages from the client
     struct capture reply;     // whole messages from the served side, as the client got them

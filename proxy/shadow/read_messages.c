@@ -194,6 +194,9 @@ write_for_new(struct read *read, const struct read_facts *facts, const char *enc
     struct put put = *as_it_is;
     char *prepare = NULL;
     put.is_whole = rewritten.is_whole;
+    if (!facts->executed)
+        shape_learn_rewrite(read->mirror->at->database->shapes, read->shape, subject.sql,
+                            subject.length, rewritten.sql, rewritten.is_whole);
     if (facts->executed)
         put.prepare = prepare = prepare_again(facts->prepare, rewritten.sql, put.is_whole);
     else

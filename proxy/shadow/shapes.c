@@ -47,6 +47,18 @@ shape_columns_unref(struct shape_columns **columns)
 }
 
 void
+shape_rewrite_unref(struct shape_rewrite **rewrite)
+{
+    struct shape_rewrite *gone = *rewrite;
+    *rewrite = NULL;
+    if (!gone || atomic_fetch_sub(&gone->references, 1) != 1)
+        return;
+    free(gone->sql);
+    free(gone->new_sql);
+    free(gone);
+}
+
+void
 shape_unref(struct shape **shape)
 {
     struct shape *gone = *shape;
@@ -56,6 +68,7 @@ shape_unref(struct shape **shape)
     analysis_unref(&gone->analysis);
     shape_columns_unref(&gone->columns[SIDE_OLD]);
     shape_columns_unref(&gone->columns[SIDE_NEW]);
+    shape_rewrite_unref(&gone->rewrite);
     free(gone);
 }
 
@@ -212,4 +225,42 @@ shape_learn(struct shapes *shapes, struct shape *shape, enum side side,
     shape->columns[side] = fresh;
     pthread_rwlock_unlock(&shapes->lock);
     shape_columns_unref(&gone);
+}
+
+struct shape_rewrite *
+shape_rewrite(struct shapes *shapes, struct shape *shape)
+{
+    pthread_rwlock_rdlock(&shapes->lock);
+    struct shape_rewrite *rewrite = shape->rewrite;
+    if (rewrite)
+        atomic_fetch_add(&rewrite->references, 1);
+    pthread_rwlock_unlock(&shapes->lock);
+    return rewrite;
+}
+
+void
+shape_learn_rewrite(struct shapes *shapes, struct shape *shape, const char *sql, size_t length,
+                    const char *new_sql, bool is_whole)
+{
+    struct shape_rewrite *known = shape_rewrite(shapes, shape);
+    bool is_known = known && strlen(known->sql) == length && memcmp(known->sql, sql, length) == 0;
+    shape_rewrite_unref(&known);
+    if (is_known)
+        return;
+    struct shape_rewrite *fresh = calloc(1, sizeof(*fresh));
+    if (!fresh)
+        return;
+    atomic_init(&fresh->references, 1);
+    fresh->sql = strndup(sql, length);
+    fresh->new_sql = strdup(new_sql);
+    fresh->is_whole = is_whole;
+    if (!fresh->sql || !fresh->new_sql) {
+        shape_rewrite_unref(&fresh);
+        return;
+    }
+    pthread_rwlock_wrlock(&shapes->lock);
+    struct shape_rewrite *gone = shape->rewrite;
+    shape->rewrite = fresh;
+    pthread_rwlock_unlock(&shapes->lock);
+    shape_rewrite_unref(&gone);
 }

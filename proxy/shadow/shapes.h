@@ -23,8 +23,14 @@ struct shape {
         size_t count;
         struct reply_column *columns; // with their names; owned
     } * columns[2];                   // by enum side
-    atomic_uint noise_begun;          // samples of its noise (noise.h)
-    atomic_bool is_unproven;          // new said 25006 or the like: never mirror it again
+    // How new was last sent it, where it is rewritten; NULL until it was. Behind the table's lock.
+    struct shape_rewrite {
+        atomic_uint references;
+        char *sql, *new_sql; // owned; UTF-8
+        bool is_whole;       // replaced by a `to`
+    } * rewrite;
+    atomic_uint noise_begun; // samples of its noise (noise.h)
+    atomic_bool is_unproven; // new said 25006 or the like: never mirror it again
 };
 
 struct shapes *shapes_new(void);
@@ -40,5 +46,10 @@ void shape_learn(struct shapes *shapes, struct shape *shape, enum side side,
 struct shape_columns *shape_columns(struct shapes *shapes, struct shape *shape,
                                     enum side side); // a reference or NULL
 void shape_columns_unref(struct shape_columns **columns);
+void shape_learn_rewrite(struct shapes *shapes, struct shape *shape, const char *sql, size_t length,
+                         const char *new_sql, bool is_whole);
+struct shape_rewrite *shape_rewrite(struct shapes *shapes,
+                                    struct shape *shape); // a reference or NULL
+void shape_rewrite_unref(struct shape_rewrite **rewrite);
 
 #endif

@@ -4,6 +4,7 @@
 #include "protocol/reader.h"
 #include "proxy/canary/canary_columns.h"
 #include "proxy/canary/canary_key.h"
+#include "proxy/canary/canary_rewrite.h"
 #include "proxy/canary/canary_unit.h"
 #include <criterion/criterion.h>
 #include <string.h>
@@ -19,29 +20,27 @@ takes(struct writer *writer, void *const *statements)
 {
     struct canary_unit unit;
     cr_assert_not(writer->failed);
-    bool is_taken = canary_unit_read(&unit, writer->bytes, writer->length, statements);
+    bool is_taken =
+        canary_unit_read(&unit, writer->bytes, writer->length, statements) == CANARY_UNIT_READS;
     if (is_taken) {
         uint8_t *messages;
         size_t length;
         cr_assert(canary_unit_write(&unit, &messages, &length));
         free(messages);
-        canary_unit_fini(&unit);
     }
+    canary_unit_fini(&unit);
     return is_taken;
 }
 
-Test(canary, takes_one_statement_alone)
+Test(canary, takes_statements_that_are_no_commands)
 {
     static const struct {
         const char *sql;
         bool is_taken;
     } cases[] = {
-        {"select 1", true},
-        {"select 1;", true},
-        {" /* c */ select 1 ; ; ", true},
-        {"select 1; select 2", false},
-        {"", false},
-        {"select 'unterminated", false},
+        {"select 1", true},           {"select 1;", true}, {" /* c */ select 1 ; ; ", true},
+        {"select 1; select 2", true}, {"begin", false},    {"begin; select 1", false},
+        {"select 1; commit", false},  {"", false},         {"select 'unterminated", false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct writer writer;
@@ -93,8 +92,8 @@ Test(canary, takes_one_execution_of_a_known_statement)
         {NULL, "known", "", 23, 0, false, true, true, 1},
         {NULL, "unknown", "", 23, 0, false, true, false, 1},
         {NULL, "", "", 23, 0, false, true, false, 1},
-        {"named", "known", "", 23, 0, false, true, false, 1},
-        {"", "", "portal", 23, 0, false, true, false, 1},
+        {"named", "known", "", 23, 0, false, true, true, 1},
+        {"", "", "portal", 23, 0, false, true, true, 1},
         {"", "", "", 23, 5, false, true, false, 1},
         {"", "", "", 23, 0, false, true, false, 2},
         {"", "", "", 23, 0, false, false, false, 1},
@@ -125,7 +124,8 @@ Test(canary, the_shadow_sees_the_describe_that_was_added)
     char types[8] = "";
     writer_init(&writer);
     write_unit(&writer, &shape);
-    cr_assert(canary_unit_read(&unit, writer.bytes, writer.length, &(void *){NULL}));
+    cr_assert_eq(canary_unit_read(&unit, writer.bytes, writer.length, &(void *){NULL}),
+                 CANARY_UNIT_READS);
     capture_init(&capture);
     cr_assert(canary_unit_capture(&unit, &capture));
     capture_cursor_init(&cursor, &capture);
@@ -137,6 +137,41 @@ Test(canary, the_shadow_sees_the_describe_that_was_added)
     capture_fini(&capture);
     canary_unit_fini(&unit);
     writer_fini(&writer);
+}
+
+Test(canary, a_read_is_rewritten_as_another_of_its_shape_was)
+{
+    static char sql[] = "select a from t where b = 'x' and c > 1 /* one */",
+                new_sql[] =
+                    "select a from (select q as a from v) t where b = 'x' and c > 1 /* one */",
+                turned[] = "select a from v where c > 1 and b = 'x'",
+                foreign[] = "select \"\xc3\xa9\" 'x' 1";
+    static const struct {
+        char *new_sql;
+        bool is_whole;
+        const char *sql, *expected; // NULL: left to old
+    } cases[] = {
+        {new_sql, false, sql, new_sql},
+        {new_sql, true, sql, new_sql},
+        {new_sql, false, "select a from t where b = 'it''s' and c > 2.5 /* two */",
+         "select a from (select q as a from v) t where b = 'it''s' and c > 2.5 /* one */"},
+        {new_sql, true, "select a from t where b = 'y' and c > 1", NULL},
+        {new_sql, false, "select a from t where b = 'x' and d > 1", NULL},
+        {new_sql, false, "select a from t where b = 'x' and c > 'x'", NULL},
+        {new_sql, false, "select a from t where b = 'x'", NULL},
+        {turned, false, sql, turned},
+        {turned, false, "select a from t where b = 'y' and c > 2", NULL},
+        {foreign, false, sql, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct shape_rewrite known = {
+            .sql = sql, .new_sql = cases[i].new_sql, .is_whole = cases[i].is_whole};
+        struct canary_read read = {.sql = cases[i].sql, .sql_length = strlen(cases[i].sql)};
+        cr_assert_eq(canary_rewrite(&read, &known), cases[i].expected != NULL, "case %zu", i);
+        cr_assert(!read.new_sql || strcmp(read.new_sql, cases[i].expected) == 0, "case %zu: %s", i,
+                  read.new_sql);
+        free(read.new_sql);
+    }
 }
 
 Test(canary, columns_are_olds_or_wider)
