@@ -15,7 +15,7 @@ enum order_kind {
 
 enum open_kind {   // what a statement leaves open of the values in one output column
     OPEN_NOTHING,  // determined: checked in full
-    OPEN_ROUNDING, // a sum of floats in any order: checked within a wide tolerance
+    OPEN_ROUNDING, // a sum of floats in any order: checked but for what rounding can explain
     OPEN_SEQUENCE, // an aggregate's elements or pieces in any order: checked as a bag of them
     OPEN_VALUE,    // all of it
 };
@@ -28,7 +28,11 @@ struct determinacy {
     // can't be seen. Owned by the analysis.
     uint16_t *keys;
     size_t key_count;
-    bool is_total;            // the keys hold a unique key: no ties
+    bool is_total; // the keys hold a unique key: no ties
+    // Output columns whose values together name a row: a table's key, what is grouped by. Of a join that does not
+    // put out all its tables' keys several rows may have one name. None: rows have no name. Owned likewise.
+    uint16_t *row_key;
+    size_t row_key_count;
     bool is_limited;          // LIMIT, OFFSET or FETCH
     bool cuts_start;          // OFFSET: of the rows that tie with the first, which come is open
     bool cuts_end;            // LIMIT without WITH TIES: of those that tie with the last

@@ -7,8 +7,13 @@
 
 enum { FIRST_USER_OID = 16384 }; // FirstNormalObjectId
 
-// Of sums of floats in any order, relative: a float4 holds 7 digits, and each addition rounds.
-static const double rounding_of_float4 = 1e-3, rounding_of_float8 = 1e-9;
+// How far sums of floats in any order may be apart: a float4 holds 7 digits, a float8 16, and each
+// addition rounds. Where terms cancel, what is left of them is small, and the rounding as large as
+// before: it is bounded by the terms, which nobody knows, not by the sum. So a distance is allowed,
+// too: what terms leave that come to 1e12 or so in all, of float4 1e6.
+static const struct {
+    double tolerance, slack;
+} rounding_of_float4 = {1e-3, 0.1}, rounding_of_float8 = {1e-9, 1e-3};
 
 // A result whose columns nobody said is read with the other's, else as texts.
 struct reply_column
@@ -60,12 +65,12 @@ type_rules_of(const struct difference_rules *rules, const struct column_rule *ru
     return type_rules;
 }
 
-// OIDs of users' types say nothing across two clusters; what they stand for does.
+// OIDs of users' types say nothing across two clusters; what they are made of does.
 static bool
 is_type_change(const struct type_pair *pair, uint32_t old_type, uint32_t new_type)
 {
     if (old_type >= FIRST_USER_OID && new_type >= FIRST_USER_OID)
-        return pair->types[0] != pair->types[1];
+        return !pair->is_alike;
     return old_type != new_type;
 }
 
@@ -74,6 +79,15 @@ is_key(const struct determinacy *determinacy, size_t column)
 {
     for (size_t i = 0; i < determinacy->key_count; i++)
         if (determinacy->keys[i] == column)
+            return true;
+    return false;
+}
+
+static bool
+is_row_key(const struct determinacy *determinacy, size_t column)
+{
+    for (size_t i = 0; i < determinacy->row_key_count; i++)
+        if (determinacy->row_key[i] == column)
             return true;
     return false;
 }
@@ -87,21 +101,28 @@ open_kind_of(const struct determinacy *determinacy, size_t column)
                                             : determinacy->open_rest;
 }
 
+static void
+allow_rounding(enum type_family family, struct type_rules *rules)
+{
+    bool is_short = family == TYPE_FAMILY_FLOAT4;
+    double tolerance = is_short ? rounding_of_float4.tolerance : rounding_of_float8.tolerance;
+    rules->float_tolerance = fmax(rules->float_tolerance, tolerance);
+    rules->float_slack = is_short ? rounding_of_float4.slack : rounding_of_float8.slack;
+}
+
 // Makes the column's equality as wide as what is open of it. False: all of it is.
 static bool
 widen(struct rows_column *column, enum open_kind open, uint32_t old_type, uint32_t new_type,
       struct type_rules *rules)
 {
-    enum type_family family = column->pair.levels[0];
+    enum type_family family = column->pair.family;
     switch (open) {
     case OPEN_NOTHING:
         return true;
     case OPEN_ROUNDING:
         if (family != TYPE_FAMILY_FLOAT4 && family != TYPE_FAMILY_FLOAT8)
             return false;
-        rules->float_tolerance =
-            fmax(rules->float_tolerance,
-                 family == TYPE_FAMILY_FLOAT4 ? rounding_of_float4 : rounding_of_float8);
+        allow_rounding(family, rules);
         type_pair_init(&column->pair, old_type, new_type, rules);
         return true;
     case OPEN_SEQUENCE:
@@ -138,10 +159,12 @@ columns_match(struct rows *rows, const struct determinacy *determinacy,
         struct reply_column old_column = columns_description(rows, 0, i);
         struct reply_column new_column = columns_description(rows, 1, partner);
         struct type_rules type_rules = type_rules_of(rules, rule);
+        type_rules.formats[0] = old_column.format;
+        type_rules.formats[1] = new_column.format;
         type_pair_init(&column->pair, old_column.type, new_column.type, &type_rules);
         rows->has_type_change |= is_type_change(&column->pair, old_column.type, new_column.type);
-        rows->is_alike &= partner == i && old_column.format == new_column.format &&
-                          column->pair.types[0] == column->pair.types[1];
+        rows->is_alike &=
+            partner == i && old_column.format == new_column.format && column->pair.is_alike;
         column->at[0] = i;
         column->at[1] = partner;
         column->is_key = is_key(determinacy, i);
@@ -150,6 +173,7 @@ columns_match(struct rows *rows, const struct determinacy *determinacy,
         if (column->is_accepted && (scope & ROWS_ACCEPTED) == 0)
             continue;
         enum open_kind open = open_kind_of(determinacy, i);
+        column->is_row_key = open == OPEN_NOTHING && is_row_key(determinacy, i);
         rows->has_open |= open != OPEN_NOTHING;
         if ((scope & ROWS_OPEN) != 0 ||
             widen(column, open, old_column.type, new_column.type, &type_rules))

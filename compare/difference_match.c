@@ -125,14 +125,18 @@ entries_of(struct rows *rows, size_t side, const struct match *match)
     return entries;
 }
 
+// How far from a number its partner may be, and a little more: this only bounds the search.
 static double
-largest_tolerance(const struct rows *rows)
+reach_from(const struct rows *rows, double value)
 {
-    double tolerance = 0;
-    for (size_t i = 0; i < rows->column_count; i++)
-        if (!rows->columns[i].pair.is_exact)
-            tolerance = fmax(tolerance, rows->columns[i].pair.tolerance);
-    return tolerance;
+    double tolerance = 0, slack = 0;
+    for (size_t i = 0; i < rows->column_count; i++) {
+        if (rows->columns[i].pair.is_exact)
+            continue;
+        tolerance = fmax(tolerance, rows->columns[i].pair.tolerance);
+        slack = fmax(slack, rows->columns[i].pair.slack);
+    }
+    return isinf(value) ? 0 : 2 * (slack + tolerance * fabs(value) / fmax(1 - tolerance, 1e-3));
 }
 
 // One old row against the new ones of its digest. `from`: no row before it can be a partner.
@@ -158,7 +162,6 @@ static void
 match_group(struct rows *rows, struct entry *old_at, struct entry *old_end, struct entry *new_at,
             struct entry *new_end, bool is_exact)
 {
-    double tolerance = is_exact ? 0 : largest_tolerance(rows);
     for (; old_at < old_end && new_at < new_end; old_at++) {
         if (is_exact) {
             old_at->is_matched = new_at->is_matched = true;
@@ -166,8 +169,7 @@ match_group(struct rows *rows, struct entry *old_at, struct entry *old_end, stru
             continue;
         }
         double value = old_at->approximate;
-        // A little wider than equality is: this only bounds the search.
-        double reach = isinf(value) ? 0 : 2 * tolerance * fabs(value) / fmax(1 - tolerance, 1e-3);
+        double reach = reach_from(rows, value);
         while (new_at < new_end && (new_at->is_matched || new_at->approximate < value - reach))
             new_at++;
         match_inexact(rows, old_at, new_at, new_end, reach);

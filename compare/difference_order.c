@@ -157,7 +157,7 @@ order_find_collation(struct rows *rows, const struct determinacy *determinacy)
                 agrees = rows_column_equal(rows, column, row, row);
             if (agrees)
                 continue;
-            enum type_family family = rows->columns[column].pair.levels[0];
+            enum type_family family = rows->columns[column].pair.family;
             bool is_text = family == TYPE_FAMILY_TEXT || family == TYPE_FAMILY_BPCHAR ||
                            family == TYPE_FAMILY_CASELESS || family == TYPE_FAMILY_TRIMMED;
             return is_text && is_collation(rows, determinacy, key, column) ? column : SIZE_MAX;

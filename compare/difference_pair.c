@@ -1,7 +1,7 @@
 // Which rows that have no equal correspond all the same, so that a wrong value can be named by its
 // column. Rows correspond when they agree on most, and agreement weighs more in a column that tells
-// rows apart (an id) than in one that does not (a status), and most in what the statement sorts by. While both sides are few every row is
-// tried with every other; beyond that, rows are paired through the columns whose values are unique
+// rows apart (an id) than in one that does not (a status), more in what the statement sorts by, and most in what
+// names a row. While both sides are few every row is tried with every other; beyond that, rows are paired through the columns whose values are unique
 // on both sides, the one with most such values first. What still has no partner is paired by place.
 #include "compare/difference_rows.h"
 #include <stdlib.h>
@@ -11,7 +11,7 @@ enum {
     MAX_COLUMNS = 16,  // looked at for unique values
     MAX_PASSES = 3,    // columns that rows are paired through
     FULL_WEIGHT = 16,  // of a column in which all rows differ
-    KEY_WEIGHT = 64,   // times that of another column: a sort key's
+    KEY_WEIGHT = 64, // times that of another column: a sort key's; and that again: what names a row
 };
 
 struct candidate {
@@ -99,6 +99,8 @@ weigh(struct pairing *pairing, struct candidate *candidates, uint64_t *digests, 
         uint32_t weight = weight_of(sorted, count);
         if (pairing->rows->columns[column].is_key)
             weight *= KEY_WEIGHT;
+        if (pairing->rows->columns[column].is_row_key)
+            weight *= KEY_WEIGHT * KEY_WEIGHT;
         for (size_t i = 0; i < counts[0] * counts[1]; i++)
             if (digests[candidates[i].old_at] == digests[counts[0] + candidates[i].new_at])
                 candidates[i].weight += weight;

@@ -222,7 +222,7 @@ append(struct rows *rows, size_t side, size_t row, size_t column, struct writer 
     add_form(rows, side, row, column, form);
     if (form->failed)
         return;
-    length = (uint32_t)(form->length - start);
+    length = (uint32_t)(form->length - start - sizeof length);
     memcpy(form->bytes + start, &length, sizeof length);
 }
 
@@ -235,6 +235,68 @@ rows_digest(struct rows *rows, size_t side, size_t row)
         if (rows->columns[i].pair.is_exact)
             append(rows, side, row, i, form);
     return XXH3_64bits(form->bytes, form->failed ? 0 : form->length);
+}
+
+bool
+rows_have_key(const struct rows *rows, const struct determinacy *determinacy)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < rows->column_count; i++)
+        found += rows->columns[i].is_row_key && rows->columns[i].pair.is_exact;
+    return found > 0 && found == determinacy->row_key_count;
+}
+
+uint64_t
+rows_key_digest(struct rows *rows, size_t side, size_t row)
+{
+    struct writer *form = &rows->forms[0];
+    writer_clear(form);
+    for (size_t i = 0; i < rows->column_count; i++)
+        if (rows->columns[i].is_row_key)
+            append(rows, side, row, i, form);
+    return XXH3_64bits(form->bytes, form->failed ? 0 : form->length);
+}
+
+void
+rows_add_inexact(struct rows *rows, size_t side, size_t row, struct writer *forms)
+{
+    for (size_t i = 0; i < rows->column_count; i++)
+        if (!rows->columns[i].pair.is_exact)
+            append(rows, side, row, i, forms);
+}
+
+// Steps over the form that begins at *at. False: there is none.
+static bool
+next_form(const uint8_t *forms, size_t size, size_t *at, const uint8_t **form, uint32_t *length)
+{
+    if (size - *at < sizeof *length)
+        return false;
+    memcpy(length, forms + *at, sizeof *length);
+    *at += sizeof *length;
+    if (size - *at < *length)
+        return false;
+    *form = forms + *at;
+    *at += *length;
+    return true;
+}
+
+bool
+rows_inexact_agree(const struct rows *rows, const uint8_t *one, size_t one_length,
+                   const uint8_t *other, size_t other_length)
+{
+    size_t at[2] = {0, 0};
+    for (size_t i = 0; i < rows->column_count; i++) {
+        const uint8_t *forms[2];
+        uint32_t lengths[2];
+        if (rows->columns[i].pair.is_exact)
+            continue;
+        if (!next_form(one, one_length, &at[0], &forms[0], &lengths[0]) ||
+            !next_form(other, other_length, &at[1], &forms[1], &lengths[1]) ||
+            !type_pair_forms_agree(&rows->columns[i].pair, forms[0], lengths[0], forms[1],
+                                   lengths[1]))
+            return false;
+    }
+    return at[0] == one_length && at[1] == other_length;
 }
 
 uint64_t
@@ -263,7 +325,7 @@ rows_approximate(struct rows *rows, size_t side, size_t row)
         const struct type_pair *pair = &rows->columns[i].pair;
         if (pair->is_exact)
             continue;
-        if (pair->levels[0] != TYPE_FAMILY_FLOAT4 && pair->levels[0] != TYPE_FAMILY_FLOAT8)
+        if (pair->family != TYPE_FAMILY_FLOAT4 && pair->family != TYPE_FAMILY_FLOAT8)
             return 0;
         struct writer *form = &rows->forms[0];
         writer_clear(form);
@@ -275,4 +337,28 @@ rows_approximate(struct rows *rows, size_t side, size_t row)
         return isnan(value) ? (double)INFINITY : value;
     }
     return 0;
+}
+
+bool
+rows_copy(const struct rows *rows, size_t side, const size_t *numbers, size_t count,
+          struct result *copy)
+{
+    const struct result *result = rows->results[side];
+    int16_t *formats = calloc(result->column_count + 1, sizeof *formats);
+    bool is_done = formats != NULL;
+    result_init(copy);
+    for (size_t i = 0; is_done && i < result->column_count; i++)
+        formats[i] = result->columns[i].format;
+    if (is_done && result->has_columns)
+        is_done = result_set_columns(copy, result->columns, result->column_count, formats,
+                                     result->column_count);
+    for (size_t i = 0; is_done && i < count; i++) {
+        size_t length;
+        const uint8_t *body = rows_body(rows, side, numbers[i], &length);
+        is_done = result_add(copy, 'D', body, length) == RESULT_OK;
+    }
+    copy->kind = RESULT_ROWS;
+    copy->left_out = result->row_count - copy->row_count;
+    free(formats);
+    return is_done;
 }

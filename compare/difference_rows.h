@@ -10,6 +10,7 @@ struct rows_column { // one column pair that is compared
     size_t at[2];    // its number in old's and in new's result
     struct type_pair pair;
     bool is_key;      // of the visible ORDER BY
+    bool is_row_key;  // of what names a row, and its values are compared in full
     bool is_bag;      // texts that hold the same bytes in any order are equal
     bool is_accepted; // has an `accept` rule
 };
@@ -60,10 +61,20 @@ const uint8_t *rows_body(const struct rows *rows, size_t side, size_t row, size_
 uint64_t rows_digest(struct rows *rows, size_t side, size_t row);
 uint64_t rows_full_digest(struct rows *rows, size_t side, size_t row); // of all columns, to the bit
 uint64_t rows_column_digest(struct rows *rows, size_t side, size_t row, size_t column);
+// Do all columns that name a row take part, exactly?
+bool rows_have_key(const struct rows *rows, const struct determinacy *determinacy);
+uint64_t rows_key_digest(struct rows *rows, size_t side, size_t row);
+// Appends what a row has in its inexact columns, to be held against another's later.
+void rows_add_inexact(struct rows *rows, size_t side, size_t row, struct writer *forms);
+bool rows_inexact_agree(const struct rows *rows, const uint8_t *one, size_t one_length,
+                        const uint8_t *other, size_t other_length);
 // The number in the first inexact column, for sorting; -INFINITY for NULL, 0 without such a column.
 double rows_approximate(struct rows *rows, size_t side, size_t row);
 bool rows_inexact_equal(struct rows *rows, size_t old_row, size_t new_row);
 bool rows_are_exact(const struct rows *rows);
+// Some rows of a side as a result of their own. False: no memory; result_fini in any case.
+bool rows_copy(const struct rows *rows, size_t side, const size_t *numbers, size_t count,
+               struct result *copy);
 
 struct match {       // what is left when equal rows are taken away from both sides
     size_t *left[2]; // row numbers, ascending; owned

@@ -113,7 +113,7 @@ way_of_long(struct digest *digest, size_t compared)
         way = CELL_BYTES;
     } else if (type_pair_form_is_hex(pair, format, &mark)) {
         way = CELL_HEX;
-    } else if (heads[0]->format != heads[1]->format || pair->types[0] != pair->types[1]) {
+    } else if (heads[0]->format != heads[1]->format || !pair->is_alike) {
         digest->is_unreadable = true;
         return CELL_SKIPPED;
     } else {

@@ -9,13 +9,14 @@
 //     both stood still, new differs, and both are as
 //       they were in the rounds before: one more ...... mismatch, once there are `rounds` of them
 //     the same, of rows that stood still beside others
-//       that moved (rounds_standing.c) ................ mismatch, as well
+//       that moved (rounds_keyed.c, rounds_standing.c)  mismatch, as well
 //     anything moved .................................. the count begins again with this round
 //     `attempts` used up .............................. unstable
 //
 // Readings of one side are held against each other with the same rules as the two sides are, so that
 // what the rules don't see is no movement. Pure; runs on a shadow thread.
 #include "compare/rounds.h"
+#include "compare/rounds_keyed.h"
 #include "compare/rounds_standing.h"
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ rounds_fini(struct rounds *rounds)
 {
     result_fini(&rounds->old_result);
     result_fini(&rounds->new_result);
+    keyed_fini(&rounds->keyed);
     standing_fini(&rounds->standing);
 }
 
@@ -156,17 +158,32 @@ compare_with_kept(const struct rounds *rounds, const struct result *old_result,
     return compare_new(rounds, &rounds->new_result, new_result);
 }
 
+// The rows that have stood for long enough, as results of their own. False: none, or no memory.
+static bool
+take_rows(const struct rounds *rounds, const struct result *old_result,
+          const struct result *new_result, struct result taken[2])
+{
+    if (rounds->keyed.is_in_use)
+        return keyed_is_settled(&rounds->keyed, rounds) &&
+               keyed_take(&rounds->keyed, rounds, old_result, new_result, taken);
+    return rounds->standing.rounds >= rounds->settings.rounds &&
+           standing_take(&rounds->standing, rounds, old_result, new_result, taken);
+}
+
 // Something moved in this or an earlier round, but there may be rows that did not.
 static bool
-settle_standing(struct rounds *rounds, const struct result *old_result,
-                const struct result *new_result)
+settle_rows(struct rounds *rounds, const struct result *old_result, const struct result *new_result)
 {
     struct result kept[2];
-    if (rounds->standing.rounds < rounds->settings.rounds ||
-        !standing_take(&rounds->standing, rounds, old_result, new_result, kept))
+    struct determinacy of_rows = *rounds->determinacy;
+    if (!take_rows(rounds, old_result, new_result, kept))
         return false;
+    if (rounds->keyed.is_in_use) { // some rows of a result are neither in order nor cut
+        of_rows.order = ORDER_NONE;
+        of_rows.is_limited = of_rows.cuts_start = of_rows.cuts_end = false;
+    }
     struct difference difference;
-    if (!difference_find(&kept[0], &kept[1], rounds->determinacy, rounds->rules, &difference) ||
+    if (!difference_find(&kept[0], &kept[1], &of_rows, rounds->rules, &difference) ||
         judge(&difference) != DIFFERENT) {
         result_fini(&kept[0]);
         result_fini(&kept[1]);
@@ -185,7 +202,7 @@ go_on(struct rounds *rounds, const struct result *old_result, const struct resul
 {
     if (rounds->consecutive >= rounds->settings.rounds)
         return settle(rounds, VERDICT_MISMATCH, NULL);
-    if (settle_standing(rounds, old_result, new_result))
+    if (settle_rows(rounds, old_result, new_result))
         return ROUNDS_SETTLED;
     if (rounds->attempts >= rounds->settings.attempts)
         return settle(rounds, VERDICT_UNSTABLE, "the result kept moving");
@@ -208,6 +225,22 @@ compare_new_pair(const struct rounds *rounds, const struct result *new_first,
     struct rounds of_this_round = *rounds;
     of_this_round.old_result = *old_second;
     return compare_new(&of_this_round, new_first, new_second);
+}
+
+// Counts the round in for each row by itself. `new_second` NULL: new's first reading is as old's second. False: no
+// memory.
+static bool
+add_rows(struct rounds *rounds, const struct result *old_first, const struct result *new_first,
+         const struct result *old_second, const struct result *new_second)
+{
+    if (!keyed_add(&rounds->keyed, rounds, old_first, new_first, old_second,
+                   new_second ? new_second : new_first))
+        return false;
+    if (!rounds->keyed.is_in_use && new_second)
+        return standing_add(&rounds->standing, rounds, old_first, new_first, old_second,
+                            new_second);
+    standing_fini(&rounds->standing);
+    return true;
 }
 
 bool
@@ -247,11 +280,8 @@ rounds_add(struct rounds *rounds, struct result *old_first, struct result *new_f
     }
     enum comparison new_side =
         new_second ? compare_new_pair(rounds, new_first, old_second, new_second) : DIFFERENT;
-    if (new_side == UNKNOWN || (new_second && !standing_add(&rounds->standing, rounds, old_first,
-                                                            new_first, old_second, new_second)))
+    if (new_side == UNKNOWN || !add_rows(rounds, old_first, new_first, old_second, new_second))
         return settle(rounds, VERDICT_UNVERIFIED, no_memory);
-    if (!new_second)
-        standing_fini(&rounds->standing);
     struct result *new_result = new_second ? new_second : new_first;
     // The samples are to borrow from the reading that is kept.
     if (!difference_find(old_second, new_result, rounds->determinacy, rounds->rules, &difference))

@@ -13,7 +13,18 @@ struct rounds_settings {
 
 enum rounds_step { ROUNDS_AGAIN, ROUNDS_SETTLED };
 
-// Rows that have stood still and had no partner through the last rounds, whatever moved beside them,
+// Rows that are suspected, each under the key that names it: those that had no equal partner in any round so far.
+// Each has its own count of rounds.
+struct keyed {
+    struct keyed_row *rows; // by key, ascending; owned
+    size_t count;
+    struct writer forms; // what is compared with tolerance of `rows`
+    size_t gone;         // so many of the first round's were found equal since
+    bool has_begun;      // the first round was counted in
+    bool is_in_use;      // rows have keys: this instead of the next
+};
+
+// The same without keys. Rows that have stood still and had no partner through the last rounds, whatever moved beside them,
 // so that one hot row does not hide a faulty cold one. By digest, sorted; owned.
 struct standing {
     uint64_t *digests[2]; // [0] in every reading of old and in none of new, [1] the other way
@@ -25,6 +36,7 @@ struct rounds {
     struct rounds_settings settings;
     const struct determinacy *determinacy; // borrowed
     const struct difference_rules *rules;  // borrowed
+    struct keyed keyed;
     struct standing standing;
     unsigned consecutive; // rounds so far in which both sides stood still and differed
     unsigned attempts;

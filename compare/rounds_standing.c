@@ -1,4 +1,5 @@
-// In a result with a row that is written all the time no round finds old standing still, and a row
+// Where rows have no name by which to know them again (rounds_keyed.c). In a result with a row that is written all the
+// time no round finds old standing still, and a row
 // beside it that is wrong on new would never be found. So rows are judged by themselves too. A row
 // that every reading of old has had, and none of new, is missing on new or has another value there;
 // the same the other way. No key is needed: a row is what all its columns say, to the bit.
@@ -157,18 +158,14 @@ standing_add(struct standing *standing, const struct rounds *rounds, const struc
     return is_done;
 }
 
+// The rows of a side that stand; as many of equal ones as stand. False: no memory.
 static bool
 take_side(const struct standing *standing, struct rows *rows, size_t side, struct result *taken)
 {
     const struct result *result = rows->results[side];
-    int16_t *formats = calloc(result->column_count + 1, sizeof *formats);
-    bool *is_taken = calloc(standing->count[side] + 1, sizeof *is_taken); // equal rows count
-    bool is_done = formats != NULL && is_taken != NULL;
-    for (size_t i = 0; is_done && i < result->column_count; i++)
-        formats[i] = result->columns[i].format;
-    if (is_done && result->has_columns)
-        is_done = result_set_columns(taken, result->columns, result->column_count, formats,
-                                     result->column_count);
+    size_t *numbers = calloc(result->row_count + 1, sizeof *numbers), count = 0;
+    bool *is_taken = calloc(standing->count[side] + 1, sizeof *is_taken);
+    bool is_done = numbers != NULL && is_taken != NULL;
     for (size_t row = 0; is_done && row < result->row_count; row++) {
         uint64_t digest = rows_full_digest(rows, side, row);
         const uint64_t *found = bsearch(&digest, standing->digests[side], standing->count[side],
@@ -183,15 +180,12 @@ take_side(const struct standing *standing, struct rows *rows, size_t side, struc
         if (at == standing->count[side] || standing->digests[side][at] != digest)
             continue; // more of them than stand
         is_taken[at] = true;
-        size_t start = rows->offsets[side][row];
-        uint32_t length;
-        memcpy(&length, result->rows + start - sizeof length, sizeof length);
-        is_done = result_add(taken, 'D', result->rows + start, length) == RESULT_OK;
+        numbers[count++] = row;
     }
-    taken->kind = RESULT_ROWS;
-    free(formats);
+    is_done = is_done && !rows->failed && rows_copy(rows, side, numbers, count, taken);
+    free(numbers);
     free(is_taken);
-    return is_done && !rows->failed;
+    return is_done;
 }
 
 bool

@@ -1,4 +1,4 @@
-// Rows judged by themselves, beside others that move. Inside compare/ only: a part of rounds.c.
+// Rows without a key judged by themselves, beside others that move. Inside compare/ only: a part of rounds.c.
 #ifndef COMPARE_ROUNDS_STANDING_H
 #define COMPARE_ROUNDS_STANDING_H
 

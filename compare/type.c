@@ -1,8 +1,8 @@
 // What the two types of a column pair make of each other: the table of built-in types by OID, the
 // families that they belong to, and which family two values meet in. Pure, any thread.
 //
-// A family is looked for level by level, because arrays hold ranges and ranges hold numbers. Where
-// no rule is given for two families the values meet as text output.
+// What is in values meets likewise, part by part (type_reading.c). Where no rule is given for two
+// families the values meet as text output.
 #include "compare/type.h"
 #include "compare/type_family.h"
 #include <string.h>
@@ -83,51 +83,21 @@ type_name(uint32_t type)
     return row != NULL ? row->name : NULL;
 }
 
-enum type_family
-type_family_of(uint32_t type)
-{
-    const struct type_row *row = row_of(type);
-    return row != NULL ? row->family : TYPE_FAMILY_OPAQUE;
-}
-
-uint32_t
-type_element(uint32_t type)
-{
-    const struct type_row *row = row_of(type);
-    return row != NULL ? row->element : 0;
-}
-
-uint32_t
-type_resolve(uint32_t type, const struct type_resolver *types)
+struct type_shape
+type_shape_of(uint32_t type, const struct type_resolver *types)
 {
     for (int depth = 0; depth < RESOLVE_DEPTH; depth++) {
-        uint32_t stands_for;
-        if (row_of(type) != NULL)
-            return type;
-        if (types == NULL || !types->resolve(types->context, type, &stands_for) ||
-            stands_for == type)
-            return 0;
-        type = stands_for;
-    }
-    return 0;
-}
-
-bool
-type_levels_of(uint32_t type, const struct type_resolver *types,
-               enum type_family levels[TYPE_LEVELS], uint32_t *resolved)
-{
-    for (size_t i = 0; i < TYPE_LEVELS; i++)
-        levels[i] = TYPE_FAMILY_OPAQUE;
-    *resolved = type_resolve(type, types);
-    uint32_t at = *resolved;
-    for (size_t i = 0; i < TYPE_LEVELS && at != 0; i++) {
-        const struct type_row *row = row_of(at);
-        if (row == NULL)
+        const struct type_row *row = row_of(type);
+        struct type_shape shape = {0};
+        if (row != NULL)
+            return (struct type_shape){row->oid, row->family, row->element, 0};
+        if (types == NULL || !types->resolve(types->context, type, &shape))
             break;
-        levels[i] = row->family;
-        at = row->element;
+        if (shape.type == type)
+            return shape;
+        type = shape.type;
     }
-    return *resolved != 0;
+    return (struct type_shape){.family = TYPE_FAMILY_OPAQUE};
 }
 
 static bool
@@ -168,42 +138,95 @@ meet(enum type_family one, enum type_family other)
 }
 
 static enum type_family
-meet_under(const struct type_rules *rules, enum type_family old_family, enum type_family new_family)
+meet_under(const struct type_pair *pair, enum type_family old_family, enum type_family new_family)
 {
-    if (rules->as != TYPE_AS_ITSELF)
-        return families_as[rules->as];
-    if (rules->has_tolerance && family_is_numeric(old_family) && family_is_numeric(new_family) &&
+    if (pair->as != TYPE_AS_ITSELF)
+        return families_as[pair->as];
+    if (pair->has_tolerance && family_is_numeric(old_family) && family_is_numeric(new_family) &&
         meet(old_family, new_family) == TYPE_FAMILY_NUMBER)
         return TYPE_FAMILY_FLOAT8;
     return meet(old_family, new_family);
+}
+
+// A record's text does not say what its fields are, and money's neither its currency nor how many
+// digits are behind the point. So where the catalogs do not know the fields records are compared by
+// field only in binary output, and money by its amount only where the two formats differ.
+static enum type_family
+meet_by_format(const struct type_pair *pair, enum type_family family,
+               const struct type_shape *old_shape, const struct type_shape *new_shape)
+{
+    bool is_mixed = pair->formats[0] != pair->formats[1];
+    if (family == TYPE_FAMILY_MONEY && !is_mixed)
+        return TYPE_FAMILY_OPAQUE;
+    if (family != TYPE_FAMILY_RECORD || (old_shape->field_count > 0 && new_shape->field_count > 0))
+        return family;
+    if (is_mixed)
+        return TYPE_FAMILY_TEXT;
+    return pair->formats[0] == 0 ? TYPE_FAMILY_OPAQUE : family;
+}
+
+enum type_family
+type_meet(const struct type_pair *pair, const struct type_shape *old_shape,
+          const struct type_shape *new_shape, bool is_part)
+{
+    enum type_family family = old_shape->family;
+    if (family_is_container(family) && family == new_shape->family &&
+        (is_part || pair->as != TYPE_AS_TEXT))
+        return family;
+    family = meet_under(pair, family, new_shape->family);
+    // Two types that nothing is known of meet as text, each in its own way, unless they are one.
+    if (family == TYPE_FAMILY_OPAQUE && !is_part && old_shape->type != new_shape->type)
+        return TYPE_FAMILY_TEXT;
+    return meet_by_format(pair, family, old_shape, new_shape);
+}
+
+// Are two types one, in all that the bytes of their values depend on? OIDs of users' types say nothing
+// across two clusters.
+static bool
+is_alike(const struct type_pair *pair, const struct type_shape *old_shape,
+         const struct type_shape *new_shape, int depth)
+{
+    if (old_shape->type == new_shape->type && old_shape->field_count == 0 &&
+        (old_shape->type == 0 || row_of(old_shape->type) != NULL))
+        return true;
+    bool has_parts = old_shape->element != 0 || old_shape->field_count > 0 ||
+                     old_shape->family == TYPE_FAMILY_HSTORE;
+    if (!has_parts || old_shape->family != new_shape->family ||
+        (old_shape->element == 0) != (new_shape->element == 0) ||
+        old_shape->field_count != new_shape->field_count || depth == TYPE_DEPTH)
+        return false;
+    const struct type_resolver *const *types = pair->resolvers;
+    for (size_t i = 0; i < old_shape->field_count; i++) {
+        struct type_shape old_field =
+            type_shape_of(types[0]->field(types[0]->context, old_shape->type, i), types[0]);
+        struct type_shape new_field =
+            type_shape_of(types[1]->field(types[1]->context, new_shape->type, i), types[1]);
+        if (!is_alike(pair, &old_field, &new_field, depth + 1))
+            return false;
+    }
+    struct type_shape old_element = type_shape_of(old_shape->element, types[0]);
+    struct type_shape new_element = type_shape_of(new_shape->element, types[1]);
+    return old_shape->element == 0 || is_alike(pair, &old_element, &new_element, depth + 1);
 }
 
 void
 type_pair_init(struct type_pair *pair, uint32_t old_type, uint32_t new_type,
                const struct type_rules *rules)
 {
-    enum type_family sides[2][TYPE_LEVELS];
     *pair = (struct type_pair){
+        .shapes = {type_shape_of(old_type, rules->old_types),
+                   type_shape_of(new_type, rules->new_types)},
         .resolvers = {rules->old_types, rules->new_types},
+        .formats = {rules->formats[0], rules->formats[1]},
         .tolerance = rules->float_tolerance > 0 ? rules->float_tolerance : 0,
-        .is_exact = true,
+        .slack = rules->float_slack,
+        .as = rules->as,
+        .has_tolerance = rules->has_tolerance,
         .is_unordered = rules->unordered,
     };
-    type_levels_of(old_type, rules->old_types, sides[0], &pair->types[0]);
-    type_levels_of(new_type, rules->new_types, sides[1], &pair->types[1]);
-    for (size_t i = 0; i < TYPE_LEVELS; i++) {
-        enum type_family family = sides[0][i];
-        bool is_container = family_is_container(family) && family == sides[1][i] &&
-                            (i > 0 || rules->as != TYPE_AS_TEXT);
-        if (!is_container)
-            family = meet_under(rules, sides[0][i], sides[1][i]);
-        // Two types that nothing is known of meet as text, each in its own way, unless they are one.
-        if (family == TYPE_FAMILY_OPAQUE && i == 0 && pair->types[0] != pair->types[1])
-            family = TYPE_FAMILY_TEXT;
-        pair->levels[i] = family;
-        if (pair->tolerance > 0 && (family == TYPE_FAMILY_FLOAT4 || family == TYPE_FAMILY_FLOAT8))
-            pair->is_exact = false;
-        if (!is_container)
-            break;
-    }
+    pair->family = type_meet(pair, &pair->shapes[0], &pair->shapes[1], false);
+    pair->is_alike = is_alike(pair, &pair->shapes[0], &pair->shapes[1], 0);
+    struct type_reading reading = type_reading_of(pair, false);
+    bool has_none = pair->tolerance == 0 && pair->slack == 0;
+    pair->is_exact = has_none || type_reading_is_exact(&reading);
 }

@@ -21,11 +21,27 @@ struct cell {             // one value of one result
     int32_t type_modifier;
 };
 
-// How a user-defined type is to be read: gives the OID of the built-in type whose values look the
-// same: an enum or citext stands for text, a domain for its base type, an array of enums for text[].
-// Asked for OIDs that type.tbl does not hold. False: unknown, compared by its text.
+enum type_family {
+#define FAMILY(NAME, read_text, read_binary, print, equality) TYPE_FAMILY_##NAME,
+#include "compare/type_family.tbl"
+#undef FAMILY
+    TYPE_FAMILY_COUNT
+};
+
+struct type_shape { // how a type's values are to be read
+    uint32_t type;  // the type that they are read as, of a domain its base type; 0: unknown
+    enum type_family family;
+    uint32_t element;   // of an array, a range or a multirange
+    size_t field_count; // of a composite; 0: only its binary output says what its fields are
+};
+
+// What a side's catalog says of the types that type.tbl does not hold. `resolve` gives the type that
+// stands for another in *shape (text for an enum or citext, the base type for a domain), or the type
+// itself with all else of its shape. False: unknown, compared by its bytes or text. `field` gives the
+// type of a composite's field, from 0.
 struct type_resolver {
-    bool (*resolve)(void *context, uint32_t type, uint32_t *stands_for);
+    bool (*resolve)(void *context, uint32_t type, struct type_shape *shape);
+    uint32_t (*field)(void *context, uint32_t type, size_t number);
     void *context;
 };
 
@@ -42,28 +58,26 @@ enum type_as { // compare.rules `as:`; of arrays it speaks of the elements
 
 struct type_rules {
     double float_tolerance; // relative
+    double float_slack;     // absolute: what differs by no more agrees, however near zero it is
     bool has_tolerance;     // said by a rule: holds for every kind of number, not only for floats
     enum type_as as;
     bool unordered;                        // arrays: as multisets
+    int16_t formats[2];                    // of old's values and of new's
     const struct type_resolver *old_types; // may be NULL
     const struct type_resolver *new_types;
 };
 
-enum type_family {
-#define FAMILY(NAME, read_text, read_binary, print, equality) TYPE_FAMILY_##NAME,
-#include "compare/type_family.tbl"
-#undef FAMILY
-    TYPE_FAMILY_COUNT
-};
-
-enum { TYPE_LEVELS = 4 }; // array, multirange, range, subtype
-
 // How the values of two columns that correspond are compared. Made once a column pair; owns nothing.
 struct type_pair {
-    enum type_family levels[TYPE_LEVELS]; // of the value, of its elements, of theirs
-    uint32_t types[2];                    // [0] old's, [1] new's, resolved to built-in types
+    enum type_family family;     // that values of both are read as
+    struct type_shape shapes[2]; // [0] old's, [1] new's
     const struct type_resolver *resolvers[2];
-    double tolerance;
+    int16_t formats[2];
+    double tolerance; // relative
+    double slack;     // absolute
+    enum type_as as;
+    bool has_tolerance;
+    bool is_alike; // the two types are one: equal bytes in one format are equal values
     bool is_exact; // no tolerance anywhere: equal forms are the only equality
     bool is_unordered;
 };
@@ -95,8 +109,7 @@ bool type_equal(const struct cell *old_value, const struct cell *new_value,
 void type_document(struct writer *text);
 
 const char *type_name(uint32_t type); // pg_type.typname of a built-in type, or NULL
-// The OID of the built-in type that this one is read as; 0 if there is none.
-uint32_t type_resolve(uint32_t type, const struct type_resolver *types);
+struct type_shape type_shape_of(uint32_t type, const struct type_resolver *types);
 // A value as its type's text output, for people and for comparing by text; false where only the
 // server could say (a binary value of a type without a rule).
 bool type_print(const struct cell *cell, const struct type_resolver *types, struct writer *text);

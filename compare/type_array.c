@@ -23,7 +23,7 @@ _Static_assert(TYPE_HEAD >= 4 + MAX_DIMENSIONS * 8, "dimensions fit into a conta
 static uint8_t
 delimiter_of(const struct type_reading *element)
 {
-    return element->type == TYPE_OID_BOX ? ';' : ',';
+    return element->own.type == TYPE_OID_BOX ? ';' : ',';
 }
 
 struct parser {
@@ -64,18 +64,6 @@ end_array(const struct type_reading *reading, const struct dimensions *dimension
         put(head + 4 + i * 8, dimensions->lengths[i]);
         put(head + 8 + i * 8, (uint32_t)dimensions->bounds[i]);
     }
-}
-
-static struct type_reading
-element_reading(const struct type_reading *reading, uint32_t type)
-{
-    return (struct type_reading){
-        .levels = reading->levels + 1,
-        .type = type,
-        .types = reading->types,
-        .is_unordered = false,
-        .depth = reading->depth + 1,
-    };
 }
 
 static bool
@@ -191,7 +179,7 @@ bool
 type_read_array(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                 struct writer *form)
 {
-    struct type_reading element = element_reading(reading, type_element(reading->type));
+    struct type_reading element = type_reading_element(reading);
     struct parser parser = {
         .at = bytes,
         .end = bytes + length,
@@ -252,7 +240,7 @@ type_read_array_binary(const struct type_reading *reading, const uint8_t *bytes,
     uint32_t type;
     if (!read_head(&reader, &dimensions, &type))
         return false;
-    struct type_reading element = element_reading(reading, type_resolve(type, reading->types));
+    struct type_reading element = type_reading_element(reading);
     size_t container = type_container_begin(form);
     uint64_t total = dimensions.count > 0;
     for (uint32_t i = 0; i < dimensions.count; i++)
@@ -359,11 +347,7 @@ type_print_array(const struct type_reading *reading, const uint8_t *bytes, size_
     for (uint32_t i = 0; i < dimensions.count; i++)
         if (dimensions.lengths[i] == 0 || dimensions.lengths[i] > length)
             return false; // none is ever empty, and each element takes bytes
-    struct type_reading element = {
-        .type = type_resolve(type, reading->types),
-        .types = reading->types,
-        .depth = reading->depth + 1,
-    };
+    struct type_reading element = type_reading_part(reading, type);
     struct writer value;
     writer_init(&value);
     print_bounds(&dimensions, text);

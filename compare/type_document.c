@@ -30,10 +30,24 @@ static const char head[] =
     "\n"
     "Printed by `pgrehearse types`. NULL equals NULL alone, equal bytes are equal, else the "
     "family\n"
-    "says it. Text and binary output compare with each other unless the family is OPAQUE (or a\n"
-    "RECORD, whose text does not tell its types). An enum and citext are read as text, a domain "
-    "as\n"
-    "its base type, arrays of them alike; other types that users define by their bytes or text.\n";
+    "says it. Text and binary output compare with each other unless the family is OPAQUE.\n"
+    "\n"
+    "Of types that are not in the table the two catalogs tell: an enum and citext are read as "
+    "text, a\n"
+    "domain as its base type, hstore as HSTORE, a composite as a RECORD of its fields' types, a "
+    "range as\n"
+    "a RANGE of its subtype, an array as an ARRAY of its elements' type. Others that users define "
+    "are\n"
+    "OPAQUE. A RECORD that has no name, ROW(…), is compared by field in binary output, else as "
+    "text.\n"
+    "\n"
+    "Not across the formats: the reg… types, whose binary output is an OID, which names nothing "
+    "on the\n"
+    "other side and which no text has; statistics and index summaries of the system catalogs. "
+    "money\n"
+    "shows its currency and its decimal point only in text, as lc_monetary says; across the "
+    "formats\n"
+    "digits and sign are compared, which are the same everywhere. aclitem has no binary output.\n";
 
 static void
 say(struct writer *text, const char *words)

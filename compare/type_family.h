@@ -14,10 +14,12 @@ enum {
     TYPE_OID_TIMESTAMPTZ = 1184,
 };
 
-struct type_reading {                  // one value being read
-    const enum type_family *levels;    // of this value, then of its elements
-    uint32_t type;                     // its own, resolved
+struct type_reading {                  // one value being read, or printed
+    enum type_family family;           // what it is read as; printing does not ask
+    struct type_shape own, partner;    // its type, and the one that it is held against
     const struct type_resolver *types; // its side's
+    const struct type_pair *pair;      // whose value this is, or is a part of; NULL: it is printed
+    bool is_new;                       // its side
     bool is_unordered;
     unsigned depth;
 };
@@ -42,25 +44,43 @@ type_read_function type_read_date, type_read_date_binary, type_read_time, type_r
 type_read_function type_read_json, type_read_json_binary;
 type_read_function type_read_network, type_read_network_binary;
 type_read_function type_read_array, type_read_array_binary, type_read_range, type_read_range_binary,
-    type_read_multirange, type_read_multirange_binary, type_read_record_binary;
+    type_read_multirange, type_read_multirange_binary, type_read_record, type_read_record_binary;
+type_read_function type_read_money, type_read_money_binary;
 type_print_function type_print_char, type_print_bool, type_print_uuid, type_print_bytea,
     type_print_number, type_print_float, type_print_date, type_print_time, type_print_timetz,
     type_print_timestamp, type_print_interval, type_print_json, type_print_array;
 type_print_function type_print_point, type_print_box, type_print_lseg, type_print_line,
     type_print_circle, type_print_path, type_print_polygon, type_print_network, type_print_macaddr,
     type_print_bit, type_print_lsn, type_print_tid, type_print_jsonpath, type_print_vector,
-    type_print_snapshot, type_print_tsvector;
+    type_print_snapshot, type_print_tsvector, type_print_tsquery, type_print_hstore;
+type_print_function type_print_range, type_print_multirange, type_print_record;
 
 // The form of a value of any type, with what marks it as NULL, as read or as not parsing.
 void type_read_value(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                      int16_t format, struct writer *form);
 bool type_print_value(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                       int16_t format, struct writer *text);
-// What a type alone says, without a partner; false for a type that is not known.
-bool type_levels_of(uint32_t type, const struct type_resolver *types,
-                    enum type_family levels[TYPE_LEVELS], uint32_t *resolved);
-enum type_family type_family_of(uint32_t type); // of a built-in type; OPAQUE if it is none
-uint32_t type_element(uint32_t type);           // of a built-in array, range or multirange, else 0
+// A value of one side, and a part of such a value: its element, its field, or a part whose own type its
+// bytes say (of a partner that nothing is known of, so of the same).
+struct type_reading type_reading_of(const struct type_pair *pair, bool is_new);
+struct type_reading type_reading_element(const struct type_reading *reading);
+struct type_reading type_reading_field(const struct type_reading *reading, size_t number);
+struct type_reading type_reading_part(const struct type_reading *reading, uint32_t type);
+// No part of it has a tolerance, whatever the tolerance is.
+bool type_reading_is_exact(const struct type_reading *reading);
+// What values of two types are read as. `is_part`: they are parts of others.
+enum type_family type_meet(const struct type_pair *pair, const struct type_shape *old_shape,
+                           const struct type_shape *new_shape, bool is_part);
+
+// type_quoted.c: a part of a text up to one of the bytes that stop it; false: nothing stops it. Memory
+// that lacks is `part->failed`.
+bool type_quoted_take(const uint8_t **at, const uint8_t *end, const char *stops,
+                      struct writer *part, bool *is_none);
+// Writes a part, in quotes where it holds a blank, a comma, a quote, a backslash or a special.
+void type_quoted_put(const struct writer *part, const char *specials, struct writer *text);
+// The same with a value in binary output. False: it can't be printed.
+bool type_quoted_print(const struct type_reading *part, const uint8_t *bytes, size_t length,
+                       const char *specials, struct writer *text);
 
 // type_quick.c: are two values equal, neither of them NULL? False: it takes forms to say.
 bool type_quick_equal(const struct type_pair *pair, const struct cell *old_value,

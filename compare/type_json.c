@@ -386,7 +386,7 @@ type_read_json(const struct type_reading *reading, const uint8_t *bytes, size_t 
 static bool
 pass_version(const struct type_reading *reading, const uint8_t **bytes, size_t *length)
 {
-    if (reading->type != TYPE_OID_JSONB)
+    if (reading->own.type != TYPE_OID_JSONB)
         return true;
     if (*length == 0 || (*bytes)[0] != JSONB_VERSION)
         return false;

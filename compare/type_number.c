@@ -225,9 +225,9 @@ type_read_number_binary(const struct type_reading *reading, const uint8_t *bytes
                         struct writer *form)
 {
     char text[24];
-    if (reading->type == TYPE_OID_NUMERIC)
+    if (reading->own.type == TYPE_OID_NUMERIC)
         return read_numeric(bytes, length, form);
-    return print_integer(reading->type, bytes, length, text) &&
+    return print_integer(reading->own.type, bytes, length, text) &&
            read_decimal((const uint8_t *)text, (const uint8_t *)text + strlen(text), form);
 }
 
@@ -278,9 +278,9 @@ type_print_number(const struct type_reading *reading, const uint8_t *bytes, size
                   struct writer *text)
 {
     char digits[24];
-    if (reading->type == TYPE_OID_NUMERIC)
+    if (reading->own.type == TYPE_OID_NUMERIC)
         return print_numeric(bytes, length, text);
-    if (!print_integer(reading->type, bytes, length, digits))
+    if (!print_integer(reading->own.type, bytes, length, digits))
         return false;
     writer_bytes(text, digits, strlen(digits));
     return true;

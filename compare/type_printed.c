@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { JSONPATH_VERSION = 1, POSITION_BITS = 14 };
+enum { JSONPATH_VERSION = 1 };
 
 __attribute__((format(printf, 2, 3))) static void
 print(struct writer *text, const char *format, ...)
@@ -111,40 +111,43 @@ type_print_snapshot(const struct type_reading *reading, const uint8_t *bytes, si
     return reader_is_done(&reader);
 }
 
+// In double quotes, which are escaped as backslashes are.
 static void
-print_lexeme(const char *lexeme, struct writer *text)
+print_quoted(const uint8_t *bytes, size_t length, struct writer *text)
 {
-    writer_u8(text, '\'');
-    for (; *lexeme != 0; lexeme++) {
-        if (*lexeme == '\'' || *lexeme == '\\')
-            writer_u8(text, (uint8_t)*lexeme);
-        writer_u8(text, (uint8_t)*lexeme);
+    writer_u8(text, '"');
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == '"' || bytes[i] == '\\')
+            writer_u8(text, '\\');
+        writer_u8(text, bytes[i]);
     }
-    writer_u8(text, '\'');
+    writer_u8(text, '"');
 }
 
-// Each lexeme with its NUL, how often it occurs, and a weight and position for each.
+// hstore: how many pairs, then each key and value behind its length, of NULL -1.
 bool
-type_print_tsvector(const struct type_reading *reading, const uint8_t *bytes, size_t length,
-                    struct writer *text)
+type_print_hstore(const struct type_reading *reading, const uint8_t *bytes, size_t length,
+                  struct writer *text)
 {
-    static const char weights[][2] = {"", "C", "B", "A"};
     struct reader reader = reader_over(bytes, length);
     (void)reading;
     uint32_t count = reader_u32(&reader);
     for (uint32_t i = 0; i < count; i++) {
-        const char *lexeme = reader_string(&reader);
-        unsigned positions = reader_u16(&reader);
-        if (reader.failed)
+        uint32_t key_length = reader_u32(&reader);
+        const uint8_t *key = reader_bytes(&reader, key_length);
+        int32_t value_length = reader_i32(&reader);
+        const uint8_t *value =
+            value_length < 0 ? NULL : reader_bytes(&reader, (size_t)value_length);
+        if (reader.failed || value_length < -1)
             return false;
         if (i > 0)
-            writer_u8(text, ' ');
-        print_lexeme(lexeme, text);
-        for (unsigned j = 0; j < positions && !reader.failed; j++) {
-            unsigned entry = reader_u16(&reader);
-            print(text, "%c%u%s", j == 0 ? ':' : ',', entry & ((1U << POSITION_BITS) - 1),
-                  weights[entry >> POSITION_BITS & 3]);
-        }
+            writer_bytes(text, ", ", 2);
+        print_quoted(key, key_length, text);
+        writer_bytes(text, "=>", 2);
+        if (value == NULL)
+            writer_bytes(text, "NULL", 4);
+        else
+            print_quoted(value, (size_t)value_length, text);
     }
     return reader_is_done(&reader);
 }

@@ -81,10 +81,10 @@ bool
 type_quick_equal(const struct type_pair *pair, const struct cell *old_value,
                  const struct cell *new_value, bool *is_equal)
 {
-    quick_function *reader = readers[pair->levels[0]];
+    quick_function *reader = readers[pair->family];
     struct quick quick[2];
-    if (reader == NULL || !reader(pair->types[0], old_value, &quick[0]) ||
-        !reader(pair->types[1], new_value, &quick[1]))
+    if (reader == NULL || !reader(pair->shapes[0].type, old_value, &quick[0]) ||
+        !reader(pair->shapes[1].type, new_value, &quick[1]))
         return false;
     *is_equal = quick[0].value == quick[1].value && quick[0].scale == quick[1].scale;
     return true;

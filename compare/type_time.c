@@ -386,7 +386,7 @@ type_print_timestamp(const struct type_reading *reading, const uint8_t *bytes, s
     print_civil(instant / DAY - (instant % DAY < 0), text, &is_before_christ);
     writer_u8(text, ' ');
     print_clock(clock, text);
-    if (reading->type == TYPE_OID_TIMESTAMPTZ)
+    if (reading->own.type == TYPE_OID_TIMESTAMPTZ)
         writer_bytes(text, "+00", 3);
     if (is_before_christ)
         writer_bytes(text, " BC", 3);

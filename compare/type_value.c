@@ -45,7 +45,7 @@ bool
 type_print_value(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                  int16_t format, struct writer *text)
 {
-    type_print_function *print = families[type_family_of(reading->type)].print;
+    type_print_function *print = families[reading->own.family].print;
     if (format == 0 || print == NULL) {
         writer_bytes(text, bytes, length);
         return true;
@@ -63,7 +63,7 @@ read_printed(const struct type_reading *reading, const uint8_t *bytes, size_t le
     writer_u8(&text, 0); // so that empty text has bytes too
     bool is_read =
         type_print_value(reading, bytes, length, 1, &text) && !text.failed &&
-        families[reading->levels[0]].read_text(reading, text.bytes + 1, text.length - 1, form);
+        families[reading->family].read_text(reading, text.bytes + 1, text.length - 1, form);
     if (text.failed)
         form->failed = true;
     writer_fini(&text);
@@ -76,11 +76,13 @@ family_is_float(enum type_family family)
     return family == TYPE_FAMILY_FLOAT4 || family == TYPE_FAMILY_FLOAT8;
 }
 
-// Timestamps differ from timestamptz in their text alone, float4 from float8 in the bytes alone.
+// Timestamps differ from timestamptz in their text alone, float4 from float8 in the bytes alone; what
+// is opaque is its bytes.
 static bool
 reads_directly(enum type_family family, enum type_family own)
 {
-    return family == own || (family_is_float(family) && family_is_float(own)) ||
+    return family == own || family == TYPE_FAMILY_OPAQUE ||
+           (family_is_float(family) && family_is_float(own)) ||
            (family == TYPE_FAMILY_TIMESTAMPTZ && own == TYPE_FAMILY_TIMESTAMP);
 }
 
@@ -88,12 +90,12 @@ static bool
 read_value(const struct type_reading *reading, const uint8_t *bytes, size_t length, int16_t format,
            struct writer *form)
 {
-    enum type_family family = reading->levels[0];
+    enum type_family family = reading->family;
     if (reading->depth > TYPE_DEPTH)
         return false;
     if (format == 0)
         return families[family].read_text(reading, bytes, length, form);
-    enum type_family own = type_family_of(reading->type);
+    enum type_family own = reading->own.family;
     if (families[own].read_binary == NULL) // binary output is text output
         return families[family].read_text(reading, bytes, length, form);
     if (reads_directly(family, own))
@@ -206,7 +208,7 @@ out:
 }
 
 static bool
-floats_agree(double one, double other, double tolerance)
+floats_agree(double one, double other, const struct type_pair *pair)
 {
     if (isnan(one) || isnan(other))
         return isnan(one) && isnan(other);
@@ -214,12 +216,13 @@ floats_agree(double one, double other, double tolerance)
         return true;
     if (isinf(one) || isinf(other))
         return false;
-    return fabs(one - other) <= tolerance * fmax(fabs(one), fabs(other));
+    double distance = fabs(one - other);
+    return distance <= pair->slack || distance <= pair->tolerance * fmax(fabs(one), fabs(other));
 }
 
+// `reading`: old's value. A record's fields differ from each other in what they are read as.
 static bool
-forms_agree(const enum type_family *levels, double tolerance, struct reader old_form,
-            struct reader new_form)
+forms_agree(const struct type_reading *reading, struct reader old_form, struct reader new_form)
 {
     size_t length = reader_left(&old_form);
     if (length == reader_left(&new_form) &&
@@ -228,21 +231,28 @@ forms_agree(const enum type_family *levels, double tolerance, struct reader old_
     uint8_t mark = reader_u8(&old_form);
     if (mark != reader_u8(&new_form) || mark != MARK_READ)
         return false;
-    if (family_is_float(levels[0]))
-        return floats_agree(type_form_float(old_form.at), type_form_float(new_form.at), tolerance);
-    if (levels[0] != TYPE_FAMILY_ARRAY && levels[0] != TYPE_FAMILY_RANGE &&
-        levels[0] != TYPE_FAMILY_MULTIRANGE)
+    if (family_is_float(reading->family))
+        return floats_agree(type_form_float(old_form.at), type_form_float(new_form.at),
+                            reading->pair);
+    bool is_record = reading->family == TYPE_FAMILY_RECORD && reading->own.field_count > 0;
+    if (!is_record && reading->family != TYPE_FAMILY_ARRAY &&
+        reading->family != TYPE_FAMILY_RANGE && reading->family != TYPE_FAMILY_MULTIRANGE)
         return false;
     const uint8_t *old_head = reader_bytes(&old_form, TYPE_HEAD);
     const uint8_t *new_head = reader_bytes(&new_form, TYPE_HEAD);
     if (old_head == NULL || new_head == NULL || memcmp(old_head, new_head, TYPE_HEAD) != 0)
         return false;
-    while (reader_left(&old_form) > 0 && reader_left(&new_form) > 0) {
+    struct type_reading inner;
+    if (!is_record)
+        inner = type_reading_element(reading);
+    for (size_t i = 0; reader_left(&old_form) > 0 && reader_left(&new_form) > 0; i++) {
+        if (is_record)
+            inner = type_reading_field(reading, i);
         size_t old_length = reader_u32(&old_form);
         size_t new_length = reader_u32(&new_form);
         struct reader old_element = reader_over(reader_bytes(&old_form, old_length), old_length);
         struct reader new_element = reader_over(reader_bytes(&new_form, new_length), new_length);
-        if (!forms_agree(levels + 1, tolerance, old_element, new_element))
+        if (!forms_agree(&inner, old_element, new_element))
             return false;
     }
     return reader_is_done(&old_form) && reader_is_done(&new_form);
@@ -254,7 +264,8 @@ type_pair_forms_agree(const struct type_pair *pair, const uint8_t *old_form, siz
 {
     if (pair->is_exact)
         return old_length == new_length && memcmp(old_form, new_form, old_length) == 0;
-    return forms_agree(pair->levels, pair->tolerance, reader_over(old_form, old_length),
+    struct type_reading reading = type_reading_of(pair, false);
+    return forms_agree(&reading, reader_over(old_form, old_length),
                        reader_over(new_form, new_length));
 }
 
@@ -262,20 +273,15 @@ void
 type_pair_form(const struct type_pair *pair, const struct cell *cell, bool is_new,
                struct writer *form)
 {
-    struct type_reading reading = {
-        .levels = pair->levels,
-        .type = pair->types[is_new],
-        .types = pair->resolvers[is_new],
-        .is_unordered = pair->is_unordered,
-    };
+    struct type_reading reading = type_reading_of(pair, is_new);
     type_read_value(&reading, cell->bytes, cell->length, cell->format, form);
 }
 
 bool
 type_pair_form_is_bytes(const struct type_pair *pair, int16_t format, bool is_new, uint8_t *mark)
 {
-    enum type_family family = pair->levels[0];
-    enum type_family own = type_family_of(pair->types[is_new]);
+    enum type_family family = pair->family;
+    enum type_family own = pair->shapes[is_new].family;
     *mark = MARK_READ;
     if (format == 0 || families[own].read_binary == NULL)
         return families[family].read_text == type_read_bytes;
@@ -286,7 +292,7 @@ bool
 type_pair_form_is_hex(const struct type_pair *pair, int16_t format, uint8_t *mark)
 {
     *mark = MARK_READ;
-    return format == 0 && families[pair->levels[0]].read_text == type_read_bytea;
+    return format == 0 && families[pair->family].read_text == type_read_bytea;
 }
 
 bool
@@ -297,7 +303,7 @@ type_pair_equal(const struct type_pair *pair, const struct cell *old_value,
         return old_value->bytes == new_value->bytes;
     // Text is read without regard to the type that it came from; binary is not.
     if (old_value->format == new_value->format && old_value->length == new_value->length &&
-        (old_value->format == 0 || pair->types[0] == pair->types[1]) &&
+        (old_value->format == 0 || pair->is_alike) &&
         memcmp(old_value->bytes, new_value->bytes, old_value->length) == 0)
         return true;
     bool is_equal;
@@ -321,7 +327,10 @@ type_equal(const struct cell *old_value, const struct cell *new_value,
     struct writer forms[2];
     writer_init(&forms[0]);
     writer_init(&forms[1]);
-    type_pair_init(&pair, old_value->type, new_value->type, rules);
+    struct type_rules its_rules = *rules;
+    its_rules.formats[0] = old_value->format;
+    its_rules.formats[1] = new_value->format;
+    type_pair_init(&pair, old_value->type, new_value->type, &its_rules);
     bool is_equal = type_pair_equal(&pair, old_value, new_value, forms);
     writer_fini(&forms[0]);
     writer_fini(&forms[1]);
@@ -331,9 +340,7 @@ type_equal(const struct cell *old_value, const struct cell *new_value,
 bool
 type_print(const struct cell *cell, const struct type_resolver *types, struct writer *text)
 {
-    enum type_family levels[TYPE_LEVELS];
-    struct type_reading reading = {.levels = levels, .types = types};
-    type_levels_of(cell->type, types, levels, &reading.type);
+    struct type_reading reading = {.own = type_shape_of(cell->type, types), .types = types};
     size_t start = text->length;
     if (cell->bytes != NULL &&
         type_print_value(&reading, cell->bytes, cell->length, cell->format, text))

@@ -191,5 +191,8 @@ void configuration_each(const struct configuration *configuration,
 // The names in the two enums below, for messages: "passthrough", "auto", …
 const char *auth_type_name(enum auth_type type);
 const char *lag_probe_name(enum lag_probe probe);
+// A cohort key as it is configured: "session", "parameter:app.tenant".
+enum { COHORT_KEY_TEXT = 256 };
+void cohort_key_text(enum cohort_key key, const char *name, char text[COHORT_KEY_TEXT]);
 
 #endif

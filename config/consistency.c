@@ -120,18 +120,16 @@ check_store(struct fill *fill, const yaml_node_t *root, const struct configurati
 {
     const char *store = configuration->store;
     char problem[256];
+    bool is_file = strncmp(store, "sqlite:", 7) == 0;
 
-    if (strncmp(store, "postgresql://", 13) == 0 || strncmp(store, "postgres://", 11) == 0) {
-        if (!connection_check(store, problem, sizeof problem))
-            return FAIL(fill, root, "store", "not a libpq connection string: %s", problem);
+    if ((is_file && store[7]) || (!is_file && connection_check(store, problem, sizeof problem)))
         return true;
-    }
-    if (strncmp(store, "sqlite:", 7) != 0 || !store[7])
+    if (is_file || !strpbrk(store, ":="))
         return FAIL(fill, root, "store",
-                    "'%s' is no store; give sqlite:FILE, or a postgresql:// URL that a fleet "
-                    "shares",
+                    "'%s' is no store; give sqlite:FILE, or a connection string of the PostgreSQL "
+                    "database that a fleet shares",
                     store);
-    return true;
+    return FAIL(fill, root, "store", "not a libpq connection string: %s", problem);
 }
 
 static bool

@@ -25,6 +25,8 @@ static const char *const extra_columns[] = {"refuse", "allow", NULL};
 const char *const settings_auth_types[] = {"passthrough", "scram-sha-256", "md5",
                                            "cert",        "trust",         NULL};
 const char *const settings_lag_probes[] = {"auto", "physical", "logical", "query", "none", NULL};
+const char *const settings_cohort_keys[] = {
+    "session", "user", "application_name", "client_addr", "parameter:", "comment:", NULL};
 
 #define CHOICE(structure, member, names)                                                           \
     .kind = SETTING_CHOICE, AT(structure, member), .width = WIDTH(structure, member),              \
@@ -228,7 +230,8 @@ static const struct setting whole[] = {
     {"auth", SETTING_GROUP, AT(WHOLE, auth), .group = &auth_group},
     {"admin", SETTING_GROUP, AT(WHOLE, admin), .group = &admin_group},
     {"http", SETTING_GROUP, AT(WHOLE, http), .group = &http_group},
-    {"store", SETTING_STRING, AT(WHOLE, store), .initial = "sqlite:pgrehearse.db"},
+    {"store", SETTING_STRING, .may_connect = true, AT(WHOLE, store),
+     .initial = "sqlite:pgrehearse.db"},
     {"databases", SETTING_NAMED_GROUPS, .is_required = true,
      COUNTED(WHOLE, databases, database_count), .group = &database_group},
 };

@@ -31,6 +31,7 @@ struct setting {
     const char *key;
     enum setting_kind kind;
     bool is_required, is_secret;
+    bool may_connect;     // a string that names a file, or is a connection string
     size_t offset, other; // in the group's structure
     size_t width;
     const char *initial; // the default, as the file would say it; NULL: not set (NULL, -1, empty)
@@ -49,6 +50,7 @@ struct settings_group {
 extern const struct settings_group settings; // the whole file
 extern const char *const settings_auth_types[];
 extern const char *const settings_lag_probes[];
+extern const char *const settings_cohort_keys[]; // by enum cohort_key; NAME follows on a colon
 
 void *setting_field(const struct setting *setting, void *structure);
 const void *setting_field_const(const struct setting *setting, const void *structure);

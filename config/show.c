@@ -45,12 +45,10 @@ get_width(const void *field, size_t width)
 static void
 show_string(struct show *show, const struct setting *setting, const char *value)
 {
-    bool is_url = value && (strncmp(value, "postgresql://", 13) == 0 ||
-                            strncmp(value, "postgres://", 11) == 0);
-
     if (!value)
         return; // an option that is not set
-    if (setting->kind == SETTING_CONNECTION || is_url) {
+    if (setting->kind == SETTING_CONNECTION ||
+        (setting->may_connect && strncmp(value, "sqlite:", 7) != 0)) {
         char *masked = connection_masked(value);
 
         show->each(show->context, show->trail, masked ? masked : "***");
@@ -60,20 +58,18 @@ show_string(struct show *show, const struct setting *setting, const char *value)
     }
 }
 
+void
+cohort_key_text(enum cohort_key key, const char *name, char text[COHORT_KEY_TEXT])
+{
+    snprintf(text, COHORT_KEY_TEXT, "%s%s", settings_cohort_keys[key], name);
+}
+
 static void
 show_cohort_key(struct show *show, enum cohort_key key, const char *name)
 {
-    static const char *const names[] = {
-        [COHORT_SESSION] = "session",
-        [COHORT_USER] = "user",
-        [COHORT_APPLICATION_NAME] = "application_name",
-        [COHORT_CLIENT_ADDR] = "client_addr",
-        [COHORT_PARAMETER] = "parameter:",
-        [COHORT_COMMENT] = "comment:",
-    };
-    char text[256];
+    char text[COHORT_KEY_TEXT];
 
-    snprintf(text, sizeof text, "%s%s", names[key], name);
+    cohort_key_text(key, name, text);
     show->each(show->context, show->trail, text);
 }
 

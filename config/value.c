@@ -170,25 +170,14 @@ static bool
 read_cohort_key(struct fill *fill, const struct setting *setting, const char *text, size_t line,
                 void *structure)
 {
-    static const struct {
-        const char *name;
-        enum cohort_key key;
-        bool has_name;
-    } keys[] = {
-        {"session", COHORT_SESSION, false},
-        {"user", COHORT_USER, false},
-        {"application_name", COHORT_APPLICATION_NAME, false},
-        {"client_addr", COHORT_CLIENT_ADDR, false},
-        {"parameter:", COHORT_PARAMETER, true},
-        {"comment:", COHORT_COMMENT, true},
-    };
+    for (size_t key = 0; settings_cohort_keys[key]; key++) {
+        const char *name = settings_cohort_keys[key];
+        size_t length = strlen(name);
+        bool has_name = name[length - 1] == ':';
 
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        size_t length = strlen(keys[i].name);
-
-        if (strncmp(text, keys[i].name, length) != 0 || keys[i].has_name != !!text[length])
+        if (strncmp(text, name, length) != 0 || has_name != !!text[length])
             continue;
-        *(enum cohort_key *)setting_field(setting, structure) = keys[i].key;
+        *(enum cohort_key *)setting_field(setting, structure) = (enum cohort_key)key;
         return (*(char **)setting_other(setting, structure) = strdup(text + length)) ||
                fill_out_of_memory(fill);
     }

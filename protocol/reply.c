@@ -97,6 +97,20 @@ reply_read_error(const uint8_t *body, size_t length, struct reply_error *error)
 }
 
 bool
+reply_read_parameter_types(const uint8_t *body, size_t length, uint32_t **types, size_t *count)
+{
+    struct reader reader = reader_over(body, length);
+    *count = reader_u16(&reader);
+    *types = reader_left(&reader) == *count * sizeof(**types)
+                 ? malloc((*count + 1) * sizeof(**types))
+                 : NULL;
+    for (size_t i = 0; *types != NULL && i < *count; i++) {
+        (*types)[i] = reader_u32(&reader);
+    }
+    return *types != NULL;
+}
+
+bool
 reply_read_command_tag(const uint8_t *body, size_t length, const char **tag)
 {
     struct reader reader = reader_over(body, length);

@@ -40,6 +40,9 @@ void reply_columns_free(struct reply_column *columns, size_t count);
 bool reply_columns_are_same(const struct reply_column *a, const struct reply_column *b,
                             size_t count); // formats aside
 bool reply_read_error(const uint8_t *body, size_t length, struct reply_error *error);
+// Reads ParameterDescription; *types is owned by the caller (free). False: malformed or no memory.
+bool reply_read_parameter_types(const uint8_t *body, size_t length, uint32_t **types,
+                                size_t *count);
 bool reply_read_command_tag(const uint8_t *body, size_t length, const char **tag);
 bool reply_read_parameter_status(const uint8_t *body, size_t length, const char **name,
                                  const char **value);

@@ -3,6 +3,7 @@
 // the control thread swaps. The lock of a database is held for a reference at most; the lock of all
 // databases also while one is made, which reads certificates: connecting clients wait for that.
 #include "proxy/database.h"
+#include "compare/sql/quote.h"
 #include "config/connection.h"
 #include "proxy/canary/key_writes.h"
 #include "proxy/log.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct member {
     struct database database;
@@ -26,6 +28,7 @@ struct databases {
     const struct configuration *configuration;
     struct member *members; // in the order of making
     size_t count;
+    bool is_held; // see databases_hold
     void (*made)(void *context, struct database *database);
     void *context;
 };
@@ -69,6 +72,21 @@ settings_connect(struct database_settings *settings, enum side side, const char 
     return false;
 }
 
+// A session's settings are followed for what changes results; application_name is what old reports.
+static bool
+key_is_followed(const struct configuration_database *entry, char *error, size_t error_size)
+{
+    const char *name = entry->canary.key == COHORT_PARAMETER ? entry->canary.key_name : NULL;
+
+    if (!name || quote_is_replayed(name) || strcasecmp(name, "application_name") == 0)
+        return true;
+    snprintf(error, error_size,
+             "databases.%s.canary.key: the setting \"%s\" changes no result, so that it is not "
+             "followed; give another one",
+             entry->name, name);
+    return false;
+}
+
 static struct database_settings *
 settings_new(const struct configuration *configuration, const char *name, char *error,
              size_t error_size)
@@ -89,7 +107,8 @@ settings_new(const struct configuration *configuration, const char *name, char *
         settings_free(settings);
         return NULL;
     }
-    if (settings_connect(settings, SIDE_OLD, name, error, error_size) &&
+    if (key_is_followed(settings->entry, error, error_size) &&
+        settings_connect(settings, SIDE_OLD, name, error, error_size) &&
         settings_connect(settings, SIDE_NEW, name, error, error_size))
         return settings;
     settings_free(settings);
@@ -165,7 +184,7 @@ bool
 database_is_idle(const struct database *database)
 {
     return atomic_load(&database->shadow_percent) == 0 &&
-           atomic_load(&database->canary_percent) == 0;
+           atomic_load(&database->canary_percent) == 0 && !atomic_load(&database->has_included);
 }
 
 void
@@ -251,6 +270,7 @@ member_new(const struct configuration *configuration, const char *name, char *er
     atomic_init(&database->canary_percent, database->settings->entry->canary.percent);
     atomic_init(&database->shadow_percent, database->settings->entry->shadow.percent);
     atomic_init(&database->canary_state, CANARY_ARMED);
+    atomic_init(&database->has_included, database->settings->entry->canary.include_count > 0);
     atomic_init(&database->lag_us, -1);
     atomic_init(&database->lag_probe, (int)database->settings->entry->lag.probe);
     return member;
@@ -263,6 +283,9 @@ static void
 databases_add(struct databases *databases, struct member *member)
 {
     struct member **end = &databases->members;
+
+    if (databases->is_held)
+        atomic_store(&member->database.canary_percent, 0);
 
     while (*end)
         end = &(*end)->next;
@@ -339,6 +362,14 @@ databases_on_made(struct databases *databases,
     pthread_mutex_unlock(&databases->lock);
 }
 
+void
+databases_hold(struct databases *databases, bool is_held)
+{
+    pthread_mutex_lock(&databases->lock);
+    databases->is_held = is_held;
+    pthread_mutex_unlock(&databases->lock);
+}
+
 struct database *
 databases_find(struct databases *databases, const char *name)
 {
@@ -381,6 +412,7 @@ database_set_settings(struct database *database, struct database_settings *setti
     database->settings = settings;
     atomic_fetch_add_explicit(&database->settings_epoch, 1, memory_order_release);
     pthread_mutex_unlock(&database->lock);
+    atomic_store(&database->has_included, settings->entry->canary.include_count > 0);
     follow_percent(&database->shadow_percent, before->entry->shadow.percent,
                    settings->entry->shadow.percent);
     if (atomic_load(&database->canary_state) == CANARY_ARMED)

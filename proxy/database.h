@@ -57,6 +57,7 @@ struct database {
     atomic_uint canary_percent; // hundredths
     atomic_uint shadow_percent; // hundredths
     atomic_int canary_state;    // enum canary_state
+    atomic_bool has_included;   // canary.include names somebody, who is in at 0 % too
     // Canary reads that failed on new, in a row; after CANARY_FAILURES of them new is tried once a second.
     atomic_uint canary_failures;
     atomic_uint_fast64_t canary_probe_at; // uv_hrtime of the next try
@@ -106,6 +107,9 @@ void databases_free(struct databases **databases); // after all threads have end
 // back into databases_…. To be set before the threads that call databases_find start.
 void databases_on_made(struct databases *databases,
                        void (*made)(void *context, struct database *database), void *context);
+// While the store that the fleet shares is away, nobody knows what was said of a database: those made meanwhile begin with
+// their canary at 0.
+void databases_hold(struct databases *databases, bool is_held);
 // By the name in a startup packet; NULL: no such entry (any more). The '*' entry makes one at first
 // use, up to DATABASES_LIMIT of them: names come from clients that have not yet said who they are.
 enum { DATABASES_LIMIT = 1000 };

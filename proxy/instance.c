@@ -104,6 +104,18 @@ put_in_force(struct instance *instance, const struct configuration *configuratio
     tls_context_unref(&tls_before);
 }
 
+// The other proxies of a fleet were told of a configuration that did not come into force.
+static void
+take_back_admission(struct instance *instance)
+{
+    const struct configuration *in_force = instance_configuration(instance);
+    char ignored[CONFIGURATION_ERROR_SIZE];
+    if (instance->reporter) {
+        (void)reporter_admits(instance->reporter, in_force, ignored, sizeof(ignored));
+    }
+    configuration_unref(&in_force);
+}
+
 static bool
 load(struct instance *instance, const char *path, char error[CONFIGURATION_ERROR_SIZE])
 {
@@ -114,7 +126,12 @@ load(struct instance *instance, const char *path, char error[CONFIGURATION_ERROR
     struct tls_context *tls = NULL;
     tls = client_tls(configuration, error);
     if (error[0] != '\0' ||
-        !databases_reload(instance->databases, configuration, error, CONFIGURATION_ERROR_SIZE)) {
+        (instance->reporter &&
+         !reporter_admits(instance->reporter, configuration, error, CONFIGURATION_ERROR_SIZE))) {
+        goto refused;
+    }
+    if (!databases_reload(instance->databases, configuration, error, CONFIGURATION_ERROR_SIZE)) {
+        take_back_admission(instance);
         goto refused;
     }
     put_in_force(instance, configuration, tls);

@@ -131,6 +131,7 @@ keep_columns(struct owned_analysis *owned, const struct walk *walk, const struct
                            ? "expression"
                            : arena_string(&owned->arena, column->origin);
         kept->is_computed = column->is_computed;
+        kept->reference = column->is_computed ? 0 : column->reference;
         if (kept->column == NULL)
             return false;
     }
@@ -141,7 +142,7 @@ static enum open_kind
 open_kind_of(unsigned value)
 {
     bool is_shuffled = (value & VALUE_SHUFFLED) != 0, is_pieces = (value & VALUE_PIECES) != 0;
-    if ((value & VALUE_OPEN) != 0 || (is_shuffled && is_pieces))
+    if ((value & (VALUE_OPEN | VALUE_QUOTIENT)) != 0 || (is_shuffled && is_pieces))
         return OPEN_VALUE;
     if (is_shuffled || is_pieces)
         return OPEN_SEQUENCE;
@@ -187,6 +188,25 @@ why_open(const struct determinacy *determinacy, const struct walk *walk)
     return NULL;
 }
 
+// Without a name where a place in it is not to be had.
+static bool
+keep_row_key(struct owned_analysis *owned, const struct key *key)
+{
+    struct determinacy *determinacy = &owned->analysis.determinacy;
+    determinacy->row_key =
+        arena_take(&owned->arena, (key->count + 1) * sizeof(*determinacy->row_key));
+    if (determinacy->row_key == NULL)
+        return false;
+    for (size_t i = 0; i < key->count; i++) {
+        if (key->numbers[i] > UINT16_MAX) {
+            determinacy->row_key_count = 0;
+            return true;
+        }
+        determinacy->row_key[determinacy->row_key_count++] = (uint16_t)key->numbers[i];
+    }
+    return true;
+}
+
 static bool
 keep_order(struct owned_analysis *owned, const struct walk *walk, const struct rowset *rows,
            const struct rowset *new_rows)
@@ -198,7 +218,7 @@ keep_order(struct owned_analysis *owned, const struct walk *walk, const struct r
     determinacy->cuts_start = rows->cuts_start;
     determinacy->cuts_end = rows->cuts_end;
     determinacy->limit = rows->is_limited ? rows->limit : UINT64_MAX;
-    if (!keep_open(owned, rows, new_rows))
+    if (!keep_open(owned, rows, new_rows) || !keep_row_key(owned, &rows->row_key))
         return false;
     determinacy->open_because = why_open(determinacy, walk);
     size_t size = rows->sort_key_count * sizeof(*determinacy->keys);

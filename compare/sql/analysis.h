@@ -42,7 +42,9 @@ struct analysis {
         int table;
         const char *column;
         bool is_computed; // from that column, not the column itself
-    } * columns;          // owned
+        // Columns of one number are of one row of a relation (not so of a self join's two); 0: not known.
+        unsigned reference;
+    } * columns; // owned
     size_t column_count;
 };
 

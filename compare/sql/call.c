@@ -30,6 +30,8 @@ static const char *const rounding_aggregates[] = {
     "variance",   "var_pop",   "var_samp",  "corr",           "covar_pop",
     "covar_samp", "regr_avgx", "regr_avgy", "regr_intercept", "regr_r2",
     "regr_slope", "regr_sxx",  "regr_sxy",  "regr_syy"};
+// Where the rows lie on a point or a line, quotients of what rounding has left.
+static const char *const quotients[] = {"corr", "regr_intercept", "regr_r2", "regr_slope"};
 // What they give does not depend on the order of what they are given.
 static const char *const measures[] = {
     "array_length",      "cardinality", "array_ndims", "array_upper",  "array_lower",
@@ -99,7 +101,7 @@ is_sorted_by_arguments(const PgQuery__FuncCall *call, struct scope *scope)
 static unsigned
 passed_on(const PgQuery__FuncCall *call, const char *name, unsigned value)
 {
-    static const unsigned inner = VALUE_SHUFFLED | VALUE_PIECES | VALUE_ROUNDED;
+    static const unsigned inner = VALUE_SHUFFLED | VALUE_PIECES | VALUE_ROUNDED | VALUE_QUOTIENT;
     bool is_count = strcmp(name, "count") == 0;
     if (IS_IN(name, measures) || (is_count && !call->agg_distinct))
         return value & ~(inner | (is_count ? VALUE_FLOAT | VALUE_CLOCK | VALUE_SYSTEM : 0u));
@@ -108,7 +110,7 @@ passed_on(const PgQuery__FuncCall *call, const char *name, unsigned value)
     if (IS_IN(name, builders) && (value & VALUE_PIECES) == 0)
         return value;
     if (IS_IN(name, rounding_aggregates) && (value & VALUE_FLOAT) != 0)
-        value |= VALUE_ROUNDED;
+        value |= IS_IN(name, quotients) ? VALUE_ROUNDED | VALUE_QUOTIENT : VALUE_ROUNDED;
     return open_blur(value);
 }
 
@@ -202,7 +204,7 @@ walk_aside(struct walk *walk, const PgQuery__FuncCall *call, struct scope *scope
     if (call->over != NULL)
         value |= walk_window(walk, call->over, scope);
     walk->sources = sources;
-    return open_blur(value) & ~(unsigned)(VALUE_FLOAT | VALUE_ROUNDED);
+    return open_blur(value) & ~(unsigned)(VALUE_FLOAT | VALUE_ROUNDED | VALUE_QUOTIENT);
 }
 
 unsigned

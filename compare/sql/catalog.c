@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT = 25, TEXT_ARRAY = 1009, RECORD = 2249 }; // pg_type.dat
+enum { TEXT = 25 }; // pg_type.dat
 
 struct catalog *
 catalog_ref(struct catalog *catalog)
@@ -24,9 +24,9 @@ catalog_unref(struct catalog **catalog)
     *catalog = NULL;
     if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) != 1)
         return;
-    struct catalog_table *tables[] = {&last->relations, &last->functions,    &last->operators,
-                                      &last->types,     &last->columns,      &last->keys,
-                                      &last->policies,  &last->dependencies, &last->checks};
+    struct catalog_table *tables[] = {
+        &last->relations, &last->functions, &last->operators, &last->types,  &last->columns,
+        &last->keys,      &last->policies,  &last->checks,    &last->labels, &last->dependencies};
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         free(tables[i]->rows);
     free(last->relations_by_oid);
@@ -139,29 +139,48 @@ catalog_type_name(const struct catalog *catalog, uint32_t type)
 }
 
 static bool
-resolve(void *context, uint32_t type, uint32_t *stands_for)
+is_base(const struct catalog_type *type, const char *name)
 {
-    const struct catalog *catalog = context;
-    const struct catalog_type *row = catalog_type_of(catalog, type);
-    for (int depth = 0; row != NULL && row->kind == 'd' && depth < 32; depth++) {
-        type = row->base;
-        row = catalog_type_of(catalog, type);
-    }
-    *stands_for = type;
+    return type->kind == 'b' && !type->is_array && strcmp(type->name, name) == 0;
+}
+
+static bool
+resolve(void *context, uint32_t type, struct type_shape *shape)
+{
+    const struct catalog_type *row = catalog_type_of(context, type);
+    const struct catalog_relation *relation;
     if (row == NULL)
         return false;
-    if (row->kind == 'e' || (row->kind == 'b' && strcmp(row->name, "citext") == 0)) {
-        *stands_for = TEXT;
+    *shape = (struct type_shape){.type = type};
+    if (row->kind == 'd') {
+        shape->type = row->base;
+    } else if (row->kind == 'e' || is_base(row, "citext")) {
+        shape->type = TEXT;
+    } else if (is_base(row, "hstore")) {
+        shape->family = TYPE_FAMILY_HSTORE;
     } else if (row->kind == 'c') {
-        *stands_for = RECORD;
-    } else if (row->is_array) {
-        uint32_t element;
-        if (row->base < CATALOG_FIRST_USER_OID || !resolve(context, row->base, &element))
-            return row->oid < CATALOG_FIRST_USER_OID;
-        const struct catalog_type *over = catalog_type_of(catalog, element);
-        *stands_for = element == TEXT ? TEXT_ARRAY : over == NULL ? 0 : over->array;
+        relation = catalog_relation_of(context, row->relation);
+        shape->family = TYPE_FAMILY_RECORD;
+        shape->field_count = relation == NULL ? 0 : relation->column_count;
+    } else if (row->is_array || row->kind == 'r' || row->kind == 'm') {
+        shape->family = row->is_array      ? TYPE_FAMILY_ARRAY
+                        : row->kind == 'r' ? TYPE_FAMILY_RANGE
+                                           : TYPE_FAMILY_MULTIRANGE;
+        shape->element = row->base;
+    } else {
+        return false;
     }
-    return *stands_for != 0 && *stands_for < CATALOG_FIRST_USER_OID;
+    return true;
+}
+
+static uint32_t
+field(void *context, uint32_t type, size_t number)
+{
+    const struct catalog_type *row = catalog_type_of(context, type);
+    const struct catalog_relation *relation =
+        row == NULL ? NULL : catalog_relation_of(context, row->relation);
+    return relation == NULL || number >= relation->column_count ? 0
+                                                                : relation->columns[number].type;
 }
 
 struct type_resolver
@@ -172,7 +191,7 @@ catalog_type_resolver(const struct catalog *catalog)
         const struct catalog *read;
         void *context;
     } same = {catalog};
-    return (struct type_resolver){resolve, same.context};
+    return (struct type_resolver){resolve, field, same.context};
 }
 
 // One schema of a search_path: unquoted in lower case, quoted as it is but for doubled quotes.

@@ -32,6 +32,7 @@ catalog_build_new(void)
     catalog->policies.size = sizeof(struct catalog_policy);
     catalog->dependencies.size = sizeof(struct catalog_dependency);
     catalog->checks.size = sizeof(struct catalog_check);
+    catalog->labels.size = sizeof(struct catalog_label);
     return build;
 }
 
@@ -188,6 +189,15 @@ catalog_build_check(struct catalog_build *build, const struct catalog_check *row
 }
 
 bool
+catalog_build_label(struct catalog_build *build, const struct catalog_label *row)
+{
+    struct catalog_label *copy = add(build, &build->catalog->labels, row);
+    if (copy != NULL)
+        keep_string(build, &copy->name);
+    return !build->has_failed;
+}
+
+bool
 catalog_build_search_path(struct catalog_build *build, const char *search_path)
 {
     build->catalog->search_path = search_path;
@@ -221,6 +231,14 @@ column_order(const void *left, const void *right)
     const struct catalog_column *one = left, *other = right;
     int order = number_order(one->relation, other->relation);
     return order != 0 ? order : one->number - other->number;
+}
+
+static int
+label_order(const void *left, const void *right)
+{
+    const struct catalog_label *one = left, *other = right;
+    int order = number_order(one->type, other->type);
+    return order != 0 ? order : strcmp(one->name, other->name);
 }
 
 // Keys, policies, dependencies and checks start with the OID that they belong to.
@@ -301,6 +319,8 @@ cut_slices(struct catalog *catalog)
         types[i].dependencies = first;
         types[i].check_count = slice(&catalog->checks, types[i].oid, &first);
         types[i].checks = first;
+        types[i].label_count = slice(&catalog->labels, types[i].oid, &first);
+        types[i].labels = first;
     }
 }
 
@@ -317,6 +337,7 @@ catalog_build_finish(struct catalog_build **build)
     sort(&catalog->policies, owner_order);
     sort(&catalog->dependencies, owner_order);
     sort(&catalog->checks, owner_order);
+    sort(&catalog->labels, label_order);
     cut_slices(catalog);
     bool is_built = !(*build)->has_failed &&
                     index_by_oid(&catalog->relations, &catalog->relations_by_oid) &&

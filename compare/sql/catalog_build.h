@@ -17,6 +17,7 @@ bool catalog_build_function(struct catalog_build *build, const struct catalog_fu
 bool catalog_build_operator(struct catalog_build *build, const struct catalog_operator *row);
 bool catalog_build_type(struct catalog_build *build, const struct catalog_type *row);
 bool catalog_build_dependency(struct catalog_build *build, const struct catalog_dependency *row);
+bool catalog_build_label(struct catalog_build *build, const struct catalog_label *row);
 bool catalog_build_check(struct catalog_build *build, const struct catalog_check *row);
 // What a session of this side has when it says nothing: decides which of several schemas is meant.
 bool catalog_build_search_path(struct catalog_build *build, const char *search_path);

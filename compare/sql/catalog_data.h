@@ -14,6 +14,7 @@ struct catalog_column {
     bool is_not_null;
     uint32_t type;
     const char *name;
+    int32_t type_modifier; // atttypmod
 };
 
 struct catalog_key { // a unique index that is immediate, whole and over columns that are never NULL
@@ -73,14 +74,17 @@ struct catalog_type {
     const char *schema, *name;
     char kind; // typtype
     bool is_array;
-    uint32_t base;     // of a domain its base, of an array its element, of a range its subtype
-    uint32_t array;    // the array type over it, or 0
-    uint32_t relation; // of a composite
+    uint32_t base;         // of a domain its base, of an array its element, of a range its subtype
+    uint32_t array;        // the array type over it, or 0
+    uint32_t relation;     // of a composite
+    int32_t type_modifier; // of a domain: typtypmod
     // Filled by catalog_build_finish:
     const struct catalog_dependency *dependencies;
     size_t dependency_count;
     const struct catalog_check *checks;
     size_t check_count;
+    const struct catalog_label *labels; // of an enum, by name
+    size_t label_count;
 };
 
 // A function that values of a type can call without being named: input and output, casts, the
@@ -89,6 +93,11 @@ struct catalog_dependency {
     uint32_t type;
     uint32_t function;
     bool is_explicit; // only where a cast names the type
+};
+
+struct catalog_label { // an enum's
+    uint32_t type;
+    const char *name;
 };
 
 struct catalog_check { // a domain's

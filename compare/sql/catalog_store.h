@@ -16,7 +16,7 @@ struct catalog {
     struct arena arena;                                          // strings and slices
     struct catalog_table relations, functions, operators, types; // by name, then schema
     struct catalog_table columns, keys, policies;                // by relation
-    struct catalog_table dependencies, checks;                   // by type
+    struct catalog_table dependencies, checks, labels;           // by type
     // Pointers into the above, by OID; owned.
     const struct catalog_relation **relations_by_oid;
     const struct catalog_function **functions_by_oid;

@@ -88,6 +88,7 @@ item_of_rows(struct walk *walk, const struct rowset *rows, const char *name)
         if (!rows->is_known)
             item->value |= rows->columns[i].value;
     }
+    row_key_refer(walk, item->columns, item->column_count);
     return item;
 }
 

@@ -315,15 +315,18 @@ mark(struct scope *scope, size_t count, PgQuery__Node *const *nodes)
     }
 }
 
-bool
-order_is_total(struct walk *walk, struct scope *scope, size_t count, PgQuery__Node *const *nodes,
-               size_t more, PgQuery__Node *const *more_nodes)
+static void
+unmark(struct scope *scope)
 {
     for (size_t i = 0; i < scope->item_count; i++)
         for (size_t c = 0; c < scope->items[i]->column_count; c++)
             scope->items[i]->columns[c].is_determined = false;
-    mark(scope, count, nodes);
-    mark(scope, more, more_nodes);
+}
+
+// What is marked makes more known, until nothing new is. Is a row of every item known?
+static bool
+spread(struct walk *walk, struct scope *scope)
+{
     for (bool is_moving = true; is_moving && walk_step(walk);) {
         is_moving = false;
         for (size_t i = 0; i < scope->equality_count; i++) {
@@ -345,6 +348,25 @@ order_is_total(struct walk *walk, struct scope *scope, size_t count, PgQuery__No
         if (!scope->items[i]->is_group && !is_item_known(scope->items[i]))
             return false;
     return true;
+}
+
+bool
+order_is_total(struct walk *walk, struct scope *scope, size_t count, PgQuery__Node *const *nodes,
+               size_t more, PgQuery__Node *const *more_nodes)
+{
+    unmark(scope);
+    mark(scope, count, nodes);
+    mark(scope, more, more_nodes);
+    return spread(walk, scope);
+}
+
+bool
+order_key_is_total(struct walk *walk, struct scope *scope, struct item *item, const struct key *key)
+{
+    unmark(scope);
+    for (size_t i = 0; i < key->count; i++)
+        item->columns[key->numbers[i]].is_determined = true;
+    return spread(walk, scope);
 }
 
 // Rows of a grouped query are told apart by the GROUP BY expressions.

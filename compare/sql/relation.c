@@ -139,10 +139,12 @@ copy_item(struct walk *walk, const struct item *from)
     item->columns = walk_take(walk, (from->column_count + 1) * sizeof(*item->columns));
     if (item->columns == NULL)
         return NULL;
+    walk->references++;
     for (size_t i = 0; i < from->column_count; i++) {
         item->columns[i] = from->columns[i];
         item->columns[i].item = item;
         item->columns[i].number = i;
+        item->columns[i].reference = walk->references;
     }
     return item;
 }

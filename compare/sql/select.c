@@ -145,6 +145,7 @@ add_target(struct walk *walk, struct output *output, const PgQuery__Node *node, 
             column = *from;
             column.value |= value;
             column.item = is_outer ? NULL : from->item;
+            column.reference = is_outer ? 0 : from->reference;
         }
     } else if (target->val != NULL &&
                target->val->node_case == PG_QUERY__NODE__NODE_A_INDIRECTION) {
@@ -223,6 +224,8 @@ static void
 key_of_all(struct walk *walk, struct rowset *rows)
 {
     struct key *key = rows->is_known ? one_key(walk, rows, rows->count) : NULL;
+    if (key != NULL)
+        key->is_whole = true;
     for (size_t i = 0; key != NULL && i < rows->count; i++)
         key->numbers[key->count++] = i;
 }
@@ -261,12 +264,12 @@ keys_through(struct walk *walk, const struct scope *scope, struct rowset *rows)
         if (key->numbers == NULL)
             return;
         key->count = 0;
-        for (size_t i = 0; i < from->count; i++)
-            for (size_t c = 0; c < rows->sure_count; c++)
-                if (rows->columns[c].item == item && rows->columns[c].number == from->numbers[i]) {
-                    key->numbers[key->count++] = c;
-                    break;
-                }
+        key->is_whole = from->is_whole;
+        for (size_t i = 0; i < from->count; i++) {
+            size_t place = row_key_place(rows, item, from->numbers[i]);
+            if (place != SIZE_MAX)
+                key->numbers[key->count++] = place;
+        }
         if (key->count == from->count)
             rows->key_count++;
     }
@@ -295,6 +298,7 @@ find_keys(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *sc
     }
     if (select->n_distinct_clause > 0 && rows->key_count == 0)
         key_of_all(walk, rows);
+    row_key_find(walk, select, scope, rows);
 }
 
 static void
@@ -378,6 +382,7 @@ set_operation(struct walk *walk, const PgQuery__SelectStmt *select, struct scope
     for (size_t i = 0; i < left.count; i++) {
         struct column column = left.columns[i];
         column.item = NULL;
+        column.reference = 0; // either query's
         output->is_shifted = output->is_shifted || i >= left.sure_count;
         if (i < right.count) {
             const struct column *other = &right.columns[i];

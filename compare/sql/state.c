@@ -65,6 +65,7 @@ state_free(struct state **state)
         free(last->reported[i].first);
         free(last->reported[i].under);
     }
+    free(last->application_name);
     settings_unref(&last->settings);
     settings_unref(&last->made_of);
     state_snapshot_unref(&last->snapshot);

@@ -15,7 +15,8 @@ struct state_snapshot {
     char *replay;    // SQL that brings a session at its defaults to this state; "" for none; owned
     char *
         search_path_key; // what decides names: search_path and role settings, for shape keys; owned
-    uint64_t names_digest; // of search_path_key
+    uint64_t names_digest;  // of search_path_key
+    char *application_name; // as old reports it; NULL: not known; owned
 };
 
 // `parameters`: startup parameters as name, value pairs that are settings (options' -c included).
@@ -29,6 +30,7 @@ bool state_end_unit(struct state *state, char status, bool failed, bool is_told)
 // ParameterStatus: the effective value of a reported setting, which holds until a statement sets it. The first
 // one is what RESET goes back to.
 bool state_reported(struct state *state, const char *name, const char *value);
+void state_reports_lost(struct state *state); // old has reported something, and what is not known
 const char *state_client_encoding(const struct state *state); // as reported last; NULL: never
 bool state_is_tainted(const struct state *state, const char **what);   // can't be replayed
 bool state_has_temporaries(const struct state *state);                 // any at all
@@ -39,5 +41,8 @@ bool state_names_temporary_type(const struct state *state, const char *sql, size
 struct state_snapshot *state_snapshot(struct state *state);
 struct state_snapshot *state_snapshot_ref(struct state_snapshot *snapshot);
 void state_snapshot_unref(struct state_snapshot **snapshot);
+// What the session has a setting set to, with its NUL. False, and "": it is at a default that only the server
+// knows, or does not fit. Settings without quote_is_replayed are never known. Any thread.
+bool state_value(const struct state_snapshot *snapshot, const char *name, char *value, size_t size);
 
 #endif

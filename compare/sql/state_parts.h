@@ -1,5 +1,6 @@
 // What the files about a session's state share: state.c follows what statements do, state_report.c what old
-// reports and what cannot be replayed, state_replay.c writes what brings another session there.
+// reports and what cannot be replayed, state_replay.c writes what brings another session there
+// and state_value.c reads a value out of that.
 #ifndef COMPARE_SQL_STATE_PARTS_H
 #define COMPARE_SQL_STATE_PARTS_H
 
@@ -29,6 +30,7 @@ struct state {
     size_t level_count;
     bool is_aborted; // the block has failed: its COMMIT is a rollback
     struct reported reported[REPORTED];
+    char *application_name; // as reported last; NULL: not known; owned
     // The present snapshot and what it was made of; NULL: to be made.
     struct state_snapshot *snapshot;
     struct settings *made_of;

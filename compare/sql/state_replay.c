@@ -79,18 +79,30 @@ snapshot_new(const struct state *state)
     write_names(state, &names);
     struct state_snapshot *snapshot = calloc(1, sizeof(*snapshot));
     char *replay_text = text_take(&replay), *names_text = text_take(&names);
-    if (snapshot == NULL || replay_text == NULL || names_text == NULL) {
+    char *application = state->application_name ? strdup(state->application_name) : NULL;
+    if (snapshot == NULL || replay_text == NULL || names_text == NULL ||
+        (state->application_name != NULL && application == NULL)) {
         free(snapshot);
         free(replay_text);
         free(names_text);
+        free(application);
         return NULL;
     }
     atomic_init(&snapshot->references, 1);
     snapshot->replay = replay_text;
     snapshot->search_path_key = names_text;
+    snapshot->application_name = application;
     snapshot->digest = XXH3_64bits(replay_text, strlen(replay_text));
     snapshot->names_digest = XXH3_64bits(names_text, strlen(names_text));
     return snapshot;
+}
+
+static bool
+is_same(const struct state_snapshot *left, const struct state_snapshot *right)
+{
+    const char *one = left->application_name, *other = right->application_name;
+    return left->digest == right->digest && left->names_digest == right->names_digest &&
+           (one == other || (one != NULL && other != NULL && strcmp(one, other) == 0));
 }
 
 struct state_snapshot *
@@ -103,8 +115,7 @@ state_snapshot(struct state *state)
         return NULL;
     settings_unref(&state->made_of);
     state->made_of = settings_ref(state->settings);
-    if (state->snapshot != NULL && state->snapshot->digest == made->digest &&
-        state->snapshot->names_digest == made->names_digest) {
+    if (state->snapshot != NULL && is_same(state->snapshot, made)) {
         state_snapshot_unref(&made);
         return state_snapshot_ref(state->snapshot);
     }
@@ -129,5 +140,6 @@ state_snapshot_unref(struct state_snapshot **snapshot)
         return;
     free(last->replay);
     free(last->search_path_key);
+    free(last->application_name);
     free(last);
 }

@@ -60,9 +60,20 @@ state_settle_reports(struct state *state)
             forget_snapshot(state);
 }
 
+void
+state_reports_lost(struct state *state)
+{
+    forget_snapshot(state);
+    (void)replace(&state->application_name, NULL);
+}
+
 bool
 state_reported(struct state *state, const char *name, const char *value)
 {
+    if (strcmp(name, "application_name") == 0) { // known, and not replayed
+        state_reports_lost(state);
+        return replace(&state->application_name, value);
+    }
     for (size_t i = 0; i < REPORTED; i++) {
         struct reported *reported = &state->reported[i];
         if (strcmp(name, state_reported_names[i]) != 0)

@@ -6,7 +6,7 @@
 //   from.c        FROM items; relation.c: what a relation is and hides (views, policies)
 //   expression.c  expressions; call.c: function calls in them; name.c: what a column name means
 //   prove.c       functions, operators, types by the catalog; body.c: SQL inside them
-//   order.c       which order the result has
+//   order.c       which order the result has; row_key.c: which columns name a row
 //   open.c        what the statement leaves open: of which values, of which rows
 #ifndef COMPARE_SQL_WALK_H
 #define COMPARE_SQL_WALK_H
@@ -19,14 +19,15 @@
 // What a value shows; travels from expressions through columns to the output.
 enum value {
     VALUE_CLOCK = 1,
-    VALUE_RANDOM = 2,    // a random source, the instance or the session
-    VALUE_VOLATILE = 4,  // comes from a volatile function that is known to do no harm
-    VALUE_SYSTEM = 8,    // OIDs, transaction ids and the like
-    VALUE_OPEN = 16,     // the statement does not determine it
-    VALUE_SHUFFLED = 32, // an array or JSON whose elements come in any order
-    VALUE_PIECES = 64,   // a text put together from pieces in any order
-    VALUE_ROUNDED = 128, // a sum of floats in any order
-    VALUE_FLOAT = 256,   // may be a float
+    VALUE_RANDOM = 2,     // a random source, the instance or the session
+    VALUE_VOLATILE = 4,   // comes from a volatile function that is known to do no harm
+    VALUE_SYSTEM = 8,     // OIDs, transaction ids and the like
+    VALUE_OPEN = 16,      // the statement does not determine it
+    VALUE_SHUFFLED = 32,  // an array or JSON whose elements come in any order
+    VALUE_PIECES = 64,    // a text put together from pieces in any order
+    VALUE_ROUNDED = 128,  // a sum of floats in any order
+    VALUE_FLOAT = 256,    // may be a float
+    VALUE_QUOTIENT = 512, // of such sums: rounding may be all of it
     VALUE_ANY_OPEN = VALUE_OPEN | VALUE_SHUFFLED | VALUE_PIECES,
 };
 
@@ -43,6 +44,8 @@ struct column {
     const char *origin; // the table's column; NULL: several of them
     bool is_computed;   // from it, not the column itself
     unsigned value;
+    unsigned
+        reference; // which of the statement's references to relations its row is of, from 1; 0: unknown
     uint32_t type;      // OID on this side, 0: unknown
     bool is_unsure;     // not a column of every relation that the name could mean
     bool is_determined; // scratch of order.c
@@ -54,6 +57,8 @@ struct column {
 struct key { // columns that together are unique; none: there is at most one row
     size_t *numbers;
     size_t count;
+    bool
+        is_whole; // all columns of a query, made distinct: not what a row is known by when it changes
 };
 
 struct item {           // of a FROM clause
@@ -78,6 +83,7 @@ struct rowset { // what a query gives
     bool is_known;     // these are all columns
     const struct key *keys;
     size_t key_count;
+    struct key row_key; // what names a row, as in struct determinacy
     // The order, for the outermost query and for ARRAY(…).
     enum order_kind order;
     uint16_t *sort_keys;
@@ -137,9 +143,10 @@ struct walk {
     size_t table_count, table_capacity;
     struct memo *memo;
     size_t memo_count, memo_capacity;
-    bool is_aside; // looks at what a name may mean besides
-    size_t steps;  // nodes seen, bounded
-    size_t bodies; // nested bodies of views, functions and policies, bounded
+    bool is_aside;       // looks at what a name may mean besides
+    unsigned references; // to relations, so far
+    size_t steps;        // nodes seen, bounded
+    size_t bodies;       // nested bodies of views, functions and policies, bounded
     // What was found:
     bool is_unproven; // can do what is not known to only read
     bool is_harmful;  // cannot be said to write nothing
@@ -242,6 +249,14 @@ void open_distinct_on(struct walk *walk, const PgQuery__SelectStmt *select, stru
 void open_limit(struct walk *walk, struct rowset *rows); // of a subquery
 bool open_is_distinct_on(const PgQuery__SelectStmt *select);
 
+// row_key.c
+void row_key_find(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *scope,
+                  struct rowset *rows);
+// Where the output shows an item's column; SIZE_MAX: nowhere.
+size_t row_key_place(const struct rowset *rows, const struct item *item, size_t number);
+// Columns as one more reference to the query that gives them: its relations' rows are others each time.
+void row_key_refer(struct walk *walk, struct column *columns, size_t count);
+
 // select.c: false: refused or no memory, *rows is then empty and unknown
 bool select_walk(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *outer,
                  bool is_outermost, struct rowset *rows);
@@ -253,6 +268,9 @@ void order_equate(struct walk *walk, const PgQuery__Node *condition, struct scop
 // Do these expressions, together with what is equated, tell one row from all others?
 bool order_is_total(struct walk *walk, struct scope *scope, size_t count,
                     PgQuery__Node *const *nodes, size_t more, PgQuery__Node *const *more_nodes);
+// Does a key of an item, alone?
+bool order_key_is_total(struct walk *walk, struct scope *scope, struct item *item,
+                        const struct key *key);
 bool order_same(const PgQuery__Node *left, const PgQuery__Node *right, struct scope *scope);
 void order_find(struct walk *walk, const PgQuery__SelectStmt *select, struct scope *scope,
                 struct rowset *rows, PgQuery__Node *const *sources);

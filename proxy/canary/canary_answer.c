@@ -9,13 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGE_LIMIT = 1 << 30, LARGE_ROW = 64 * 1024 };
+enum {
+    MESSAGE_LIMIT = 1 << 30,
+    LARGE_ROW = 64 * 1024,
+    CONVERTED_ROOM = 16 * 1024 * 1024, // a value may grow (blanks, zeros), but not without end
+    CONVERTED_GROWTH = 8,
+};
 
 static void begin_step(struct canary_answer *answer);
 
 bool
 canary_answer_init(struct canary_answer *answer, const struct canary_unit *asked,
-                   struct shape_columns **old_columns, size_t max_record)
+                   struct shape_columns **old_columns, struct canary_types *types,
+                   size_t max_record)
 {
     *answer = (struct canary_answer){.asked = asked, .max_record = max_record};
     frame_init(&answer->frame);
@@ -31,9 +37,21 @@ canary_answer_init(struct canary_answer *answer, const struct canary_unit *asked
         answer->parts[i].old_columns = old_columns[i];
         old_columns[i] = NULL;
     }
+    answer->types = *types;
+    *types = (struct canary_types){0};
     answer->step = asked->is_simple ? 0 : asked->prefix_steps;
     begin_step(answer);
     return true;
+}
+
+static void
+part_fini(struct canary_part *part)
+{
+    for (size_t i = 0; part->columns && i < part->old_columns->count; i++) {
+        canary_column_fini(&part->columns[i]);
+    }
+    free(part->columns);
+    shape_columns_unref(&part->old_columns);
 }
 
 void
@@ -43,9 +61,9 @@ canary_answer_fini(struct canary_answer *answer)
     writer_fini(&answer->out);
     capture_fini(&answer->record);
     for (size_t i = 0; answer->parts && i < answer->asked->read_count; i++) {
-        shape_columns_unref(&answer->parts[i].old_columns);
-        free(answer->parts[i].columns);
+        part_fini(&answer->parts[i]);
     }
+    canary_types_fini(&answer->types);
     free(answer->parts);
     free(answer->marks);
     answer->parts = NULL;
@@ -102,11 +120,11 @@ note_columns(struct canary_answer *answer, const struct reply_column *columns)
     const struct shape_columns *old_columns = part->old_columns;
     part->columns = calloc(old_columns->count + 1, sizeof(*part->columns));
     for (size_t i = 0; part->columns && i < old_columns->count; i++) {
-        part->columns[i].old_type = old_columns->columns[i].type;
-        part->columns[i].conversion =
-            canary_column_conversion(&old_columns->columns[i], &columns[i]);
-        part->converts = part->converts || part->columns[i].conversion != CANARY_AS_IS;
-        if (part->columns[i].conversion == CANARY_NO_CONVERSION) {
+        struct canary_column *column = &part->columns[i];
+        canary_column_init(column, &answer->types, &old_columns->columns[i], &columns[i]);
+        part->converts = part->converts || column->outcome != RECODE_AS_IS;
+        answer->may_refuse = answer->may_refuse || column->outcome == RECODE_MAY_REFUSE;
+        if (column->outcome == RECODE_IMPOSSIBLE) {
             fail(answer, CANARY_UNFIT);
         }
     }
@@ -243,8 +261,9 @@ take_row(struct canary_answer *answer, const struct message *message)
         return;
     }
     canary_answer_record(answer, message->raw, message->raw_length);
+    size_t most = CONVERTED_ROOM + CONVERTED_GROWTH * message->length;
     if (!canary_row_convert(&answer->out, part->columns, part->old_columns->count, message->body,
-                            message->length)) {
+                            message->length, most)) {
         fail(answer, CANARY_UNFIT);
     }
 }
@@ -399,7 +418,7 @@ take_piece(struct canary_answer *answer, const struct frame_piece *piece)
         writer_clear(message);
         answer->is_passing = answer->is_released && answer->stage == CANARY_IN_ROWS &&
                              answer->unit == 1 && piece->type == MESSAGE_SERVER_DATA_ROW &&
-                             piece->body_total > LARGE_ROW;
+                             piece->body_total > LARGE_ROW && !part_of(answer)->converts;
         writer_u8(message, (uint8_t)piece->type);
         writer_u32(message, piece->body_total + 4);
     }

@@ -45,6 +45,7 @@ struct canary_mark { // where old's answer to a message between the reads stands
 
 struct canary_answer {
     const struct canary_unit *asked; // borrowed
+    struct canary_types types;       // owned
     struct frame frame;
     struct writer message;     // the message that is under way
     struct writer out;         // for the client, and not yet given to it
@@ -56,6 +57,7 @@ struct canary_answer {
     size_t step;             // of the unit's
     enum canary_stage stage; // of the step
     bool converts;           // values of some read
+    bool may_refuse;         // and some of those may not fit
     bool is_released;        // no way back: errors go to the client
     bool has_error;          // one has gone there
     bool is_passing; // the row under way is a large one of a released answer, and passes in pieces
@@ -65,9 +67,10 @@ struct canary_answer {
     char sqlstate[6];
 };
 
-// Takes the columns, one a read. False: no memory; they are still the caller's.
+// Takes the columns, one a read, and the types. False: no memory; they are still the caller's.
 bool canary_answer_init(struct canary_answer *answer, const struct canary_unit *asked,
-                        struct shape_columns **old_columns, size_t max_record);
+                        struct shape_columns **old_columns, struct canary_types *types,
+                        size_t max_record);
 void canary_answer_fini(struct canary_answer *answer);
 // Takes bytes of the job's replies. `out` then holds more for the client.
 enum canary_progress canary_answer_take(struct canary_answer *answer, const uint8_t *bytes,

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_USER_OID = 16384 };
-
 static const char begin_read[] = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY";
 static const char end_read[] = "ROLLBACK";
 
@@ -101,7 +99,7 @@ take_command(struct reading *reading, enum canary_command command)
 
 struct splitting {
     struct reading *reading;
-    const struct message *message;
+    const char *text; // the whole Query's
     bool is_well;
 };
 
@@ -119,8 +117,11 @@ take_statement(void *context, const char *statement, size_t length)
     // The commands of a Query can't be put to old alone.
     struct canary_read *read = reading->command == CANARY_COMMAND_NONE ? add_read(unit) : NULL;
     if (read) {
-        *read = (struct canary_read){
-            .sql = statement, .sql_length = length, .has_describe = true, .is_executed = true};
+        *read = (struct canary_read){.sql = statement,
+                                     .sql_length = length,
+                                     .text = splitting->text,
+                                     .has_describe = true,
+                                     .is_executed = true};
     }
     splitting->is_well = splitting->is_well && read &&
                          add_step(unit, CANARY_STEP_EXECUTE, NULL, unit->read_count - 1);
@@ -130,11 +131,11 @@ take_statement(void *context, const char *statement, size_t length)
 static bool
 read_simple(struct reading *reading, const struct message *message)
 {
-    const char *sql;
-    struct splitting splitting = {.reading = reading, .message = message, .is_well = true};
+    struct splitting splitting = {.reading = reading, .is_well = true};
     reading->unit->is_simple = true;
-    return request_read_query(message->body, message->length, &sql) &&
-           lexer_split(sql, strlen(sql), take_statement, &splitting) && splitting.is_well;
+    return request_read_query(message->body, message->length, &splitting.text) &&
+           lexer_split(splitting.text, strlen(splitting.text), take_statement, &splitting) &&
+           splitting.is_well;
 }
 
 // ---- the extended protocol ----
@@ -182,7 +183,7 @@ find_statement(const struct reading *reading, const char *name, struct canary_re
     for (size_t i = unit->parse_count; i-- > 0;) {
         const struct parse_request *parse = &unit->parses[i];
         if (strcmp(parse->statement, name) == 0) {
-            found->sql = parse->sql;
+            found->sql = found->text = parse->sql;
             found->types = parse->types;
             found->type_count = parse->type_count;
             return true;
@@ -193,22 +194,12 @@ find_statement(const struct reading *reading, const char *name, struct canary_re
     if (!statement || statement->is_cut) {
         return false;
     }
-    found->sql = statement->sql;
+    found->sql = found->text = statement->sql;
     found->types = statement->types;
     found->type_count = statement->type_count;
+    found->described = statement->described;
+    found->described_count = statement->described_count;
     return true;
-}
-
-// Old's numbers of users' types mean nothing to new.
-static bool
-has_own_types(const struct canary_read *read)
-{
-    for (size_t i = 0; i < read->type_count; i++) {
-        if (read->types[i] >= FIRST_USER_OID) {
-            return true;
-        }
-    }
-    return false;
 }
 
 // The latest that was bound to this portal; NULL: none in this unit.
@@ -255,7 +246,7 @@ take_bind(struct reading *reading, const struct message *message)
     size_t index;
     const struct canary_read *before = find_portal(unit, found.bind.portal, &index);
     // Only a BEGIN may stand in front, and what a portal held before was executed.
-    bool is_well = is_found && !has_own_types(&found) && (!before || before->is_executed) &&
+    bool is_well = is_found && (!before || before->is_executed) &&
                    (reading->command == CANARY_COMMAND_NONE || unit->has_begin);
     struct canary_read *read = is_well ? add_read(unit) : NULL;
     if (!read) {
@@ -448,28 +439,46 @@ write_sql(struct writer *writer, const struct canary_unit *unit)
 }
 
 static void
-write_bind(struct writer *writer, const struct canary_read *read)
+write_parse_and_bind(struct writer *writer, const struct canary_read *read, const uint32_t *types,
+                     size_t type_count, const struct bind_request *bind)
 {
     struct parse_request parse = {.statement = "",
                                   .sql = read->new_sql ? read->new_sql : read->sql,
-                                  .types = (uint32_t *)(uintptr_t)read->types,
-                                  .type_count = read->is_replaced ? 0 : read->type_count};
-    struct bind_request bind = read->bind;
-    bind.statement = "";
+                                  .types = (uint32_t *)(uintptr_t)types,
+                                  .type_count = type_count};
+    struct bind_request unnamed = *bind;
+    unnamed.statement = "";
     request_write_parse(writer, &parse);
-    request_write_bind(writer, &bind);
+    request_write_bind(writer, &unnamed);
 }
 
-static void
-write_step(struct writer *writer, const struct canary_unit *unit, const struct canary_step *step)
+static bool
+write_bind(struct writer *writer, const struct canary_read *read, const struct recode_sides *sides)
+{
+    struct recode_bind bind;
+    if (read->is_replaced) {
+        write_parse_and_bind(writer, read, NULL, 0, &read->bind);
+        return true;
+    }
+    if (!recode_bind_init(&bind, sides, read->types, read->type_count, read->described,
+                          read->described_count, &read->bind)) {
+        return false;
+    }
+    write_parse_and_bind(writer, read, bind.types, bind.type_count, &bind.request);
+    recode_bind_fini(&bind);
+    return true;
+}
+
+static bool
+write_step(struct writer *writer, const struct canary_unit *unit, const struct recode_sides *sides,
+           const struct canary_step *step)
 {
     const struct canary_read *read = &unit->reads[step->read];
     switch (step->kind) {
     case CANARY_STEP_OLD:
         break;
     case CANARY_STEP_BIND:
-        write_bind(writer, read);
-        break;
+        return write_bind(writer, read, sides);
     case CANARY_STEP_DESCRIBE:
     case CANARY_STEP_CLOSE:
         writer_bytes(writer, step->raw, step->raw_length);
@@ -481,24 +490,27 @@ write_step(struct writer *writer, const struct canary_unit *unit, const struct c
         request_write_execute(writer, read->bind.portal, 0);
         break;
     }
+    return true;
 }
 
 bool
-canary_unit_write(const struct canary_unit *unit, uint8_t **messages, size_t *length)
+canary_unit_write(const struct canary_unit *unit, const struct recode_sides *sides,
+                  uint8_t **messages, size_t *length)
 {
     struct writer writer;
+    bool is_fine = true;
     writer_init(&writer);
     request_write_query(&writer, begin_read);
     if (unit->is_simple) {
         write_sql(&writer, unit);
     } else {
-        for (size_t i = 0; i < unit->step_count; i++) {
-            write_step(&writer, unit, &unit->steps[i]);
+        for (size_t i = 0; i < unit->step_count && is_fine; i++) {
+            is_fine = write_step(&writer, unit, sides, &unit->steps[i]);
         }
         request_write_sync(&writer);
     }
     request_write_query(&writer, end_read);
-    bool is_fine = !writer.failed;
+    is_fine = is_fine && !writer.failed;
     if (is_fine) {
         *messages = writer_take(&writer, length);
     }

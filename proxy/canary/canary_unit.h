@@ -3,6 +3,7 @@
 #ifndef PROXY_CANARY_CANARY_UNIT_H
 #define PROXY_CANARY_CANARY_UNIT_H
 
+#include "compare/recode/recode_bind.h"
 #include "protocol/capture.h"
 #include "protocol/request.h"
 #include "proxy/canary/canary_command.h"
@@ -38,8 +39,11 @@ struct canary_step { // one message; a Query's statements have no bytes
 struct canary_read {
     const char *sql; // one statement's, borrowed
     size_t sql_length;
+    const char *text; // of the Query or the Parse: with the comments around the statement; borrowed
     const uint32_t *types; // declared parameter types; borrowed
     size_t type_count;
+    const uint32_t *described; // what old said that they are, NULL: it was not asked; borrowed
+    size_t described_count;
     struct bind_request bind; // owned; without values in a Query
     bool has_describe;        // the client is to get its description
     bool is_executed;
@@ -74,9 +78,10 @@ enum canary_unit_kind canary_unit_read(struct canary_unit *unit, const uint8_t *
                                        size_t length, void *const *statements);
 void canary_unit_fini(struct canary_unit *unit);
 // The messages for new: BEGIN READ ONLY, the reads (always described), ROLLBACK; CANARY_UNITS units.
-// False: no memory.
+// `sides`: what parameters' types are told by. False: no memory, or a parameter can't be put to new.
 enum { CANARY_UNITS = 3 };
-bool canary_unit_write(const struct canary_unit *unit, uint8_t **messages, size_t *length);
+bool canary_unit_write(const struct canary_unit *unit, const struct recode_sides *sides,
+                       uint8_t **messages, size_t *length);
 // Old's messages, without a Sync.
 bool canary_unit_write_old(const struct canary_unit *unit, struct writer *writer);
 // Has old messages between the reads?

@@ -1,8 +1,8 @@
 // May this unit be served by new? The cheap questions first: most sessions are in no cohort. Everything that
 // is not known for certain sends the unit to old.
 //
-// A read that old serves although its session is in the cohort is still looked up: what is known to be
-// harmless neither begins an after_write window nor makes the shadow's view of the state stale.
+// A read that old serves is still looked up where its session is in the cohort, or a later read may be: what is
+// known to be harmless neither begins an after_write window nor makes the shadow's view of the state stale.
 #include "proxy/canary/session_canary.h"
 #include "compare/sql/shape.h"
 #include "proxy/canary/canary_rewrite.h"
@@ -32,7 +32,7 @@ is_open(const struct session *session)
 {
     struct database *database = session->database;
     return (atomic_load_explicit(&database->canary_percent, memory_order_relaxed) > 0 ||
-            canary_settings(session)->include_count > 0) &&
+            atomic_load_explicit(&database->has_included, memory_order_relaxed)) &&
            atomic_load_explicit(&database->canary_state, memory_order_relaxed) == CANARY_ARMED;
 }
 
@@ -44,11 +44,7 @@ session_canary_key(const struct session *session, const struct state_snapshot *s
     struct canary_subject subject = {
         .session = session->cohort_key,
         .user = session->user,
-        .application_name = startup_parameter(&session->startup, "application_name"),
         .client_address = session->address,
-        .parameter = canary->key == COHORT_PARAMETER
-                         ? startup_parameter(&session->startup, canary->key_name)
-                         : NULL,
         .state = state,
         .sql = sql,
         .sql_length = sql_length,
@@ -64,8 +60,22 @@ is_in_cohort(const struct session *session, const struct state_snapshot *state,
     unsigned percent =
         atomic_load_explicit(&session->database->canary_percent, memory_order_relaxed);
     char key[CANARY_KEY_MAX];
-    session_canary_key(session, state, read ? read->sql : NULL, read ? read->sql_length : 0, key);
-    return canary_key_is_in(canary, key, percent);
+    session_canary_key(session, state, read ? read->text : NULL, read ? strlen(read->text) : 0,
+                       key);
+    return canary_key_place(canary, key, percent).is_in;
+}
+
+// All of its reads are; a key of the session's own is not asked for again.
+static bool
+are_in_cohort(const struct session *session, const struct state_snapshot *state,
+              const struct canary_unit *unit)
+{
+    bool are = true;
+    for (size_t i = 0; i < unit->read_count && are; i++) {
+        are = canary_key_is_sessions(canary_settings(session)) ||
+              is_in_cohort(session, state, &unit->reads[i]);
+    }
+    return are;
 }
 
 static struct shape *
@@ -108,18 +118,20 @@ format_of(const struct canary_read *read, size_t column)
 // What new answered before could be presented as old's; nothing was learnt: it is tried.
 static bool
 can_present(const struct session *session, struct shape *shape, const struct canary_read *read,
-            const struct shape_columns *old_columns, bool *as_it_is)
+            const struct shape_columns *old_columns, const struct canary_types *types,
+            bool *is_sure)
 {
     struct shape_columns *new_columns = shape_columns(session->database->shapes, shape, SIDE_NEW);
     bool can = !new_columns || new_columns->count == old_columns->count;
-    *as_it_is = new_columns != NULL;
+    *is_sure = new_columns != NULL;
     for (size_t i = 0; new_columns && can && i < new_columns->count; i++) {
         struct reply_column column = new_columns->columns[i];
         column.format = format_of(read, i);
-        enum canary_conversion conversion =
-            canary_column_conversion(&old_columns->columns[i], &column);
-        can = conversion != CANARY_NO_CONVERSION;
-        *as_it_is = *as_it_is && conversion == CANARY_AS_IS;
+        struct canary_column presented;
+        canary_column_init(&presented, types, &old_columns->columns[i], &column);
+        can = presented.outcome != RECODE_IMPOSSIBLE;
+        *is_sure = *is_sure && presented.outcome <= RECODE_SURE;
+        canary_column_fini(&presented);
     }
     shape_columns_unref(&new_columns);
     return can;
@@ -133,6 +145,7 @@ struct candidate {
     struct canary_unit *unit;
     struct shape **shapes;          // references, one a read
     struct shape_columns **columns; // old's; references, one a read
+    struct canary_types types;      // of both sides, once they are needed
     bool may_stream;
 };
 
@@ -149,6 +162,7 @@ candidate_fini(struct candidate *candidate)
     }
     free(candidate->shapes);
     free(candidate->columns);
+    canary_types_fini(&candidate->types);
 }
 
 // False: one of them is not known, or no memory.
@@ -205,10 +219,11 @@ are_servable(const struct candidate *candidate)
 
 // Without old's columns new's answer can't be presented: they are to be learnt then.
 static bool
-are_presentable(struct candidate *candidate)
+are_presentable(struct candidate *candidate, const struct state_snapshot *state)
 {
     struct session *session = candidate->session;
-    bool are = true, as_it_is;
+    bool are = true, is_sure;
+    canary_types_init(&candidate->types, session->database, state);
     candidate->may_stream = true;
     for (size_t i = 0; i < candidate->unit->read_count; i++) {
         struct shape *shape = candidate->shapes[i];
@@ -216,8 +231,9 @@ are_presentable(struct candidate *candidate)
         candidate->columns[i] = columns;
         session->next_is_wanted = session->next_is_wanted || !columns;
         are = are && columns &&
-              can_present(session, shape, &candidate->unit->reads[i], columns, &as_it_is);
-        candidate->may_stream = candidate->may_stream && are && as_it_is;
+              can_present(session, shape, &candidate->unit->reads[i], columns, &candidate->types,
+                          &is_sure);
+        candidate->may_stream = candidate->may_stream && are && is_sure;
     }
     // A single read's own description tells before its rows.
     candidate->may_stream = candidate->may_stream || candidate->unit->read_count == 1;
@@ -279,14 +295,23 @@ have_key_writes(const struct candidate *candidate, const struct state_snapshot *
     bool have = true;
     for (size_t i = 0; i < candidate->unit->read_count && have; i++) {
         const struct canary_read *read = &candidate->unit->reads[i];
-        have = session_canary_has_key_writes(candidate->session, state, read->sql, read->sql_length,
-                                             now);
+        have = session_canary_has_key_writes(candidate->session, state, read->text,
+                                             strlen(read->text), now);
     }
     return have;
 }
 
+// By the state that the unit runs in, which may be a later one than its shapes were proven for.
 static bool
-try_new(struct candidate *candidate, uint64_t names_digest)
+is_still_so(const struct candidate *candidate, const struct state_snapshot *proven,
+            const struct state_snapshot *state)
+{
+    return state == proven || (state->names_digest == proven->names_digest &&
+                               are_in_cohort(candidate->session, state, candidate->unit));
+}
+
+static bool
+try_new(struct candidate *candidate, const struct state_snapshot *proven)
 {
     struct session *session = candidate->session;
     uint64_t now = uv_hrtime();
@@ -295,12 +320,11 @@ try_new(struct candidate *candidate, uint64_t names_digest)
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
-    // The shapes were proven for these names; the state may have moved since they were looked up.
-    bool is_begun = state && state->names_digest == names_digest &&
-                    have_key_writes(candidate, state, now) && are_presentable(candidate) &&
-                    session_canary_may_try(session->database, now) &&
-                    session_canary_begin(session, candidate->chunk, candidate->unit,
-                                         candidate->columns, candidate->may_stream, &state);
+    bool is_begun =
+        state && is_still_so(candidate, proven, state) && have_key_writes(candidate, state, now) &&
+        are_presentable(candidate, state) && session_canary_may_try(session->database, now) &&
+        session_canary_begin(session, candidate->chunk, candidate->unit, candidate->columns,
+                             &candidate->types, candidate->may_stream, &state);
     state_snapshot_unref(&state);
     return is_begun;
 }
@@ -309,16 +333,12 @@ static bool
 route(struct session *session, struct chunk *chunk, struct canary_unit *unit,
       struct state_snapshot *state)
 {
-    if (canary_settings(session)->key >= COHORT_PARAMETER &&
-        !is_in_cohort(session, state, &unit->reads[0])) {
-        return false;
-    }
     struct candidate candidate = {.session = session, .chunk = chunk, .unit = unit};
     bool is_taken = false;
     if (find_shapes(&candidate, state)) {
         // For the unit that begins now, if old is to serve it; not for the one behind a canary read.
         bool are = are_harmless(&candidate);
-        is_taken = try_new(&candidate, state->names_digest);
+        is_taken = are_in_cohort(session, state, unit) && try_new(&candidate, state);
         session->next_is_harmless = !is_taken && are;
     }
     candidate_fini(&candidate);
@@ -354,9 +374,8 @@ session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
     }
     session_renew_settings(session);
     const struct configuration_database *entry = session->settings->entry;
-    // Keys that are the session's own need neither its state nor the statement.
     if (entry->identity == IDENTITY_SERVICE ||
-        (entry->canary.key < COHORT_PARAMETER && !is_in_cohort(session, NULL, NULL)) ||
+        (canary_key_is_sessions(&entry->canary) && !is_in_cohort(session, NULL, NULL)) ||
         session_must_hold(session)) {
         return false;
     }

@@ -48,7 +48,7 @@ struct canary {
     uint64_t hedge_at;        // of canary.hedge; UINT64_MAX: never
     uint64_t hedged_at;       // old was asked as well; 0: it was not
     size_t hold;
-    bool may_stream; // all values are known to be presented as they are: it may be released in part
+    bool may_stream; // all values are known to be fit to be presented: it may be released in part
     bool is_job_paused;
     bool is_refused;   // new does not let this user in
     bool is_cancelled; // and the client is to hear it once old's message has ended
@@ -88,10 +88,10 @@ bool session_canary_has_own_writes(const struct session *session, uint64_t now);
 bool session_canary_has_key_writes(const struct session *session,
                                    const struct state_snapshot *state, const char *sql,
                                    size_t sql_length, uint64_t now);
-// Begins to serve; takes the unit, the columns (references, one a read) and the snapshot. False: no memory.
+// Begins to serve; takes the unit, the columns (references, one a read), the types and the snapshot. False: no memory.
 bool session_canary_begin(struct session *session, struct chunk *chunk, struct canary_unit *unit,
-                          struct shape_columns **old_columns, bool may_stream,
-                          struct state_snapshot **state);
+                          struct shape_columns **old_columns, struct canary_types *types,
+                          bool may_stream, struct state_snapshot **state);
 // The answer is there or over `hold`: goes to the client if old agrees.
 void session_canary_release(struct canary *canary);
 // Old serves the unit instead: new has failed; or nothing is wrong with new.

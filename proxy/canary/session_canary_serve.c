@@ -10,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATIENCE_TICK_MS = 10, PROBE_NS = 1000 * 1000 * 1000, RELEASED_TIMEOUTS = 6 };
+enum {
+    PATIENCE_TICK_MS = 10,
+    PROBE_NS = 1000 * 1000 * 1000,
+    RELEASED_TIMEOUTS = 6,
+    MOST_CONVERTED = 64 * 1024 * 1024 /* of a row that has to be whole to be put as old's */
+};
 
 // ---- may new be tried ----
 
@@ -251,7 +256,9 @@ static void
 consider(struct canary *canary)
 {
     const struct canary_answer *answer = &canary->answer;
-    bool is_over_large = answer->message.length > canary->hold + STREAM_CHUNK;
+    bool is_whole = canary->phase == CANARY_RELEASED && answer->converts;
+    bool is_over_large =
+        answer->message.length > (is_whole ? MOST_CONVERTED : canary->hold + STREAM_CHUNK);
     bool is_over = answer->out.length > canary->hold || is_over_large;
     if (canary->phase == CANARY_RELEASED) {
         flush(canary);
@@ -263,7 +270,7 @@ consider(struct canary *canary)
     } else if (answer->progress == CANARY_FAILED || answer->progress == CANARY_BROKEN) {
         session_canary_fall_back(canary, answer->progress == CANARY_FAILED ? FALLBACK_ERROR
                                                                            : FALLBACK_JUNK);
-    } else if (answer->progress == CANARY_UNFIT || (is_over && answer->converts) ||
+    } else if (answer->progress == CANARY_UNFIT || (is_over && answer->may_refuse) ||
                (is_over && answer->out.length <= canary->hold)) {
         session_canary_fall_back(canary, FALLBACK_UNFIT);
     } else if (is_over || answer->progress == CANARY_COMPLETE) {
@@ -330,14 +337,20 @@ session_canary_free(struct canary **canary)
 }
 
 static bool
-make_job(struct canary *canary, struct state_snapshot **state)
+make_job(struct canary *canary, const struct canary_types *types, struct state_snapshot **state)
 {
     struct session *session = canary->session;
     const struct configuration_database *entry = session->settings->entry;
+    struct recode_sides sides = {
+        .old_catalog = types->catalogs ? types->catalogs->catalogs[SIDE_OLD] : NULL,
+        .new_catalog = types->catalogs ? types->catalogs->catalogs[SIDE_NEW] : NULL,
+        .rewrites = session->settings->rewrites,
+    };
     canary->user = strdup(session->user);
     canary->job = own_job_new();
     if (!canary->user || !canary->job ||
-        !canary_unit_write(&canary->unit, &canary->job->messages, &canary->job->messages_length)) {
+        !canary_unit_write(&canary->unit, &sides, &canary->job->messages,
+                           &canary->job->messages_length)) {
         own_job_free(&canary->job);
         return false;
     }
@@ -360,8 +373,8 @@ make_job(struct canary *canary, struct state_snapshot **state)
 
 bool
 session_canary_begin(struct session *session, struct chunk *chunk, struct canary_unit *unit,
-                     struct shape_columns **old_columns, bool may_stream,
-                     struct state_snapshot **state)
+                     struct shape_columns **old_columns, struct canary_types *types,
+                     bool may_stream, struct state_snapshot **state)
 {
     const struct configuration_database *entry = session->settings->entry;
     struct own_pool *pool = worker_pool(session->worker);
@@ -375,8 +388,9 @@ session_canary_begin(struct session *session, struct chunk *chunk, struct canary
     canary->unit = *unit;
     writer_init(&canary->old_message);
     writer_init(&canary->prefix_reply);
-    if (!make_job(canary, state) || !canary_answer_init(&canary->answer, &canary->unit, old_columns,
-                                                        entry->shadow.max_result)) {
+    if (!make_job(canary, types, state) ||
+        !canary_answer_init(&canary->answer, &canary->unit, old_columns, types,
+                            entry->shadow.max_result)) {
         own_job_free(&canary->job);
         canary_answer_fini(&canary->answer);
         canary->unit = (struct canary_unit){0}; // stays the caller's

@@ -48,24 +48,30 @@ add_key(struct session *session, const struct state_snapshot *state, const char 
 }
 
 static bool
-add_key_of_statement(void *context, const char *sql, size_t length)
+count_statement(void *context, const char *sql, size_t length)
 {
-    add_key(context, NULL, sql, length);
+    (void)sql, (void)length;
+    ++*(unsigned *)context;
     return true;
 }
 
-// The comments of all statements in the message. False: it runs a statement that is not at hand.
+// The comment of its statement. False: it runs one that is not at hand, or several, each with its own.
 static bool
 add_keys_of_message(struct session *session, const struct message *message, char parsed[64])
 {
     struct parse_request parse;
     struct bind_request bind;
     const char *sql;
+    unsigned count = 0;
     bool is_known = true;
     switch (message->type) {
     case MESSAGE_CLIENT_QUERY:
-        return request_read_query(message->body, message->length, &sql) &&
-               lexer_split(sql, strlen(sql), add_key_of_statement, session);
+        if (!request_read_query(message->body, message->length, &sql) ||
+            !lexer_split(sql, strlen(sql), count_statement, &count) || count > 1) {
+            return false;
+        }
+        add_key(session, NULL, sql, strlen(sql));
+        return true;
     case MESSAGE_CLIENT_PARSE:
         if (!request_read_parse(message->body, message->length, &parse)) {
             return false;
@@ -110,14 +116,6 @@ add_keys_of_comments(struct session *session, const struct unit *unit)
     return is_known;
 }
 
-static bool
-count_statement(void *context, const char *sql, size_t length)
-{
-    (void)sql, (void)length;
-    ++*(unsigned *)context;
-    return true;
-}
-
 // Else one statement of it may have changed the state for the next.
 static bool
 is_one_statement(const struct unit *unit)
@@ -160,15 +158,12 @@ add_key_of_state(struct session *session, const struct unit *unit)
 static bool
 add_keys(struct session *session, const struct unit *unit)
 {
-    switch (canary_settings(session)->key) {
-    case COHORT_PARAMETER:
-        return add_key_of_state(session, unit);
-    case COHORT_COMMENT:
-        return add_keys_of_comments(session, unit);
-    default:
+    if (canary_key_is_sessions(canary_settings(session))) {
         add_key(session, NULL, NULL, 0);
         return true;
     }
+    return canary_settings(session)->key == COHORT_COMMENT ? add_keys_of_comments(session, unit)
+                                                           : add_key_of_state(session, unit);
 }
 
 static void

@@ -62,7 +62,7 @@ family_of(uint32_t old_type, uint32_t new_type)
     struct type_pair pair;
 
     type_pair_init(&pair, old_type, new_type, &rules);
-    return pair.levels[0];
+    return pair.family;
 }
 
 // Text is also what types meet in that have nothing else in common.

@@ -1,8 +1,9 @@
 // Understanding a console statement: its words against the syntaxes of console.tbl. Pure but for
-// console_execute; any thread.
+// console_start; any thread.
 #include "proxy/console/console.h"
 #include "compare/sql/lexer.h"
 #include "proxy/console/console_commands.h"
+#include "proxy/report/reporter.h"
 #include "proxy/report/view.h"
 #include <ctype.h>
 #include <stdarg.h>
@@ -122,6 +123,7 @@ slot_of(const char *name, size_t length, enum console_slot *slot)
         [CONSOLE_VALUE] = "value",
         [CONSOLE_FINGERPRINT] = "fingerprint",
         [CONSOLE_ID] = "id",
+        [CONSOLE_KEY] = "'value'",
     };
 
     for (int i = 0; i < CONSOLE_SLOTS; i++)
@@ -145,7 +147,7 @@ take_slot(struct console_call *call, enum console_slot slot, const struct word *
             call->parameter_count = (unsigned)number;
         return true;
     }
-    if (slot == CONSOLE_REASON && word->kind != LEXER_STRING)
+    if ((slot == CONSOLE_REASON || slot == CONSOLE_KEY) && word->kind != LEXER_STRING)
         return false;
     if (word->kind == LEXER_PUNCTUATION ||
         (word->kind == LEXER_OPERATOR && word->length == 1 && word->text[0] == '='))
@@ -252,15 +254,46 @@ default_tag(const char *syntax, char *tag, size_t size)
     tag[length] = '\0';
 }
 
+static void
+finish(struct console_run *run)
+{
+    if (run->answer.failed && run->error.sqlstate[0] == '\0')
+        console_fail(&run->error, "53200", NULL, "out of memory");
+    run->done(run->context);
+}
+
+static void
+go_on(void *context)
+{
+    struct console_run *run = context;
+
+    run->then(run);
+    finish(run);
+}
+
+static void
+begin(void *context)
+{
+    struct console_run *run = context;
+
+    run->call->command->run(run);
+    if (run->then != NULL && run->error.sqlstate[0] == '\0')
+        reporter_run_with_store(run->instance->reporter, go_on, run);
+    else
+        finish(run);
+}
+
 void
-console_execute(struct console_run *run)
+console_start(struct console_run *run, void (*done)(void *context), void *context)
 {
     const struct console_command *command = run->call->command;
 
     answer_init(&run->answer, command->shape);
     memset(&run->error, 0, sizeof run->error);
+    memset(&run->notice, 0, sizeof run->notice);
     default_tag(command->syntax, run->tag, sizeof run->tag);
-    command->run(run);
-    if (run->answer.failed && run->error.sqlstate[0] == '\0')
-        console_fail(&run->error, "53200", NULL, "out of memory");
+    run->then = NULL;
+    run->done = done;
+    run->context = context;
+    reporter_run(run->instance->reporter, begin, run);
 }

@@ -1,4 +1,4 @@
-// The console's commands: parsed on any thread, run on the reporter thread. One table, console.tbl, gives
+// The console's commands: parsed on any thread, run on the reporter's threads. One table, console.tbl, gives
 // syntax, help, columns and function of each. The protocol is in console_session.c.
 #ifndef PROXY_CONSOLE_CONSOLE_H
 #define PROXY_CONSOLE_CONSOLE_H
@@ -13,6 +13,7 @@ enum console_slot { // arguments, by their word in a syntax
     CONSOLE_VALUE,
     CONSOLE_FINGERPRINT,
     CONSOLE_ID,
+    CONSOLE_KEY /* 'value' */,
     CONSOLE_SLOTS,
 };
 
@@ -44,7 +45,10 @@ struct console_run { // one call under way
     const char *actor; // for the audit log
     struct answer answer;
     char tag[64]; // of CommandComplete
-    struct console_error error;
+    struct console_error error, notice;
+    void (*then)(struct console_run *run); // what is left to do with the store; NULL: nothing
+    void (*done)(void *context);
+    void *context;
 };
 
 // False: `error` says why. `statement` is one statement (lexer_split).
@@ -54,8 +58,9 @@ void console_call_fini(struct console_call *call);
 // Puts the parameters' values ($1 first) into the slots. False: no memory.
 bool console_call_bind(struct console_call *call, const char *const *values, size_t count);
 
-// On the reporter thread. Fills in answer and tag, or the error.
-void console_execute(struct console_run *run);
+// Fills in answer and tag, or the error, and maybe a notice, on the reporter's thread and, where the store is needed, on the
+// store's; then calls `done` there.
+void console_start(struct console_run *run, void (*done)(void *context), void *context);
 
 void console_fail(struct console_error *error, const char *sqlstate, const char *hint,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -129,6 +129,7 @@ simple_answered(struct console_session *session)
         console_write_description(&session->output, run->answer.shape, NULL);
         (void)console_write_rows(&session->output, &run->answer, 0, 0, NULL);
     }
+    console_write_notice(&session->output, &run->notice);
     reply_write_command_complete(&session->output, run->tag);
     answer_fini(&run->answer);
     console_send(session); // console_go_on has the next one run
@@ -266,6 +267,7 @@ portal_answered(struct console_session *session, struct console_portal *portal)
         fail(session, &session->run.error);
         return;
     }
+    console_write_notice(&session->output, &session->run.notice);
     portal->answer = session->run.answer;
     portal->is_run = true;
     snprintf(portal->tag, sizeof portal->tag, "%s", session->run.tag);

@@ -1,4 +1,4 @@
-// PAUSE, RESUME, RELOAD and SHUTDOWN. On the reporter thread.
+// PAUSE, RESUME, RELOAD and SHUTDOWN. On the reporter's threads.
 #include "proxy/console/console_commands.h"
 #include "proxy/report/reporter.h"
 
@@ -29,8 +29,9 @@ console_resume(struct console_run *run)
     (void)console_each_database(run, set_paused, &is_paused);
 }
 
-void
-console_reload(struct console_run *run)
+// A fleet is asked whether it goes with its other proxies.
+static void
+reload_with_store(struct console_run *run)
 {
     char error[CONFIGURATION_ERROR_SIZE] = "";
 
@@ -42,6 +43,12 @@ console_reload(struct console_run *run)
     reporter_event(run->instance->reporter, NULL, "reload", run->actor, "refused: %s", error);
     console_fail(&run->error, "F0000", "The configuration that was running stays in force.", "%s",
                  error);
+}
+
+void
+console_reload(struct console_run *run)
+{
+    run->then = reload_with_store;
 }
 
 void

@@ -1,12 +1,11 @@
 // The life of a console session: its stream, its timer, and commands to the reporter thread and back. What
 // comes in, console_input.c takes to pieces. Owned by itself; lives on one worker's loop.
 //
-// A command runs on the reporter thread; meanwhile nothing is read. Should the client leave, the session waits
+// A command runs on the reporter's threads; meanwhile nothing is read. Should the client leave, the session waits
 // for the command's end before it goes: the reporter runs whatever it was handed, until it is stopped,
 // which is after the workers.
 #include "proxy/console/console_parts.h"
 #include "proxy/log.h"
-#include "proxy/report/reporter.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,18 +49,17 @@ stop(struct console_session *session)
 }
 
 static void
-work(void *context)
+tell_done(void *context)
 {
     struct console_session *session = context;
 
-    console_execute(&session->run);
     uv_async_send(&session->answered);
 }
 
 static void
 begin(struct console_session *session)
 {
-    reporter_run(session->instance->reporter, work, session);
+    console_start(&session->run, tell_done, session);
 }
 
 // The bytes are taken all the same where it says that it is full.

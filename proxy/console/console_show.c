@@ -105,6 +105,7 @@ static const struct answer_column clients_columns[] = {
     {"tls", ANSWER_BOOLEAN},
     {"worker", ANSWER_INTEGER},
     {"id", ANSWER_INTEGER},
+    {"session_key", ANSWER_TEXT}, // what SHOW COHORT takes where canary.key is session
 };
 
 const struct answer_shape console_clients_shape = ANSWER_SHAPE(clients_columns);
@@ -129,6 +130,7 @@ add_client(void *context, const struct registry_client *client)
     answer_boolean(answer, client->is_tls);
     answer_integer(answer, client->worker);
     answer_integer(answer, client->session);
+    answer_text(answer, client->cohort_key);
 }
 
 void

@@ -149,15 +149,29 @@ console_write_rows(struct writer *writer, const struct answer *answer, size_t fi
     return count;
 }
 
-void
-console_write_error(struct writer *writer, const char *severity, const struct console_error *error)
+static void
+write_message(struct writer *writer, char type, const char *severity,
+              const struct console_error *message)
 {
     struct reply_error_text text = {
         .severity = severity,
-        .sqlstate = error->sqlstate,
-        .message = error->message,
-        .hint = error->hint[0] == '\0' ? NULL : error->hint,
+        .sqlstate = message->sqlstate,
+        .message = message->message,
+        .hint = message->hint[0] == '\0' ? NULL : message->hint,
     };
 
-    reply_write_error(writer, 'E', &text);
+    reply_write_error(writer, type, &text);
+}
+
+void
+console_write_error(struct writer *writer, const char *severity, const struct console_error *error)
+{
+    write_message(writer, 'E', severity, error);
+}
+
+void
+console_write_notice(struct writer *writer, const struct console_error *notice)
+{
+    if (notice->sqlstate[0] != '\0')
+        write_message(writer, 'N', "WARNING", notice);
 }

@@ -20,5 +20,7 @@ size_t console_write_rows(struct writer *writer, const struct answer *answer, si
                           size_t limit, const struct console_formats *formats);
 void console_write_error(struct writer *writer, const char *severity,
                          const struct console_error *error);
+void console_write_notice(struct writer *writer,
+                          const struct console_error *notice); // if there is one
 
 #endif

@@ -137,7 +137,8 @@ take_column(struct loader *loader)
                                     .number = (int16_t)number(loader, 1),
                                     .name = text(loader, 2),
                                     .type = number(loader, 3),
-                                    .is_not_null = truth(loader, 4)};
+                                    .is_not_null = truth(loader, 4),
+                                    .type_modifier = (int32_t)number(loader, 5)};
     return catalog_build_column(loader->build, &column);
 }
 
@@ -218,7 +219,8 @@ take_type(struct loader *loader)
                                 .is_array = truth(loader, 4),
                                 .base = number(loader, 5),
                                 .array = number(loader, 6),
-                                .relation = number(loader, 7)};
+                                .relation = number(loader, 7),
+                                .type_modifier = (int32_t)number(loader, 8)};
     return catalog_build_type(loader->build, &type);
 }
 
@@ -227,6 +229,13 @@ take_dependency(struct loader *loader)
 {
     struct catalog_dependency dependency = {number(loader, 0), number(loader, 1), truth(loader, 2)};
     return catalog_build_dependency(loader->build, &dependency);
+}
+
+static bool
+take_label(struct loader *loader)
+{
+    struct catalog_label label = {number(loader, 0), text(loader, 1)};
+    return catalog_build_label(loader->build, &label);
 }
 
 static bool
@@ -255,8 +264,8 @@ static const struct query {
      "c.oid IN (SELECT relation FROM up) "
      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
      "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND" NOT_TEMPORARY},
-    {"columns", 0, 0, 5, 5, take_column,
-     "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull "
+    {"columns", 0, 0, 6, 6, take_column,
+     "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull, a.atttypmod "
      "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
      "JOIN pg_namespace n ON n.oid = c.relnamespace "
      "WHERE a.attnum > 0 AND NOT a.attisdropped "
@@ -294,12 +303,12 @@ static const struct query {
      "SELECT n.nspname, o.oprname, o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid, o.oprleft, "
      "o.oprright FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace "
      "WHERE o.oprcode <> 0"},
-    {"types", 0, 0, 8, 5, take_type,
+    {"types", 0, 0, 9, 5, take_type,
      "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory = 'A' AND t.typelem <> 0, "
      "CASE WHEN t.typtype = 'd' THEN t.typbasetype WHEN t.typtype = 'r' THEN "
      "(SELECT rngsubtype FROM pg_range WHERE rngtypid = t.oid) WHEN t.typtype = 'm' THEN "
      "(SELECT rngtypid FROM pg_range WHERE to_jsonb(pg_range) ->> 'rngmultitypid' = t.oid::text) "
-     "ELSE t.typelem END, t.typarray, t.typrelid "
+     "ELSE t.typelem END, t.typarray, t.typrelid, t.typtypmod "
      "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE" NOT_TEMPORARY},
     // What values of a type call unasked, where it is a user's function: input and output, subtype
     // differences, support functions of operator classes, casts. A cast between two of PostgreSQL's
@@ -319,6 +328,7 @@ static const struct query {
      "unnest(ARRAY[castsource, casttarget]) AS type "
      "WHERE type >= 16384 OR (castsource < 16384 AND casttarget < 16384)"
      ") AS d WHERE function >= 16384 GROUP BY type, function"},
+    {"enums", 0, 0, 2, 2, take_label, "SELECT enumtypid, enumlabel FROM pg_enum"},
     {"checks of domains", 0, 0, 2, 2, take_check,
      "SELECT contypid, pg_get_expr(conbin, 0) FROM pg_constraint "
      "WHERE contypid <> 0 AND contype = 'c'"},

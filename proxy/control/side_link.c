@@ -24,8 +24,8 @@ side_link_close(struct side_link *link)
 }
 
 // The first line of what libpq says, fit for a quoted value in the log. Of several hosts, the first.
-static void
-set_error(struct side_link *link, const char *said)
+void
+side_link_set_error(struct side_link *link, const char *said)
 {
     snprintf(link->error, sizeof link->error, "%s", said && *said ? said : "no reason given");
     link->error[strcspn(link->error, "\n")] = '\0';
@@ -35,9 +35,8 @@ set_error(struct side_link *link, const char *said)
     }
 }
 
-// False: time is up, or a stop.
-static bool
-wait_for(struct side_link *link, short events, uint64_t deadline)
+bool
+side_link_wait(struct side_link *link, short events, uint64_t deadline)
 {
     for (;;) {
         struct pollfd fds[] = {{.fd = PQsocket(link->connection), .events = events},
@@ -52,7 +51,7 @@ wait_for(struct side_link *link, short events, uint64_t deadline)
         if (count < 0 && errno != EINTR)
             break;
         if (count > 0 && fds[1].revents) {
-            set_error(link, "stopping");
+            side_link_set_error(link, "stopping");
             return false;
         }
         if (count > 0)
@@ -62,7 +61,7 @@ wait_for(struct side_link *link, short events, uint64_t deadline)
     char text[64];
 
     snprintf(text, sizeof text, "no answer within %g seconds", (double)link->limit / 1e9);
-    set_error(link, text);
+    side_link_set_error(link, text);
     return false;
 }
 
@@ -72,12 +71,12 @@ finish_connecting(struct side_link *link, uint64_t deadline)
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
     while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
-        if (!wait_for(link, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+        if (!side_link_wait(link, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
             return false;
         status = PQconnectPoll(link->connection);
     }
     if (status != PGRES_POLLING_OK)
-        set_error(link, PQerrorMessage(link->connection));
+        side_link_set_error(link, PQerrorMessage(link->connection));
     return status == PGRES_POLLING_OK;
 }
 
@@ -100,9 +99,9 @@ side_link_up(struct side_link *link, const struct target *target)
         return false;
     link->connection = PQconnectStartParams(keywords, values, 1);
     if (!link->connection)
-        set_error(link, "out of memory");
+        side_link_set_error(link, "out of memory");
     else if (PQstatus(link->connection) == CONNECTION_BAD)
-        set_error(link, PQerrorMessage(link->connection));
+        side_link_set_error(link, PQerrorMessage(link->connection));
     else if (finish_connecting(link, uv_hrtime() + link->limit)) {
         PQsetNoticeReceiver(link->connection, ignore_notice, NULL);
         PQsetnonblocking(link->connection, 1);
@@ -122,7 +121,7 @@ side_link_attend(struct side_link *link)
 {
     if (PQconsumeInput(link->connection))
         return;
-    set_error(link, PQerrorMessage(link->connection));
+    side_link_set_error(link, PQerrorMessage(link->connection));
     side_link_close(link);
 }
 
@@ -146,7 +145,7 @@ take_result(struct side_link *link, uint64_t deadline)
             result = next;
             continue;
         }
-        if (!wait_for(link, unsent ? POLLIN | POLLOUT : POLLIN, deadline)) {
+        if (!side_link_wait(link, unsent ? POLLIN | POLLOUT : POLLIN, deadline)) {
             PQclear(result);
             side_link_close(link); // the answer may still come, and would be taken for another's
             return NULL;
@@ -154,9 +153,36 @@ take_result(struct side_link *link, uint64_t deadline)
         if (!PQconsumeInput(link->connection))
             break;
     }
-    set_error(link, PQerrorMessage(link->connection));
+    side_link_set_error(link, PQerrorMessage(link->connection));
     PQclear(result);
     side_link_close(link);
+    return NULL;
+}
+
+PGresult *
+side_link_take(struct side_link *link)
+{
+    PGresult *result = take_result(link, uv_hrtime() + link->limit);
+
+    link->sqlstate[0] = '\0';
+    if (!result) {
+        if (link->connection) {
+            side_link_set_error(link, "no answer");
+            side_link_close(link);
+        }
+        return NULL;
+    }
+    if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
+        return result;
+
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    side_link_set_error(link, primary ? primary : PQresultErrorMessage(result));
+    snprintf(link->sqlstate, sizeof link->sqlstate, "%s", sqlstate ? sqlstate : "");
+    PQclear(result);
+    if (PQstatus(link->connection) == CONNECTION_BAD)
+        side_link_close(link);
     return NULL;
 }
 
@@ -168,28 +194,9 @@ side_link_query(struct side_link *link, const char *sql, const char *parameter)
     if (!link->connection)
         return NULL;
     if (!PQsendQueryParams(link->connection, sql, parameter ? 1 : 0, NULL, values, NULL, NULL, 0)) {
-        set_error(link, PQerrorMessage(link->connection));
+        side_link_set_error(link, PQerrorMessage(link->connection));
         side_link_close(link);
         return NULL;
     }
-
-    PGresult *result = take_result(link, uv_hrtime() + link->limit);
-
-    if (!result) {
-        if (link->connection) {
-            set_error(link, "no answer");
-            side_link_close(link);
-        }
-        return NULL;
-    }
-    if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
-        return result;
-
-    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
-    set_error(link, primary ? primary : PQresultErrorMessage(result));
-    PQclear(result);
-    if (PQstatus(link->connection) == CONNECTION_BAD)
-        side_link_close(link);
-    return NULL;
+    return side_link_take(link);
 }

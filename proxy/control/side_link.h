@@ -14,6 +14,7 @@ struct side_link {
     uint64_t made;      // connections so far: goes up with each
     uint64_t limit;     // ns, for a connection, and for each statement: two seconds unless changed
     char error[512];    // one line; why the link is down, or the last query failed
+    char sqlstate[6];   // of the last query that failed; "": the link did
 };
 
 void side_link_init(struct side_link *link, int stop_fd);
@@ -25,5 +26,13 @@ void side_link_attend(struct side_link *link);
 // Runs one statement, with one text parameter or none (NULL). NULL: it failed, `error` says why; the
 // link is closed if it was the link's fault. A statement that returns no rows gives an empty result.
 PGresult *side_link_query(struct side_link *link, const char *sql, const char *parameter);
+
+// For those who send by libpq's own functions:
+
+// The answer to one statement that was sent; as side_link_query.
+PGresult *side_link_take(struct side_link *link);
+// Until the connection is ready for some of `events` (poll). False: the deadline (uv_hrtime), or a stop; `error` says so.
+bool side_link_wait(struct side_link *link, short events, uint64_t deadline);
+void side_link_set_error(struct side_link *link, const char *said);
 
 #endif

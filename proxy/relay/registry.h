@@ -21,7 +21,8 @@ struct registry_client {
     unsigned worker;
     struct database *database;
     const char *user, *application_name, *address;
-    int port; // 0: Unix socket
+    const char *cohort_key; // for canary.key: session
+    int port;               // 0: Unix socket
     bool is_tls;
     int64_t connected_at; // microseconds since 1970
     uint32_t backend_pid;

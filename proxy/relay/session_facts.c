@@ -170,6 +170,7 @@ register_client(struct session *session)
     }
     snprintf(session->cohort_key, sizeof(session->cohort_key), "%016llx",
              (unsigned long long)random);
+    client->cohort_key = session->cohort_key;
     client->is_tls = stream_is_tls(session->client);
     client->connected_at = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
     registry_add(session->worker->instance->registry, client);

@@ -91,6 +91,9 @@ begin_message(struct pass *pass, const struct frame_piece *piece)
         begin_stray(pass);
     }
     struct unit *unit = session->first_unit;
+    if (unit && type == MESSAGE_SERVER_PARAMETER_STATUS) {
+        unit->has_reports = true;
+    }
     if (is_uncaptured(session, type)) {
         capture(pass, pass->message);
     } else if (unit && !unit->is_reply_cut && !pass_capture_carried(pass, &unit->reply)) {

@@ -8,6 +8,7 @@
 
 struct outcomes { // of the unit's Parses and Closes
     unsigned parsed, closed;
+    struct capture_cursor descriptions; // where the next ParameterDescription is looked for
 };
 
 static bool
@@ -40,6 +41,22 @@ add(struct session *session, const struct message *message)
     return is_fine;
 }
 
+// What old said of a statement's parameters; Describes are answered in their order.
+static void
+describe(struct session *session, const char *name, struct outcomes *outcomes)
+{
+    struct message message;
+    struct statement *statement = statements_find(&session->statements, name);
+    while (capture_cursor_next(&outcomes->descriptions, &message) == CAPTURE_MESSAGE) {
+        if (message.type == MESSAGE_SERVER_PARAMETER_DESCRIPTION) {
+            if (statement) {
+                statement_set_described(statement, message.body, message.length);
+            }
+            return;
+        }
+    }
+}
+
 // In order, as far as old accepted them.
 static bool
 follow(struct session *session, const struct message *message, struct outcomes *outcomes)
@@ -47,6 +64,14 @@ follow(struct session *session, const struct message *message, struct outcomes *
     struct target_request target;
     if (message->type == MESSAGE_CLIENT_PARSE) {
         return outcomes->parsed-- > 0 && add(session, message);
+    }
+    if (message->type == MESSAGE_CLIENT_DESCRIBE) {
+        if (!request_read_target(message->body, message->length, &target)) {
+            return false;
+        }
+        if (target.kind == 'S') {
+            describe(session, target.name, outcomes);
+        }
     }
     if (message->type == MESSAGE_CLIENT_CLOSE) {
         if (outcomes->closed-- == 0 ||
@@ -91,6 +116,7 @@ session_statements_follow(struct session *session, const struct unit *unit)
     if (unit->has_statements) {
         is_known = is_known && !unit->is_reply_cut && count_outcomes(unit, &outcomes);
     }
+    capture_cursor_init(&outcomes.descriptions, &unit->reply);
     capture_cursor_init(&cursor, &unit->request);
     while (is_known && capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
         is_known = !drops_statements(&message);
@@ -99,6 +125,7 @@ session_statements_follow(struct session *session, const struct unit *unit)
         }
     }
     capture_cursor_fini(&cursor);
+    capture_cursor_fini(&outcomes.descriptions);
     if (!is_known) {
         statements_clear(&session->statements);
     }

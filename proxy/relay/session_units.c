@@ -292,6 +292,7 @@ session_unit_stray(struct session *session, const uint8_t *bytes, size_t length)
     struct unit *unit =
         unit_new(session->id, ++session->sequence, session->pairing.transaction_status, now);
     if (unit) {
+        unit->has_reports = true;
         unit->is_reply_cut = !bytes || !capture_copy(&unit->reply, bytes, length);
         unit->answered = unit->ended = now;
         unit->status_after = session->pairing.transaction_status;

@@ -27,6 +27,7 @@ struct unit {
     bool is_reply_cut;                // over shadow.max_result, or stripped: `reply` is empty
     bool is_unsampled;     // not in shadow.percent: `reply` is without its DataRows, reads are
                            // SKIP_SAMPLED_OUT; the worker throws the dice, the shadow doesn't
+    bool has_reports;      // a ParameterStatus passed
     bool is_lost;          // the session ended (or old did) before the answer was complete
     bool has_statements;   // the worker's: a named Parse or a Close passed
     bool is_harmless;      // the worker's: known to write nothing and to leave no state behind

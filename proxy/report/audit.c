@@ -1,5 +1,5 @@
 // A ring of the newest events. Where the store fails for so long that the ring goes round, the oldest are lost
-// to it; they stood in the log.
+// to it, and counted; they stood in the log. The lock is never held while the store writes.
 #include "proxy/report/audit.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -7,9 +7,13 @@
 
 struct audit {
     pthread_mutex_t lock;
-    struct store_event ring[AUDIT_KEPT]; // strings are owned here
+    struct slot {
+        struct store_event event; // strings are owned here
+        bool is_stored;           // by somebody else
+    } ring[AUDIT_KEPT];
     uint64_t next;   // number of the next event; events [next - AUDIT_KEPT, next) are kept
     uint64_t stored; // those before it are in the store
+    uint64_t lost;
 };
 
 struct audit *
@@ -40,36 +44,46 @@ audit_free(struct audit **audit)
     if (*audit == NULL)
         return;
     for (size_t i = 0; i < AUDIT_KEPT; i++)
-        clear(&(*audit)->ring[i]);
+        clear(&(*audit)->ring[i].event);
     pthread_mutex_destroy(&(*audit)->lock);
     free(*audit);
     *audit = NULL;
 }
 
-void
-audit_add(struct audit *audit, const struct store_event *event, bool is_stored)
+static bool
+copy(struct store_event *to, const struct store_event *event)
 {
-    struct store_event copy = {
+    *to = (struct store_event){
         .at = event->at,
         .database = strdup(event->database),
         .kind = strdup(event->kind),
         .actor = strdup(event->actor),
         .detail = strdup(event->detail),
     };
+    if (to->database != NULL && to->kind != NULL && to->actor != NULL && to->detail != NULL)
+        return true;
+    clear(to);
+    return false;
+}
 
-    if (copy.database == NULL || copy.kind == NULL || copy.actor == NULL || copy.detail == NULL) {
-        clear(&copy);
+void
+audit_add(struct audit *audit, const struct store_event *event, bool is_stored)
+{
+    struct slot fresh = {.is_stored = is_stored};
+
+    if (!copy(&fresh.event, event))
         return;
-    }
     pthread_mutex_lock(&audit->lock);
 
-    struct store_event *slot = &audit->ring[audit->next % AUDIT_KEPT];
+    struct slot *slot = &audit->ring[audit->next % AUDIT_KEPT];
 
-    clear(slot);
-    *slot = copy;
+    if (audit->next - audit->stored == AUDIT_KEPT) {
+        audit->stored++;
+        audit->lost += !slot->is_stored;
+    }
+    clear(&slot->event);
+    *slot = fresh;
     audit->next++;
-    if (is_stored || audit->next - audit->stored > AUDIT_KEPT)
-        audit->stored = is_stored ? audit->next : audit->next - AUDIT_KEPT;
     pthread_mutex_unlock(&audit->lock);
 }
 
@@ -79,23 +93,37 @@ audit_each(struct audit *audit, unsigned limit,
 {
     pthread_mutex_lock(&audit->lock);
     for (uint64_t i = 1; i <= AUDIT_KEPT && i <= audit->next && i <= limit; i++)
-        each(context, &audit->ring[(audit->next - i) % AUDIT_KEPT]);
+        each(context, &audit->ring[(audit->next - i) % AUDIT_KEPT].event);
     pthread_mutex_unlock(&audit->lock);
 }
 
-// The lock is held while the store writes: those who add events wait, and they are no workers on the
-// way of a read.
-bool
-audit_write(struct audit *audit, struct store *store, uint64_t *upto)
+struct store_event *
+audit_unstored(struct audit *audit, size_t *count, uint64_t *upto)
 {
-    bool ok = true;
-
     pthread_mutex_lock(&audit->lock);
-    for (uint64_t i = audit->stored; ok && i < audit->next; i++)
-        ok = store_write_event(store, &audit->ring[i % AUDIT_KEPT]);
-    *upto = audit->next;
+
+    size_t most = (size_t)(audit->next - audit->stored);
+    struct store_event *events = most == 0 ? NULL : calloc(most, sizeof *events);
+
+    *count = 0;
+    *upto = events == NULL ? audit->stored : audit->next;
+    for (uint64_t i = audit->stored; events != NULL && i < audit->next; i++) {
+        const struct slot *slot = &audit->ring[i % AUDIT_KEPT];
+
+        if (!slot->is_stored && copy(&events[*count], &slot->event))
+            ++*count;
+    }
     pthread_mutex_unlock(&audit->lock);
-    return ok;
+    return events;
+}
+
+void
+audit_unstored_free(struct store_event **events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        clear(&(*events)[i]);
+    free(*events);
+    *events = NULL;
 }
 
 void
@@ -105,4 +133,15 @@ audit_stored(struct audit *audit, uint64_t upto)
     if (audit->stored < upto)
         audit->stored = upto;
     pthread_mutex_unlock(&audit->lock);
+}
+
+uint64_t
+audit_lost(struct audit *audit)
+{
+    pthread_mutex_lock(&audit->lock);
+
+    uint64_t lost = audit->lost;
+
+    pthread_mutex_unlock(&audit->lock);
+    return lost;
 }

@@ -178,11 +178,10 @@ struct errand {
 };
 
 static void
-work(void *context)
+tell_done(void *context)
 {
     struct errand *errand = context;
 
-    console_execute(&errand->run);
     pthread_mutex_lock(&errand->lock);
     errand->is_done = true;
     pthread_cond_signal(&errand->done);
@@ -204,7 +203,7 @@ run_command(const struct http_request *request, const char *command, const char 
         console_call_fini(&call);
         return; // no memory
     }
-    reporter_run(request->instance->reporter, work, &errand);
+    console_start(&errand.run, tell_done, &errand);
     pthread_mutex_lock(&errand.lock);
     while (!errand.is_done)
         pthread_cond_wait(&errand.done, &errand.lock);
@@ -215,7 +214,10 @@ run_command(const struct http_request *request, const char *command, const char 
     const struct console_error *said = &errand.run.error;
 
     if (said->sqlstate[0] == '\0')
-        give_json(page, 200, json_pack("{s:b}", "ok", 1));
+        give_json(page, 200,
+                  errand.run.notice.sqlstate[0] == '\0'
+                      ? json_pack("{s:b}", "ok", 1)
+                      : json_pack("{s:b, s:s}", "ok", 1, "warning", errand.run.notice.message));
     else
         give_json(page,
                   strcmp(said->sqlstate, "3D000") == 0    ? 404

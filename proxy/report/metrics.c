@@ -233,6 +233,19 @@ fill_servers(struct page *page, const struct picture *picture)
     write_count(page, picture->database, "side", "new", picture->own_sessions[SIDE_NEW]);
 }
 
+static void
+fill_store_up(struct page *page, const struct pictures *pictures)
+{
+    write_count(page, NULL, NULL, NULL, pictures->store_works ? 1 : 0);
+}
+
+static void
+fill_store_lost(struct page *page, const struct pictures *pictures)
+{
+    fprintf(page->out, "%s{kind=\"events\"} %" PRIu64 "\n%s{kind=\"minutes\"} %" PRIu64 "\n",
+            page->name, pictures->store_lost_events, page->name, pictures->store_lost_minutes);
+}
+
 static const struct metric {
     const char *name, *type, *help;
     void (*fill)(struct page *page, const struct picture *picture); // a database's lines, or NULL

@@ -38,7 +38,11 @@ struct pictures {
     struct picture *list; // by name; owned
     size_t count;
     uint64_t queue_reads, queue_bytes; // over all databases
-    bool failed;                       // no memory
+    // The store, of the running proxy alone; see reporter_store_state.
+    char store[600]; // "works", or what is wrong; "": not known
+    bool store_works;
+    uint64_t store_lost_events, store_lost_minutes;
+    bool failed; // no memory
 };
 
 // Of the running proxy; down to `depth`. Any thread.

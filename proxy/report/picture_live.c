@@ -1,7 +1,9 @@
 // Pictures of the running proxy. Everything is copied: a picture holds nothing of the databases.
 #include "proxy/control/control.h"
 #include "proxy/report/picture.h"
+#include "proxy/report/reporter.h"
 #include "proxy/shadow/shadow.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +68,19 @@ by_name(const void *left, const void *right)
     return strcmp(a->database, b->database);
 }
 
+static void
+take_store(struct pictures *pictures, struct reporter *reporter)
+{
+    struct reporter_store_state state;
+
+    reporter_store_state(reporter, &state);
+    pictures->store_works = state.store == REPORTER_STORE_WORKS;
+    pictures->store_lost_events = state.lost_events;
+    pictures->store_lost_minutes = state.lost_minutes;
+    snprintf(pictures->store, sizeof pictures->store, "%s%s%s", reporter_store_name(state.store),
+             state.trouble[0] == '\0' ? "" : ": ", state.trouble);
+}
+
 void
 pictures_take(struct instance *instance, enum picture_depth depth, struct pictures *pictures)
 {
@@ -75,6 +90,8 @@ pictures_take(struct instance *instance, enum picture_depth depth, struct pictur
     databases_each(instance->databases, take, &taking);
     if (pictures->count > 1)
         qsort(pictures->list, pictures->count, sizeof *pictures->list, by_name);
+    if (instance->reporter != NULL)
+        take_store(pictures, instance->reporter);
     if (instance->shadows != NULL) {
         struct shadow_load load = {0};
 

@@ -162,19 +162,23 @@ report_run(const char *configuration_path, const struct report_options *options)
         fprintf(stderr, "pgrehearse: %s\n", error);
         return COULD_NOT;
     }
-    facts.store = configuration->store;
+
+    char *shown = store_shown(configuration->store);
+
+    facts.store = shown == NULL ? "" : shown;
 
     struct store *store = store_open_to_read(configuration->store, error, sizeof error);
     int status = COULD_NOT;
 
     if (store == NULL)
         fprintf(stderr,
-                "pgrehearse: %s\nhint: the store is made when `pgrehearse serve` first runs; its "
-                "path counts from the directory that it runs in\n",
+                "pgrehearse: %s\nhint: the store is made when `pgrehearse serve` first runs; a "
+                "file's path counts from the directory that it runs in\n",
                 error);
     else
         status = write_report(format, &facts, options, configuration, store);
     store_close(&store);
+    free(shown);
     configuration_unref(&configuration);
     return status;
 }

@@ -1,20 +1,17 @@
-// The reporter thread. It owns the store, keeps it up to date once a second, and runs what others
-// hand it (reporter_run). What it needs of the databases it reads by their own means: atomics, and copies
-// under the figures' lock.
-//
-// When the store fails (disk full, locked), that is logged once, everything goes on in memory, and the next
-// flush tries again: counters are written as they stand, so nothing is lost by it but the minutes'
-// resolution.
+// The reporter's own thread: runs the console's commands and what others hand it (reporter_run), and looks once a second
+// whether a side, or the rewrites, have changed in a way that belongs into the audit log. It never waits for the store, which
+// has a thread of its own (reporter_store.c). What it needs of the databases it reads by their own means: atomics, and
+// copies under the figures' lock.
 #include "proxy/log.h"
 #include "proxy/report/reporter_state.h"
 #include <inttypes.h>
+#include <openssl/rand.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-enum { MISMATCH_BLOCK = 10000, THIN_EVERY = 3600 };
+#include <unistd.h>
 
 void
 reporter_event(struct reporter *reporter, const struct database *database, const char *kind,
@@ -45,12 +42,6 @@ reporter_events(struct reporter *reporter, unsigned limit,
     audit_each(reporter->audit, limit, each, context);
 }
 
-bool
-reporter_store_works(struct reporter *reporter)
-{
-    return atomic_load(&reporter->store_works);
-}
-
 static void
 quarantine(struct reporter *reporter, struct database *database, const char *fingerprint)
 {
@@ -61,7 +52,12 @@ quarantine(struct reporter *reporter, struct database *database, const char *fin
     if (!is_wanted || figures_is_quarantined(database->figures, fingerprint) ||
         figures_is_accepted(database->figures, fingerprint))
         return;
-    figures_quarantine(database->figures, fingerprint, true);
+
+    char name[64];
+
+    snprintf(name, sizeof name, "quarantine:%s", fingerprint);
+    reporter_lower(reporter, &(struct reporter_setting){database->name, name, "on"}, 1,
+                   "pgrehearse", "a confirmed mismatch");
     reporter_event(reporter, database, "quarantine", "pgrehearse",
                    "%s is served by old until it is released: it has a confirmed mismatch",
                    fingerprint);
@@ -73,7 +69,7 @@ reporter_mismatch(struct reporter *reporter, struct database *database,
 {
     struct figures_mismatch numbered = *mismatch;
 
-    numbered.id = atomic_fetch_add(&reporter->next_mismatch, 1);
+    numbered.id = ids_take(&reporter->ids);
     if (numbered.at == 0)
         numbered.at = store_now();
     figures_mismatch_add(database->figures, &numbered);
@@ -81,58 +77,44 @@ reporter_mismatch(struct reporter *reporter, struct database *database,
 }
 
 void
-reporter_run(struct reporter *reporter, void (*work)(void *context), void *context)
+tasks_add(struct tasks *tasks, void (*work)(void *context), void *context)
 {
     struct task *task = malloc(sizeof *task);
 
     if (task == NULL)
         abort(); // whoever waits for its end would wait for ever
     *task = (struct task){.work = work, .context = context};
-    pthread_mutex_lock(&reporter->lock);
-    if (reporter->last == NULL)
-        reporter->first = task;
+    if (tasks->last == NULL)
+        tasks->first = task;
     else
-        reporter->last->next = task;
-    reporter->last = task;
+        tasks->last->next = task;
+    tasks->last = task;
+}
+
+struct task *
+tasks_take(struct tasks *tasks)
+{
+    struct task *task = tasks->first;
+
+    if (task == NULL)
+        return NULL;
+    tasks->first = task->next;
+    if (tasks->first == NULL)
+        tasks->last = NULL;
+    return task;
+}
+
+void
+reporter_run(struct reporter *reporter, void (*work)(void *context), void *context)
+{
+    pthread_mutex_lock(&reporter->lock);
+    tasks_add(&reporter->tasks, work, context);
     pthread_cond_signal(&reporter->wake);
     pthread_mutex_unlock(&reporter->lock);
 }
 
-// The store's part of one transaction said so: what is to be told, and whether it can be trusted.
-static bool
-store_said(struct reporter *reporter, bool ok, char *error, size_t error_size)
-{
-    bool did_work = atomic_exchange(&reporter->store_works, ok);
-
-    if (!ok) {
-        snprintf(error, error_size, "%s", store_error(reporter->store));
-        store_roll_back(reporter->store);
-        if (did_work)
-            log_event(LOG_ERROR_LEVEL, "store_fails",
-                      "error=\"%s\" hint=\"figures are kept in memory and written when it works "
-                      "again\"",
-                      error);
-    } else if (!did_work) {
-        log_event(LOG_INFO_LEVEL, "store_works", "again=true");
-    }
-    return ok;
-}
-
-bool
-reporter_keep(struct reporter *reporter, const struct reporter_setting *settings, size_t count,
-              const char *actor, char *error, size_t error_size)
-{
-    bool ok = store_begin(reporter->store, true);
-
-    for (size_t i = 0; ok && i < count; i++)
-        ok = store_write_setting(reporter->store, settings[i].database, settings[i].name,
-                                 settings[i].value, actor);
-    ok = ok && store_commit(reporter->store);
-    return store_said(reporter, ok, error, error_size);
-}
-
-struct watch *
-reporter_watch(struct reporter *reporter, struct database *database)
+static struct watch *
+watch_of(struct reporter *reporter, struct database *database)
 {
     for (size_t i = 0; i < reporter->watch_count; i++)
         if (reporter->watches[i].database == database)
@@ -183,7 +165,7 @@ watch_rewrites(struct reporter *reporter, struct watch *watch)
 static void
 watch_database(void *context, struct database *database)
 {
-    struct watch *watch = reporter_watch(context, database);
+    struct watch *watch = watch_of(context, database);
 
     if (watch == NULL)
         return;
@@ -191,141 +173,17 @@ watch_database(void *context, struct database *database)
     watch_rewrites(context, watch);
 }
 
-static bool
-write_figures(struct store *store, int64_t now, struct watch *next)
-{
-    size_t count;
-    struct figure *figures =
-        figures_copy(next->database->figures, next->figures_since, &next->figures_since, &count);
-    bool ok = true;
-
-    for (size_t i = 0; ok && i < count; i++)
-        ok = store_write_figure(store, now, next->database->name, &figures[i]);
-    figures_copy_free(&figures, count);
-    return ok;
-}
-
-static bool
-write_evidence(struct store *store, struct watch *next)
-{
-    size_t count;
-    struct figures_mismatch *evidence =
-        figures_evidence(next->database->figures, next->evidence_after, &count);
-    bool ok = true;
-
-    for (size_t i = count; ok && i > 0; i--)
-        ok = store_write_mismatch(store, next->database->name, &evidence[i - 1]);
-    if (count > 0)
-        next->evidence_after = evidence[0].id;
-    figures_evidence_free(&evidence, count);
-    return ok;
-}
-
-static bool
-write_database(struct store *store, int64_t now, struct watch *next)
-{
-    struct books_page page;
-
-    books_read(&next->database->books, &page);
-    if (memcmp(&page, &next->written, sizeof page) != 0) {
-        struct figures_totals totals;
-
-        figures_totals(next->database->figures, &totals);
-        if (!store_write_books(store, now, next->database->name, &page, &totals))
-            return false;
-        next->written = page;
-        next->written_at = now;
-    }
-    return write_figures(store, now, next) && write_evidence(store, next);
-}
-
-// Ids are reserved in blocks, so that a crash makes a gap and never the same id twice; an orderly end gives back
-// what is left.
-static bool
-reserve_mismatches(struct reporter *reporter, uint64_t *reserved)
-{
-    uint64_t next = atomic_load(&reporter->next_mismatch);
-    char text[24];
-
-    if (reporter->is_last) {
-        snprintf(text, sizeof text, "%" PRIu64, next);
-        return store_write_setting(reporter->store, "", "next_mismatch", text, "pgrehearse");
-    }
-
-    *reserved = reporter->reserved_mismatches;
-    if (next + MISMATCH_BLOCK / 2 < *reserved)
-        return true;
-    *reserved = next + MISMATCH_BLOCK;
-    snprintf(text, sizeof text, "%" PRIu64, *reserved);
-    return store_write_setting(reporter->store, "", "next_mismatch", text, "pgrehearse");
-}
-
-static bool
-flush(struct reporter *reporter, bool durable, char *error, size_t error_size)
-{
-    struct watch *next = calloc(reporter->watch_count + 1, sizeof *next);
-    int64_t now = store_now();
-    uint64_t events = 0;
-    uint64_t reserved = 0;
-
-    if (next == NULL) {
-        snprintf(error, error_size, "out of memory");
-        return false;
-    }
-    if (reporter->watch_count > 0)
-        memcpy(next, reporter->watches, reporter->watch_count * sizeof *next);
-
-    bool ok = store_begin(reporter->store, durable) && reserve_mismatches(reporter, &reserved) &&
-              audit_write(reporter->audit, reporter->store, &events);
-
-    for (size_t i = 0; ok && i < reporter->watch_count; i++)
-        ok = write_database(reporter->store, now, &next[i]);
-    if (ok && reporter->ticks % THIN_EVERY == 0)
-        ok = store_thin(reporter->store, now);
-    ok = ok && store_commit(reporter->store);
-    if (ok) {
-        if (reporter->watch_count > 0)
-            memcpy(reporter->watches, next, reporter->watch_count * sizeof *next);
-        audit_stored(reporter->audit, events);
-        reporter->reserved_mismatches = reserved;
-    }
-    free(next);
-    return store_said(reporter, ok, error, error_size);
-}
-
-bool
-reporter_flush(struct reporter *reporter, char *error, size_t error_size)
-{
-    databases_each(reporter->instance->databases, watch_database, reporter);
-    return flush(reporter, true, error, error_size);
-}
-
-static void
-tick(struct reporter *reporter)
-{
-    char error[256] = "";
-
-    databases_each(reporter->instance->databases, watch_database, reporter);
-    (void)flush(reporter, false, error, sizeof error);
-    reporter->ticks++;
-}
-
 // The next task, or NULL when `until` has come. *stopping: there is nothing left and no more to come.
 static struct task *
 next_task(struct reporter *reporter, const struct timespec *until, bool *stopping)
 {
-    struct task *task = NULL;
-
     pthread_mutex_lock(&reporter->lock);
-    while (reporter->first == NULL && !reporter->is_stopping)
+    while (reporter->tasks.first == NULL && !reporter->is_stopping)
         if (pthread_cond_timedwait(&reporter->wake, &reporter->lock, until) != 0)
             break;
-    task = reporter->first;
-    if (task != NULL) {
-        reporter->first = task->next;
-        if (reporter->first == NULL)
-            reporter->last = NULL;
-    }
+
+    struct task *task = tasks_take(&reporter->tasks);
+
     *stopping = task == NULL && reporter->is_stopping;
     pthread_mutex_unlock(&reporter->lock);
     return task;
@@ -357,8 +215,7 @@ run(void *context)
         free(task);
         if (!stopping && !has_come(&until))
             continue;
-        reporter->is_last = stopping;
-        tick(reporter);
+        databases_each(reporter->instance->databases, watch_database, reporter);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
     }
@@ -368,62 +225,87 @@ run(void *context)
 static void
 reporter_free(struct reporter **reporter)
 {
-    store_close(&(*reporter)->store);
-    audit_free(&(*reporter)->audit);
-    refusals_fini(&(*reporter)->refusals);
-    pthread_cond_destroy(&(*reporter)->wake);
-    pthread_mutex_destroy(&(*reporter)->lock);
-    free((*reporter)->watches);
-    free(*reporter);
+    struct reporter *gone = *reporter;
+
     *reporter = NULL;
+    store_close(&gone->store);
+    audit_free(&gone->audit);
+    kept_free(&gone->kept);
+    refusals_fini(&gone->refusals);
+    member_fini(&gone->member);
+    ids_fini(&gone->ids);
+    pthread_cond_destroy(&gone->wake);
+    pthread_mutex_destroy(&gone->lock);
+    if (gone->store_wake >= 0)
+        close(gone->store_wake);
+    free(gone->watches);
+    free(gone->progress);
+    free(gone);
 }
 
-struct reporter *
-reporter_start(struct instance *instance, char *error, size_t error_size)
+static struct reporter *
+reporter_new(struct instance *instance)
 {
     struct reporter *reporter = calloc(1, sizeof *reporter);
     pthread_condattr_t monotonic;
 
-    if (reporter == NULL) {
-        snprintf(error, error_size, "out of memory");
+    if (reporter == NULL)
         return NULL;
-    }
     pthread_mutex_init(&reporter->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&reporter->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    atomic_store(&reporter->next_mismatch, 1);
-    atomic_store(&reporter->store_works, true);
-    reporter->instance = instance;
-    reporter->audit = audit_new();
+    ids_init(&reporter->ids);
     refusals_init(&reporter->refusals);
-
-    const struct configuration *configuration = instance_configuration(instance);
-
-    reporter->store = store_open(configuration->store, error, error_size);
-    configuration_unref(&configuration);
-    if (reporter->store == NULL || reporter->audit == NULL) {
-        reporter_free(&reporter);
-        return NULL;
-    }
-    if (!reporter_restore(reporter)) {
-        snprintf(error, error_size, "could not read the store: %s", store_error(reporter->store));
-        reporter_free(&reporter);
-        return NULL;
-    }
-    // Ids are reserved before the first mismatch can be numbered.
-    if (!reporter_flush(reporter, error, error_size)) {
-        reporter_free(&reporter);
-        return NULL;
-    }
-    if (pthread_create(&reporter->thread, NULL, run, reporter) != 0) {
-        snprintf(error, error_size, "could not start the reporter's thread");
-        reporter_free(&reporter);
-    }
+    reporter->instance = instance;
+    reporter->store_wake = -1;
+    reporter->audit = audit_new();
+    reporter->kept = kept_new(instance->databases);
     return reporter;
 }
 
+static bool
+make_store(struct reporter *reporter, char *error, size_t error_size)
+{
+    const struct configuration *configuration = instance_configuration(reporter->instance);
+    uint64_t random = 0;
+    char name[17];
+
+    snprintf(error, error_size, "out of memory");
+    (void)RAND_bytes((unsigned char *)&random, sizeof random);
+    snprintf(name, sizeof name, "%016" PRIx64, random);
+
+    bool ok = reporter->audit != NULL && reporter->kept != NULL &&
+              member_init(&reporter->member, configuration, name);
+
+    if (ok)
+        reporter->store = store_new(configuration->store, error, error_size);
+    configuration_unref(&configuration);
+    return reporter->store != NULL;
+}
+
+struct reporter *
+reporter_start(struct instance *instance, char *error, size_t error_size)
+{
+    struct reporter *reporter = reporter_new(instance);
+
+    if (reporter == NULL) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    if (make_store(reporter, error, error_size) &&
+        reporter_store_start(reporter, error, error_size)) {
+        if (pthread_create(&reporter->thread, NULL, run, reporter) == 0)
+            return reporter;
+        snprintf(error, error_size, "could not start the reporter's thread");
+        reporter_store_stop(reporter);
+    }
+    reporter_free(&reporter);
+    return NULL;
+}
+
+// What runs on its own thread may need the store, and not the other way round.
 void
 reporter_stop(struct reporter **reporter)
 {
@@ -434,5 +316,6 @@ reporter_stop(struct reporter **reporter)
     pthread_cond_signal(&(*reporter)->wake);
     pthread_mutex_unlock(&(*reporter)->lock);
     pthread_join((*reporter)->thread, NULL);
+    reporter_store_stop(*reporter);
     reporter_free(reporter);
 }

@@ -1,5 +1,5 @@
-// What the store keeps of earlier runs, brought back into the databases: percentages, latches, quarantines,
-// what was accepted, evidence and events. Counters begin anew with each run.
+// What the store keeps of earlier runs and of other proxies, brought back once: evidence into the databases' figures, and
+// events. Settings come another way (reporter_settings.c). Counters begin anew with each run.
 #include "proxy/report/reporter_state.h"
 #include <stdlib.h>
 #include <string.h>
@@ -7,63 +7,17 @@
 enum { EVENTS_RESTORED = 500 };
 
 static void
-restore_setting(void *context, const char *name, const char *setting, const char *value)
-{
-    struct reporter *reporter = context;
-    struct database *database =
-        name[0] == '\0' ? NULL : databases_find(reporter->instance->databases, name);
-    unsigned number = (unsigned)strtoul(value, NULL, 10);
-
-    if (name[0] == '\0' && strcmp(setting, "next_mismatch") == 0) {
-        atomic_store(&reporter->next_mismatch, strtoull(value, NULL, 10));
-        return;
-    }
-    if (database == NULL) // it is no longer configured
-        return;
-    if (strcmp(setting, "canary_percent") == 0)
-        atomic_store(&database->canary_percent, number <= 10000 ? number : 0);
-    else if (strcmp(setting, "shadow_percent") == 0)
-        atomic_store(&database->shadow_percent, number <= 10000 ? number : 10000);
-    else if (strcmp(setting, "canary_state") == 0)
-        atomic_store(&database->canary_state,
-                     strcmp(value, "latched") == 0 ? CANARY_LATCHED : CANARY_ARMED);
-}
-
-static void
-restore_decision(void *context, const char *name, const char *fingerprint, bool is_quarantined,
-                 const char *because)
-{
-    struct reporter *reporter = context;
-    struct database *database = databases_find(reporter->instance->databases, name);
-
-    if (database == NULL)
-        return;
-    if (is_quarantined)
-        figures_quarantine(database->figures, fingerprint, true);
-    if (because != NULL)
-        figures_accept(database->figures, fingerprint, because);
-}
-
-static void
-hold_latch(void *context, struct database *database)
-{
-    (void)context;
-    if (atomic_load(&database->canary_state) == CANARY_LATCHED)
-        atomic_store(&database->canary_percent, 0);
-}
-
-static void
 restore_evidence(struct reporter *reporter, const struct picture *picture)
 {
     struct database *database = databases_find(reporter->instance->databases, picture->database);
-    struct watch *watch = database == NULL ? NULL : reporter_watch(reporter, database);
+    struct progress *progress = database == NULL ? NULL : reporter_progress(reporter, database);
 
-    if (watch == NULL)
+    if (progress == NULL)
         return;
     for (size_t i = picture->evidence_count; i > 0; i--)
         figures_mismatch_restore(database->figures, &picture->evidence[i - 1]);
     if (picture->evidence_count > 0)
-        watch->evidence_after = picture->evidence[0].id;
+        progress->evidence_after = picture->evidence[0].id;
 }
 
 struct restored_events {
@@ -114,16 +68,10 @@ bool
 reporter_restore(struct reporter *reporter)
 {
     struct pictures pictures = {0};
-    bool ok = store_read_settings(reporter->store, restore_setting, reporter) &&
-              store_read_decisions(reporter->store, restore_decision, reporter) &&
-              restore_events(reporter) && store_read_pictures(reporter->store, 0, NULL, &pictures);
-    uint64_t last = store_last_mismatch(reporter->store);
+    bool ok = restore_events(reporter) && store_read_evidence(reporter->store, &pictures);
 
-    databases_each(reporter->instance->databases, hold_latch, NULL);
     for (size_t i = 0; ok && i < pictures.count; i++)
         restore_evidence(reporter, &pictures.list[i]);
     pictures_fini(&pictures);
-    if (atomic_load(&reporter->next_mismatch) <= last)
-        atomic_store(&reporter->next_mismatch, last + 1);
     return ok;
 }

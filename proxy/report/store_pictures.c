@@ -1,7 +1,7 @@
-// Pictures out of the store: the books, figures and evidence of all runs together, since some moment. Read in
-// one transaction, so that they are of one moment while the proxy goes on writing.
+// Pictures out of the store: the books, figures and evidence of all runs of all its proxies together, since some moment.
+// Read in one transaction, so that they are of one moment while the proxies go on writing.
 #include "compare/verdict.h"
-#include "proxy/report/store_file.h"
+#include "proxy/report/store_backend.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +25,9 @@ set_counter(void *context, const char *name, uint64_t *value)
 }
 
 static uint64_t
-counter_of(sqlite3_stmt *row, int column)
+counter_of(const struct store_rows *rows, int column)
 {
-    int64_t value = sqlite3_column_int64(row, column);
+    int64_t value = store_integer(rows, column);
 
     return value < 0 ? 0 : (uint64_t)value; // in_flight, when it fell since
 }
@@ -35,11 +35,9 @@ counter_of(sqlite3_stmt *row, int column)
 static bool
 read_books(struct store *store, int64_t minute, struct picture *picture)
 {
-    sqlite3_stmt *row = store_bind(store, STORE_BOOKS_READ, "ti", picture->database, minute);
-    bool ok = true;
-
-    while (store_step(row, &ok)) {
-        struct wanted wanted = {store_text(row, 0), counter_of(row, 1)};
+    struct store_rows rows = store_ask(store, STORE_BOOKS_READ, "ti", picture->database, minute);
+    while (store_step(&rows)) {
+        struct wanted wanted = {store_text(&rows, 0), counter_of(&rows, 1)};
 
         if (strcmp(wanted.name, "distinct") == 0)
             picture->totals.distinct = wanted.value;
@@ -47,7 +45,7 @@ read_books(struct store *store, int64_t minute, struct picture *picture)
             books_page_each(&picture->books, set_counter, &wanted);
     }
     books_page_finish(&picture->books);
-    return ok;
+    return rows.ok;
 }
 
 static int
@@ -127,24 +125,25 @@ add_figure(struct picture *picture, const char *fingerprint)
 static bool
 read_counts(struct store *store, int64_t minute, struct picture *picture)
 {
-    sqlite3_stmt *row = store_bind(store, STORE_FIGURES_READ, "ti", picture->database, minute);
-    bool ok = true;
+    struct store_rows rows = store_ask(store, STORE_FIGURES_READ, "ti", picture->database, minute);
+    bool is_whole = true;
 
-    while (store_step(row, &ok)) {
-        struct figure *figure = add_figure(picture, store_text(row, 0));
-        struct wanted wanted = {store_text(row, 1), counter_of(row, 2)};
+    while (store_step(&rows)) {
+        struct figure *figure = is_whole ? add_figure(picture, store_text(&rows, 0)) : NULL;
+        struct wanted wanted = {store_text(&rows, 1), counter_of(&rows, 2)};
 
-        if (figure == NULL) {
-            sqlite3_reset(row);
-            return false;
-        }
-        set_figure_counter(figure, &wanted);
+        is_whole = figure != NULL;
+        if (is_whole)
+            set_figure_counter(figure, &wanted);
     }
+    // The store's order of text may be another one.
+    if (picture->figure_count > 1)
+        qsort(picture->figures, picture->figure_count, sizeof *picture->figures, by_fingerprint);
     picture->totals.fingerprints = picture->figure_count;
     for (size_t i = 0; i < picture->figure_count; i++)
         picture->totals.never_compared +=
             picture->figures[i].reads > 0 && figure_covered(&picture->figures[i]) == 0;
-    return ok;
+    return rows.ok && is_whole;
 }
 
 static void
@@ -161,41 +160,37 @@ replace_text(char **to, const char *text)
 static bool
 read_fingerprints(struct store *store, struct picture *picture)
 {
-    sqlite3_stmt *row = store_bind(store, STORE_FINGERPRINTS_READ, "t", picture->database);
-    bool ok = true;
-
-    while (store_step(row, &ok)) {
-        struct figure *figure = figure_of(picture, store_text(row, 1));
+    struct store_rows rows = store_ask(store, STORE_FINGERPRINTS_READ, "t", picture->database);
+    while (store_step(&rows)) {
+        struct figure *figure = figure_of(picture, store_text(&rows, 1));
 
         if (figure == NULL)
             continue;
-        replace_text(&figure->query, store_text(row, 2));
-        replace_text(&figure->tables, store_text(row, 3));
-        figure->has_type_change = sqlite3_column_int(row, 4) != 0;
-        figure->is_quarantined = sqlite3_column_int(row, 5) != 0;
-        if (sqlite3_column_type(row, 6) != SQLITE_NULL)
-            replace_text(&figure->accepted_because, store_text(row, 6));
+        replace_text(&figure->query, store_text(&rows, 2));
+        replace_text(&figure->tables, store_text(&rows, 3));
+        figure->has_type_change = store_integer(&rows, 4) != 0;
+        figure->is_quarantined = store_integer(&rows, 5) != 0;
+        if (!store_is_null(&rows, 6))
+            replace_text(&figure->accepted_because, store_text(&rows, 6));
     }
-    return ok;
+    return rows.ok;
 }
 
 static bool
 read_latencies(struct store *store, int64_t since, struct picture *picture)
 {
-    sqlite3_stmt *row = store_bind(store, STORE_LATENCIES_READ, "ti", picture->database, since);
-    bool ok = true;
-
-    while (store_step(row, &ok)) {
-        const void *bytes = sqlite3_column_blob(row, 2);
-        size_t length = (size_t)sqlite3_column_bytes(row, 2);
-        struct figure *figure = figure_of(picture, store_text(row, 0));
+    struct store_rows rows = store_ask(store, STORE_LATENCIES_READ, "ti", picture->database, since);
+    while (store_step(&rows)) {
+        size_t length;
+        const void *bytes = store_bytes(&rows, 2, &length);
+        struct figure *figure = figure_of(picture, store_text(&rows, 0));
 
         int side;
         enum latency_run run;
 
-        if (!latency_find(store_text(row, 1), &side, &run))
+        if (!latency_find(store_text(&rows, 1), &side, &run))
             continue;
-        if (strcmp(store_text(row, 0), "*") == 0) {
+        if (strcmp(store_text(&rows, 0), "*") == 0) {
             histogram_read(&picture->totals.latency[side][run], bytes, length);
         } else if (figure != NULL) {
             struct histogram **into = &figure->latency[side][run];
@@ -206,7 +201,7 @@ read_latencies(struct store *store, int64_t since, struct picture *picture)
                 histogram_read(*into, bytes, length);
         }
     }
-    return ok;
+    return rows.ok;
 }
 
 static enum difference_class
@@ -221,12 +216,11 @@ class_of(const char *name)
 static bool
 read_places(struct store *store, int64_t minute, struct picture *picture)
 {
-    sqlite3_stmt *row = store_bind(store, STORE_PLACES_READ, "ti", picture->database, minute);
-    bool ok = true;
+    struct store_rows rows = store_ask(store, STORE_PLACES_READ, "ti", picture->database, minute);
     bool is_whole = true;
 
-    while (store_step(row, &ok)) {
-        struct figure *figure = figure_of(picture, store_text(row, 0));
+    while (store_step(&rows)) {
+        struct figure *figure = figure_of(picture, store_text(&rows, 0));
         struct figures_place *places =
             figure == NULL ? NULL
                            : realloc(figure->places, (figure->place_count + 1) * sizeof *places);
@@ -236,17 +230,17 @@ read_places(struct store *store, int64_t minute, struct picture *picture)
         figure->places = places;
 
         struct figures_place place = {
-            .difference = class_of(store_text(row, 1)),
-            .table = strdup(store_text(row, 2)),
-            .column = strdup(store_text(row, 3)),
-            .mismatches = counter_of(row, 4),
-            .last_seen = sqlite3_column_int64(row, 5),
+            .difference = class_of(store_text(&rows, 1)),
+            .table = strdup(store_text(&rows, 2)),
+            .column = strdup(store_text(&rows, 3)),
+            .mismatches = counter_of(&rows, 4),
+            .last_seen = store_integer(&rows, 5),
         };
 
         places[figure->place_count++] = place;
         is_whole &= place.table != NULL && place.column != NULL;
     }
-    return ok && is_whole;
+    return rows.ok && is_whole;
 }
 
 static enum served
@@ -259,88 +253,109 @@ served_of(const char *name)
 }
 
 static char *
-value_of(sqlite3_stmt *row, int column)
+value_of(const struct store_rows *rows, int column)
 {
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? NULL : strdup(store_text(row, column));
+    return store_is_null(rows, column) ? NULL : strdup(store_text(rows, column));
 }
 
 static void
-read_mismatch(sqlite3_stmt *row, struct figures_mismatch *mismatch)
+read_mismatch(const struct store_rows *rows, struct figures_mismatch *mismatch)
 {
     *mismatch = (struct figures_mismatch){
-        .id = counter_of(row, 0),
-        .at = sqlite3_column_int64(row, 1),
-        .difference = class_of(store_text(row, 3)),
-        .table = value_of(row, 4),
-        .column = value_of(row, 5),
-        .rows = counter_of(row, 6),
-        .old_value = value_of(row, 7),
-        .new_value = value_of(row, 8),
-        .samples = value_of(row, 9),
-        .query = value_of(row, 10),
-        .parameters = value_of(row, 11),
-        .served = served_of(store_text(row, 12)),
-        .served_at = sqlite3_column_int64(row, 13),
-        .old_first_at = sqlite3_column_int64(row, 14),
-        .new_at = sqlite3_column_int64(row, 15),
-        .old_second_at = sqlite3_column_int64(row, 16),
-        .lag_seconds =
-            sqlite3_column_type(row, 17) == SQLITE_NULL ? -1 : sqlite3_column_double(row, 17),
-        .rounds = (unsigned)sqlite3_column_int(row, 18),
-        .attempts = (unsigned)sqlite3_column_int(row, 19),
-        .detail = value_of(row, 20),
+        .id = counter_of(rows, 0),
+        .at = store_integer(rows, 1),
+        .difference = class_of(store_text(rows, 3)),
+        .table = value_of(rows, 4),
+        .column = value_of(rows, 5),
+        .rows = counter_of(rows, 6),
+        .old_value = value_of(rows, 7),
+        .new_value = value_of(rows, 8),
+        .samples = value_of(rows, 9),
+        .query = value_of(rows, 10),
+        .parameters = value_of(rows, 11),
+        .served = served_of(store_text(rows, 12)),
+        .served_at = store_integer(rows, 13),
+        .old_first_at = store_integer(rows, 14),
+        .new_at = store_integer(rows, 15),
+        .old_second_at = store_integer(rows, 16),
+        .lag_seconds = store_is_null(rows, 17) ? -1 : store_real(rows, 17),
+        .rounds = (unsigned)store_integer(rows, 18),
+        .attempts = (unsigned)store_integer(rows, 19),
+        .detail = value_of(rows, 20),
     };
-    snprintf(mismatch->fingerprint, sizeof mismatch->fingerprint, "%s", store_text(row, 2));
+    snprintf(mismatch->fingerprint, sizeof mismatch->fingerprint, "%s", store_text(rows, 2));
 }
 
 static bool
 read_evidence(struct store *store, int64_t since, struct picture *picture)
 {
-    sqlite3_stmt *row = store_bind(store, STORE_MISMATCHES_READ, "tii", picture->database, since,
-                                   (int64_t)EVIDENCE_READ);
-    bool ok = true;
+    struct store_rows rows = store_ask(store, STORE_MISMATCHES_READ, "tii", picture->database,
+                                       since, (int64_t)EVIDENCE_READ);
 
     picture->evidence = calloc(EVIDENCE_READ, sizeof *picture->evidence);
-    if (picture->evidence == NULL)
-        return false;
-    while (store_step(row, &ok))
-        read_mismatch(row, &picture->evidence[picture->evidence_count++]);
-    return ok;
+    while (store_step(&rows))
+        if (picture->evidence != NULL)
+            read_mismatch(&rows, &picture->evidence[picture->evidence_count++]);
+    return rows.ok && picture->evidence != NULL;
+}
+
+// "quarantine:FINGERPRINT" and "accept:FINGERPRINT"; the figures are there, in the order of their fingerprints.
+static void
+set_decision(struct picture *picture, const char *name, const char *value)
+{
+    static const char quarantine[] = "quarantine:", accept[] = "accept:";
+    bool is_quarantine = strncmp(name, quarantine, strlen(quarantine)) == 0;
+    struct figure *figure = is_quarantine ? figure_of(picture, name + strlen(quarantine))
+                            : strncmp(name, accept, strlen(accept)) == 0
+                                ? figure_of(picture, name + strlen(accept))
+                                : NULL;
+
+    if (figure == NULL)
+        return;
+    if (is_quarantine)
+        figure->is_quarantined = strcmp(value, "on") == 0;
+    else if (value[0] != '\0')
+        replace_text(&figure->accepted_because, value);
 }
 
 static void
-read_setting(void *context, const char *database, const char *name, const char *value)
+set_setting(struct picture *picture, const char *name, const char *value)
 {
-    struct pictures *pictures = context;
+    if (strcmp(name, "canary_percent") == 0)
+        picture->canary_percent = (unsigned)strtoul(value, NULL, 10);
+    else if (strcmp(name, "shadow_percent") == 0)
+        picture->shadow_percent = (unsigned)strtoul(value, NULL, 10);
+    else if (strcmp(name, "canary_state") == 0)
+        picture->canary_state = strcmp(value, "latched") == 0 ? CANARY_LATCHED : CANARY_ARMED;
+    else
+        set_decision(picture, name, value);
+}
 
-    for (size_t i = 0; i < pictures->count; i++) {
-        struct picture *picture = &pictures->list[i];
+static bool
+read_settings(struct store *store, struct pictures *pictures)
+{
+    struct store_rows rows = store_ask(store, STORE_SETTINGS_READ, "");
 
-        if (strcmp(picture->database, database) != 0)
-            continue;
-        if (strcmp(name, "canary_percent") == 0)
-            picture->canary_percent = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(name, "shadow_percent") == 0)
-            picture->shadow_percent = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(name, "canary_state") == 0)
-            picture->canary_state = strcmp(value, "latched") == 0 ? CANARY_LATCHED : CANARY_ARMED;
-    }
+    while (store_step(&rows))
+        for (size_t i = 0; i < pictures->count; i++)
+            if (strcmp(pictures->list[i].database, store_text(&rows, 0)) == 0)
+                set_setting(&pictures->list[i], store_text(&rows, 1), store_text(&rows, 2));
+    return rows.ok;
 }
 
 static bool
 read_names(struct store *store, const char *database, struct pictures *pictures)
 {
-    sqlite3_stmt *row = store_bind(store, STORE_DATABASES_READ, "");
-    bool ok = true;
+    struct store_rows rows = store_ask(store, STORE_DATABASES_READ, "");
 
-    while (store_step(row, &ok))
-        if (database == NULL || strcmp(store_text(row, 0), database) == 0) {
-            struct picture *picture = pictures_add(pictures, store_text(row, 0));
+    while (store_step(&rows))
+        if (database == NULL || strcmp(store_text(&rows, 0), database) == 0) {
+            struct picture *picture = pictures_add(pictures, store_text(&rows, 0));
 
             if (picture != NULL)
                 picture->canary_percent = picture->shadow_percent = PICTURE_UNSET;
         }
-    return ok && !pictures->failed;
+    return rows.ok && !pictures->failed;
 }
 
 bool
@@ -350,12 +365,11 @@ store_read_pictures(struct store *store, int64_t since, const char *database,
     int64_t minute = since / MINUTE;
 
     memset(pictures, 0, sizeof *pictures);
-    // One transaction: all of it as of one moment, while the proxy goes on writing.
-    if (sqlite3_exec(store->file, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+    // One transaction: all of it as of one moment, while proxies go on writing.
+    if (!store_ask_nothing(store, STORE_READ))
         return false;
 
-    bool ok =
-        read_names(store, database, pictures) && store_read_settings(store, read_setting, pictures);
+    bool ok = read_names(store, database, pictures);
 
     for (size_t i = 0; ok && i < pictures->count; i++) {
         struct picture *picture = &pictures->list[i];
@@ -363,9 +377,23 @@ store_read_pictures(struct store *store, int64_t since, const char *database,
         ok = read_books(store, minute, picture) && read_counts(store, minute, picture) &&
              read_fingerprints(store, picture) && read_latencies(store, since, picture) &&
              read_places(store, minute, picture) && read_evidence(store, since, picture);
-        if (picture->figure_count > 1)
-            qsort(picture->figures, picture->figure_count, sizeof *picture->figures, by_reads);
     }
-    sqlite3_exec(store->file, "COMMIT", NULL, NULL, NULL);
+    ok = ok && read_settings(store, pictures);
+    for (size_t i = 0; i < pictures->count; i++)
+        if (pictures->list[i].figure_count > 1)
+            qsort(pictures->list[i].figures, pictures->list[i].figure_count,
+                  sizeof *pictures->list[i].figures, by_reads);
+    return store_ask_nothing(store, STORE_COMMIT) && ok;
+}
+
+bool
+store_read_evidence(struct store *store, struct pictures *pictures)
+{
+    memset(pictures, 0, sizeof *pictures);
+
+    bool ok = read_names(store, NULL, pictures);
+
+    for (size_t i = 0; ok && i < pictures->count; i++)
+        ok = read_evidence(store, 0, &pictures->list[i]);
     return ok;
 }

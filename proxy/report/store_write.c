@@ -1,5 +1,5 @@
 // What the reporter writes into the store.
-#include "proxy/report/store_file.h"
+#include "proxy/report/store_backend.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,14 +8,6 @@ enum { EVENTS_KEPT = 100000 };
 
 static const int64_t MINUTE = 60 * (int64_t)1000000;
 static const int64_t KEPT_BY_MINUTE = 7 * 24 * 60; // minutes
-
-bool
-store_write_setting(struct store *store, const char *database, const char *name, const char *value,
-                    const char *actor)
-{
-    return store_run(store, STORE_SETTING_WRITE, "tttit", database, name, value, store_now(),
-                     actor);
-}
 
 bool
 store_write_event(struct store *store, const struct store_event *event)
@@ -136,9 +128,8 @@ store_write_figure(struct store *store, int64_t at, const char *database,
     write_counter(&counters, "noise_samples", &samples);
     write_counter(&counters, "noise_differences", &differences);
     return counters.ok &&
-           store_run(store, STORE_FINGERPRINT_WRITE, "ttttiit", database, figure->fingerprint,
-                     figure->query, figure->tables, (int64_t)figure->has_type_change,
-                     (int64_t)figure->is_quarantined, figure->accepted_because) &&
+           store_run(store, STORE_FINGERPRINT_WRITE, "tttti", database, figure->fingerprint,
+                     figure->query, figure->tables, (int64_t)figure->has_type_change) &&
            write_latencies(store, at, database, figure) && write_places(&counters, figure);
 }
 
@@ -160,6 +151,24 @@ store_write_mismatch(struct store *store, const char *database,
                      (int64_t)mismatch->rounds, (int64_t)mismatch->attempts, mismatch->detail) &&
            store_run(store, STORE_MISMATCHES_PRUNE, "ttti", database, mismatch->fingerprint, class,
                      (int64_t)FIGURES_EVIDENCE_PER_CLASS);
+}
+
+bool
+store_reserve_ids(struct store *store, uint64_t count, uint64_t *first)
+{
+    int64_t value = 0;
+
+    if (!store_ask_integer(store, &value, STORE_IDS_RESERVE, "ii", (int64_t)count, store_now()) ||
+        value <= 0)
+        return false;
+    *first = (uint64_t)value;
+    return true;
+}
+
+bool
+store_return_ids(struct store *store, uint64_t next, uint64_t end)
+{
+    return store_run(store, STORE_IDS_RETURN, "ii", (int64_t)next, (int64_t)end);
 }
 
 bool

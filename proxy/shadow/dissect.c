@@ -111,6 +111,17 @@ step_numbered(struct dissected *dissected, uint64_t number, size_t *from)
     return NULL;
 }
 
+static bool
+keep_parameters(struct step *step, const struct message *message)
+{
+    free(step->parameters);
+    step->parameters = malloc(message->length + 1);
+    step->parameters_length = message->length;
+    if (step->parameters)
+        memcpy(step->parameters, message->body, message->length);
+    return step->parameters != NULL;
+}
+
 // One reply to the request that it answers. False: no memory.
 static bool
 take_reply(struct dissected *dissected, const struct message *message,
@@ -124,6 +135,8 @@ take_reply(struct dissected *dissected, const struct message *message,
         step->outcome = STEP_FAILED;
     else if (answer->completes && step->outcome != STEP_FAILED)
         step->outcome = STEP_COMPLETED;
+    if (message->type == MESSAGE_SERVER_PARAMETER_DESCRIPTION)
+        return keep_parameters(step, message);
     if (!bears_result(message->type))
         return true;
     struct result *result = open_result(step);
@@ -219,6 +232,7 @@ dissected_fini(struct dissected *dissected)
         for (size_t j = 0; j < dissected->steps[i].result_count; j++)
             result_fini(&dissected->steps[i].results[j]);
         free(dissected->steps[i].results);
+        free(dissected->steps[i].parameters);
     }
     free(dissected->steps);
     free(dissected->request);

@@ -24,6 +24,8 @@ struct step { // one request message
     enum step_outcome outcome;
     struct result *results; // owned: one for each statement that was answered
     size_t result_count;
+    uint8_t *parameters; // of a Describe: the ParameterDescription's body; owned, NULL: none
+    size_t parameters_length;
 };
 
 struct dissected {

@@ -123,34 +123,60 @@ show_key(const void *context, const struct cell *cell)
     return json;
 }
 
+// The analysis is of old's columns: new's are found among them by their names. NULL: no memory.
+static unsigned *
+references_of(const struct read *read, const struct rounds *rounds, enum side side)
+{
+    const struct analysis *analysis = read->shape->analysis;
+    const struct result *old_result = &rounds->old_result;
+    const struct result *result = side == SIDE_OLD ? old_result : &rounds->new_result;
+    unsigned *references = calloc(result->column_count + 1, sizeof(*references));
+    for (size_t i = 0; references && i < result->column_count; i++) {
+        const char *name = result->columns[i].name;
+        size_t at = i;
+        if (at >= old_result->column_count || strcmp(old_result->columns[at].name, name) != 0)
+            for (at = 0; at < old_result->column_count; at++)
+                if (strcmp(old_result->columns[at].name, name) == 0)
+                    break;
+        if (at < old_result->column_count && at < analysis->column_count)
+            references[i] = analysis->columns[at].reference;
+    }
+    return references;
+}
+
 // Which row the sample is: by old's result where it has the row, else by new's.
 static void
 add_keys(json_t *json, const struct read *read, const struct rounds *rounds,
          const struct difference_sample *sample)
 {
     const struct configuration_compare *compare = &read->settings->entry->compare;
-    struct key_context context = {.read = read, .side = SIDE_OLD, .samples = compare->samples};
-    const struct result *result = &rounds->old_result;
-    size_t row = sample->old_row;
-    uint32_t table = 0;
+    enum side side = sample->old_row != SIZE_MAX ? SIDE_OLD : SIDE_NEW;
+    struct key_context context = {.read = read, .side = side, .samples = compare->samples};
+    struct evidence_row row = {
+        .result = side == SIDE_OLD ? &rounds->old_result : &rounds->new_result,
+        .number = side == SIDE_OLD ? sample->old_row : sample->new_row,
+        .catalog = read->catalogs->catalogs[side],
+    };
     if (compare->keys == KEYS_FULL)
         context.samples = SAMPLES_FULL;
-    if (row == SIZE_MAX) {
-        context.side = SIDE_NEW;
-        result = &rounds->new_result;
-        row = sample->new_row;
-    } else if (sample->column != SIZE_MAX && sample->column < result->column_count) {
-        table = result->columns[sample->column].table;
-    }
-    if (row == SIZE_MAX || context.samples == SAMPLES_NONE)
+    if (row.number == SIZE_MAX || context.samples == SAMPLES_NONE)
         return;
-    json_t *keys = evidence_keys(result, row, read->catalogs->catalogs[context.side], table,
-                                 show_key, &context);
+    unsigned *references = references_of(read, rounds, side);
+    if (!references)
+        return;
+    row.references = references;
+    json_t *unknown = json_array();
+    json_t *keys = evidence_keys(&row, side == SIDE_OLD ? sample->column : SIZE_MAX, show_key,
+                                 &context, unknown);
     if (json_array_size(keys) > 0 && context.samples == SAMPLES_MASKED)
         json_object_set_new(json, "keys_are_masked", json_true());
     if (json_array_size(keys) > 0)
         json_object_set(json, "keys", keys);
+    if (json_array_size(unknown) > 0)
+        json_object_set(json, "keys_unknown", unknown);
     json_decref(keys);
+    json_decref(unknown);
+    free(references);
 }
 
 // What is kept of a string is bounded: a list that is longer ends early rather than within a value.

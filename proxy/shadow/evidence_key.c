@@ -1,8 +1,8 @@
-// Keys come from RowDescription: a column's table OID and attribute number, held against the side's catalog. A column
-// that the result has twice (a self join, mostly) tells nothing: which of the two rows is meant is not known, so such
-// a table is left out. Pure; the caller says how a value is shown.
-//
-// Known compromise: of a self join that puts out only one alias's key, that alias's row is named.
+// Keys come from RowDescription: a column's table OID and attribute number, held against the side's catalog. They do not
+// tell one alias of a self join from another; the statement's text does (struct analysis_column). A key is put
+// together of columns that are of one reference to its table, and named only for values of the same one: neither of
+// two rows' keys stands for the other row. Where no such key is in the result it is said which table's row is not
+// known. Pure; the caller says how a value is shown.
 
 #include "proxy/shadow/evidence_key.h"
 #include "compare/sql/catalog_data.h"
@@ -37,74 +37,98 @@ cells_of(const struct result *result, size_t number)
     return cells;
 }
 
-// Where the result has that column; SIZE_MAX: nowhere, or more than once.
-static size_t
-place_of(const struct result *result, uint32_t table, int16_t attribute)
+static bool
+is_same_reference(const struct evidence_row *row, size_t one, size_t other)
 {
-    size_t found = SIZE_MAX;
-    for (size_t i = 0; i < result->column_count; i++) {
-        if (result->columns[i].table != table || result->columns[i].attribute != attribute)
-            continue;
-        if (found != SIZE_MAX)
-            return SIZE_MAX;
-        found = i;
-    }
-    return found;
+    return row->references[one] != 0 && row->references[one] == row->references[other] &&
+           row->result->columns[one].table == row->result->columns[other].table;
 }
 
-static bool
-has_key(const struct result *result, const struct catalog_key *key)
+// Where the result has that attribute of the reference that `column` is of; SIZE_MAX: nowhere.
+static size_t
+place_of(const struct evidence_row *row, size_t column, int16_t attribute)
 {
-    for (size_t i = 0; i < key->column_count; i++)
-        if (place_of(result, key->relation, key->columns[i]) == SIZE_MAX)
-            return false;
-    return key->column_count > 0;
+    for (size_t i = 0; i < row->result->column_count; i++)
+        if (row->result->columns[i].attribute == attribute && is_same_reference(row, column, i))
+            return i;
+    return SIZE_MAX;
+}
+
+// The first key of the table that the result has of that reference, and with values: an outer join may have none.
+static const struct catalog_key *
+key_of(const struct evidence_row *row, const struct cell *cells, size_t column)
+{
+    const struct catalog_relation *relation =
+        catalog_relation_of(row->catalog, row->result->columns[column].table);
+    for (size_t k = 0; relation && k < relation->key_count; k++) {
+        const struct catalog_key *key = &relation->keys[k];
+        size_t found = 0;
+        for (size_t i = 0; i < key->column_count; i++) {
+            size_t place = place_of(row, column, key->columns[i]);
+            found += place != SIZE_MAX && cells[place].bytes;
+        }
+        if (found > 0 && found == key->column_count)
+            return key;
+    }
+    return NULL;
 }
 
 static json_t *
-key_to_json(const struct result *result, const struct cell *cells,
-            const struct catalog_relation *relation, const struct catalog_key *key,
-            const struct catalog *catalog, evidence_show show, const void *context)
+key_to_json(const struct evidence_row *row, const struct cell *cells, size_t column,
+            const struct catalog_key *key, evidence_show show, const void *context)
 {
+    const struct catalog_relation *relation = catalog_relation_of(row->catalog, key->relation);
     json_t *columns = json_array(), *values = json_array();
     for (size_t i = 0; i < key->column_count; i++) {
-        const char *name = catalog_column_name(catalog, relation->oid, key->columns[i]);
-        const struct cell *cell = &cells[place_of(result, relation->oid, key->columns[i])];
+        const char *name = catalog_column_name(row->catalog, key->relation, key->columns[i]);
         json_array_append_new(columns, json_string(name ? name : ""));
-        json_array_append_new(values, show(context, cell));
+        json_array_append_new(values,
+                              show(context, &cells[place_of(row, column, key->columns[i])]));
     }
     return json_pack("{s:s, s:o, s:o}", "table", relation->full_name, "columns", columns, "values",
                      values);
 }
 
 static bool
-is_seen_before(const struct result *result, size_t column)
+is_seen_before(const struct evidence_row *row, size_t column)
 {
     for (size_t i = 0; i < column; i++)
-        if (result->columns[i].table == result->columns[column].table)
+        if (is_same_reference(row, i, column))
             return true;
     return false;
 }
 
-json_t *
-evidence_keys(const struct result *result, size_t row, const struct catalog *catalog,
-              uint32_t table, evidence_show show, const void *context)
+// The value of `column` has no key: is there one of the same table that might be taken for its row's?
+static void
+add_unknown(const struct evidence_row *row, const struct cell *cells, size_t column,
+            json_t *unknown)
 {
-    json_t *keys = json_array();
-    struct cell *cells = catalog ? cells_of(result, row) : NULL;
-    for (size_t i = 0; cells && i < result->column_count; i++) {
-        uint32_t oid = result->columns[i].table;
-        if (oid == 0 || (table != 0 && oid != table) || is_seen_before(result, i))
-            continue;
-        const struct catalog_relation *relation = catalog_relation_of(catalog, oid);
-        for (size_t k = 0; relation && k < relation->key_count; k++) {
-            if (!has_key(result, &relation->keys[k]))
-                continue;
-            json_array_append_new(keys, key_to_json(result, cells, relation, &relation->keys[k],
-                                                    catalog, show, context));
-            break;
+    uint32_t table = row->result->columns[column].table;
+    for (size_t i = 0; i < row->result->column_count; i++)
+        if (row->result->columns[i].table == table && key_of(row, cells, i)) {
+            json_array_append_new(unknown, json_string(catalog_table_name(row->catalog, table)));
+            return;
         }
+}
+
+json_t *
+evidence_keys(const struct evidence_row *row, size_t column, evidence_show show,
+              const void *context, json_t *unknown)
+{
+    const struct result *result = row->result;
+    json_t *keys = json_array();
+    struct cell *cells = row->catalog ? cells_of(result, row->number) : NULL;
+    bool has_table = column < result->column_count && result->columns[column].table != 0;
+    for (size_t i = 0; cells && i < result->column_count; i++) {
+        if (result->columns[i].table == 0 || is_seen_before(row, i) ||
+            (has_table && !is_same_reference(row, i, column)))
+            continue;
+        const struct catalog_key *key = key_of(row, cells, i);
+        if (key)
+            json_array_append_new(keys, key_to_json(row, cells, i, key, show, context));
     }
+    if (cells && has_table && json_array_size(keys) == 0)
+        add_unknown(row, cells, column, unknown);
     free(cells);
     return keys;
 }

@@ -86,6 +86,8 @@ take_reports(struct mirror *mirror, const struct unit *unit)
 {
     struct capture_cursor cursor;
     struct message message;
+    if (unit->has_reports && unit->is_reply_cut)
+        state_reports_lost(mirror->state);
     capture_cursor_init(&cursor, &unit->reply);
     while (capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
         const char *name, *value;

@@ -133,8 +133,7 @@ static void
 take_describe(struct mirror *mirror, const struct unit *unit, const struct step *step)
 {
     struct target_request target;
-    if (step->is_cut || step->result_count == 0 || !step->results[0].has_columns ||
-        !request_read_target(step->body, step->length, &target))
+    if (step->is_cut || !request_read_target(step->body, step->length, &target))
         return;
     struct statement *statement = NULL;
     if (target.kind == 'S') {
@@ -143,7 +142,9 @@ take_describe(struct mirror *mirror, const struct unit *unit, const struct step 
         struct portal *portal = portals_find(&mirror->portals, target.name);
         statement = portal ? portal->statement : NULL;
     }
-    if (statement)
+    if (statement && step->parameters)
+        statement_set_described(statement, step->parameters, step->parameters_length);
+    if (statement && step->result_count > 0 && step->results[0].has_columns)
         statement_set_columns(statement, unit->route == UNIT_ROUTE_NEW ? SIDE_NEW : SIDE_OLD,
                               step->results[0].columns, step->results[0].column_count);
 }

@@ -5,7 +5,12 @@
 // that the client declared are old's: its parameters go to new as texts, of the types that new itself finds for them, as it did
 // when it prepared `to` at load. A binary value whose type nobody declared can't be written as text; such a read is refused.
 //
+// Parameters' types that users made have other OIDs on new, in the Parse and inside of binary values: what can be put over is
+// (compare/recode/recode_bind.h), else new is left to infer the type, as it is of what the client left open.
+//
 // The session's shadow thread.
+#include "compare/recode/recode_bind.h"
+#include "compare/sql/catalog_data.h"
 #include "compare/sql/lexer.h"
 #include "compare/sql/quote.h"
 #include "compare/type.h"
@@ -18,8 +23,6 @@
 static const char BEGIN_READ[] = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY";
 static const char END_READ[] = "ROLLBACK";
 static const char END_EXECUTE[] = "ROLLBACK; DEALLOCATE ALL"; // a rollback does not undo PREPARE
-
-enum { FIRST_USER_OID = 16384 };
 
 // SQL goes out in the encoding that the session speaks, as the client's own did.
 static bool
@@ -38,30 +41,32 @@ struct put {         // how it is put to one side
     const char *prepare;               // in front of an EXECUTE, else NULL
     bool is_whole;                     // replaced by a `to`
     const struct type_resolver *types; // old's
+    const struct recode_sides *sides;  // it is put to new; NULL: to old
 };
 
-// Types that users made have other OIDs on the other side: the server is left to infer them.
-static bool
-write_parse(struct writer *writer, const char *encoding, const struct statement *statement,
-            const struct put *put)
+static void
+write_parse(struct writer *writer, const char *encoding, const struct put *put,
+            const uint32_t *types, size_t type_count)
 {
-    uint32_t *types = calloc(statement->type_count + 1, sizeof(*types));
-    if (!types)
-        return false;
-    for (size_t i = 0; i < statement->type_count; i++)
-        types[i] = statement->types[i] < FIRST_USER_OID && !put->is_whole ? statement->types[i] : 0;
     struct encoded text;
     encoding_write(&text, encoding, put->sql, put->sql_length);
     struct parse_request parse = {
         .statement = "",
         .sql = text.text,
-        .types = types,
-        .type_count = statement->type_count,
+        .types = (uint32_t *)(uintptr_t)types,
+        .type_count = type_count,
     };
     request_write_parse(writer, &parse);
     encoding_fini(&text);
-    free(types);
-    return true;
+}
+
+static uint32_t
+type_of(const struct statement *statement, size_t parameter)
+{
+    uint32_t type = parameter < statement->type_count ? statement->types[parameter] : 0;
+    return type != 0                                ? type
+           : parameter < statement->described_count ? statement->described[parameter]
+                                                    : 0;
 }
 
 // All values as texts, in `texts`. False: one can't be written so, or no memory.
@@ -74,7 +79,7 @@ as_texts(struct bind_request *bind, const struct statement *statement, const str
         struct cell cell = {
             .bytes = value->bytes,
             .length = value->length,
-            .type = i < statement->type_count ? statement->types[i] : 0,
+            .type = type_of(statement, i),
             .format = value->format,
         };
         if (value->bytes && value->format != 0) {
@@ -88,30 +93,80 @@ as_texts(struct bind_request *bind, const struct statement *statement, const str
     return true;
 }
 
+static void
+write_rest(struct writer *writer, struct bind_request *bind)
+{
+    bind->portal = "";
+    bind->statement = "";
+    request_write_bind(writer, bind);
+    request_write_describe(writer, 'P', "");
+    request_write_execute(writer, "", 0);
+    request_write_sync(writer);
+}
+
+// Under a `to`: texts of types that nobody declares.
+static bool
+write_as_texts(struct writer *writer, const char *encoding, const struct statement *statement,
+               struct bind_request *bind, const struct put *put)
+{
+    size_t count = bind->value_count;
+    struct writer *texts = calloc(count + 1, sizeof(*texts));
+    uint32_t *types = calloc(statement->type_count + 1, sizeof(*types));
+    for (size_t i = 0; texts && i < count; i++)
+        writer_init(&texts[i]);
+    bool is_well = texts && types && as_texts(bind, statement, put, texts);
+    if (is_well) {
+        write_parse(writer, encoding, put, types, statement->type_count);
+        write_rest(writer, bind);
+    }
+    for (size_t i = 0; texts && i < count; i++)
+        writer_fini(&texts[i]);
+    free(texts);
+    free(types);
+    return is_well;
+}
+
+static bool
+write_to_new(struct writer *writer, const char *encoding, const struct statement *statement,
+             struct bind_request *bind, const struct put *put)
+{
+    struct recode_bind recoded;
+    uint32_t *open_types = NULL;
+    if (recode_bind_init(&recoded, put->sides, statement->types, statement->type_count,
+                         statement->described, statement->described_count, bind)) {
+        write_parse(writer, encoding, put, recoded.types, recoded.type_count);
+        write_rest(writer, &recoded.request);
+        recode_bind_fini(&recoded);
+        return true;
+    }
+    open_types = calloc(statement->type_count + 1, sizeof(*open_types));
+    if (!open_types)
+        return false;
+    for (size_t i = 0; i < statement->type_count; i++)
+        open_types[i] = statement->types[i] < CATALOG_FIRST_USER_OID ? statement->types[i] : 0;
+    write_parse(writer, encoding, put, open_types, statement->type_count);
+    write_rest(writer, bind);
+    free(open_types);
+    return true;
+}
+
 static bool
 write_extended(struct writer *writer, const char *encoding, const struct read_facts *facts,
                const struct put *put)
 {
+    const struct statement *statement = facts->statement;
     struct bind_request bind;
+    bool is_well = true;
     if (!request_read_bind(facts->bind, facts->bind_length, &bind))
         return false;
-    struct writer *texts = calloc(bind.value_count + 1, sizeof(*texts));
-    bool is_well = texts != NULL;
-    for (size_t i = 0; texts && i < bind.value_count; i++)
-        writer_init(&texts[i]);
-    if (is_well && put->is_whole)
-        is_well = as_texts(&bind, facts->statement, put, texts);
-    size_t count = bind.value_count;
-    bind.portal = "";
-    bind.statement = "";
-    is_well = is_well && write_parse(writer, encoding, facts->statement, put);
-    request_write_bind(writer, &bind);
-    request_write_describe(writer, 'P', "");
-    request_write_execute(writer, "", 0);
-    request_write_sync(writer);
-    for (size_t i = 0; texts && i < count; i++)
-        writer_fini(&texts[i]);
-    free(texts);
+    if (put->is_whole) {
+        is_well = write_as_texts(writer, encoding, statement, &bind, put);
+    } else if (put->sides) {
+        is_well = write_to_new(writer, encoding, statement, &bind, put);
+    } else {
+        write_parse(writer, encoding, put, statement->types, statement->type_count);
+        write_rest(writer, &bind);
+    }
     request_bind_fini(&bind);
     return is_well;
 }
@@ -209,20 +264,38 @@ write_for_new(struct read *read, const struct read_facts *facts, const char *enc
     return true;
 }
 
+// Does a parameter go to new in another way than to old?
+static bool
+has_types_to_put(const struct read_facts *facts)
+{
+    const struct statement *statement = facts->statement;
+    for (size_t i = 0; statement && i < statement->type_count; i++)
+        if (statement->types[i] >= CATALOG_FIRST_USER_OID)
+            return true;
+    return statement && statement->described_count > 0;
+}
+
 bool
 read_write_messages(struct read *read, const struct read_facts *facts, bool *refused)
 {
     const char *encoding = state_client_encoding(read->mirror->state);
     struct type_resolver types = catalog_type_resolver(read->catalogs->catalogs[SIDE_OLD]);
-    const struct put as_it_is = {
+    const struct recode_sides sides = {
+        .old_catalog = read->catalogs->catalogs[SIDE_OLD],
+        .new_catalog = read->catalogs->catalogs[SIDE_NEW],
+        .rewrites = read->settings->rewrites,
+    };
+    struct put put = {
         .sql = facts->statement ? facts->statement->sql : facts->sql,
         .sql_length = facts->statement ? strlen(facts->statement->sql) : facts->sql_length,
         .prepare = facts->prepare,
         .types = &types,
     };
     *refused = false;
-    if (!write_all(facts, encoding, &as_it_is, &read->messages))
+    if (!write_all(facts, encoding, &put, &read->messages))
         return false;
-    return !read->shape->analysis->is_rewritten ||
-           write_for_new(read, facts, encoding, &as_it_is, refused);
+    put.sides = &sides;
+    if (read->shape->analysis->is_rewritten)
+        return write_for_new(read, facts, encoding, &put, refused);
+    return !has_types_to_put(facts) || write_all(facts, encoding, &put, &read->new_messages);
 }

@@ -47,7 +47,20 @@ statement_unref(struct statement **statement)
     free(gone->sql);
     free(gone->prepare);
     free(gone->types);
+    free(gone->described);
     free(gone);
+}
+
+void
+statement_set_described(struct statement *statement, const uint8_t *body, size_t length)
+{
+    uint32_t *types;
+    size_t count;
+    if (!reply_read_parameter_types(body, length, &types, &count))
+        return;
+    free(statement->described);
+    statement->described = types;
+    statement->described_count = count;
 }
 
 void

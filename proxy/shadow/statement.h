@@ -16,6 +16,8 @@ struct statement {         // by Parse or PREPARE; shared by its portals and rea
     bool has_unknown_type; // PREPARE named a parameter type that is not built in
     uint32_t *types;
     size_t type_count;
+    uint32_t *described; // as old's ParameterDescription has them; NULL: old was not asked
+    size_t described_count;
     bool is_cut;               // the SQL was over shadow.max_request: not known
     struct statement_columns { // from Describe; NULL: never described
         struct reply_column *list;
@@ -34,6 +36,8 @@ struct portal {
 struct statement *statement_new(const struct parse_request *request, bool is_cut);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement **statement);
+// The body of a ParameterDescription of old's.
+void statement_set_described(struct statement *statement, const uint8_t *body, size_t length);
 void statement_set_columns(struct statement *statement, enum side side,
                            const struct reply_column *columns, size_t count);
 

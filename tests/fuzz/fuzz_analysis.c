@@ -18,10 +18,10 @@ small_catalog(void)
                                     .name = "v",
                                     .kind = 'v',
                                     .definition = "SELECT t.a, t.b FROM t WHERE f(t.a) > 0"};
-    struct catalog_column columns[] = {{20000, 1, true, 23, "a"},
-                                       {20000, 2, false, 25, "b"},
-                                       {20001, 1, false, 23, "a"},
-                                       {20001, 2, false, 25, "b"}};
+    struct catalog_column columns[] = {{20000, 1, true, 23, "a", -1},
+                                       {20000, 2, false, 25, "b", -1},
+                                       {20001, 1, false, 23, "a", -1},
+                                       {20001, 2, false, 25, "b", -1}};
     int16_t number = 1;
     struct catalog_key key = {20000, &number, 1};
     struct catalog_function function = {.oid = 21000,

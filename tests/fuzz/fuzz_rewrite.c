@@ -19,9 +19,9 @@ small_catalog(bool is_old)
         {.oid = 20002, .schema = is_old ? "s" : "r", .name = "w", .kind = 'r'},
     };
     struct catalog_column columns[] = {
-        {20000, 1, true, 23, "a"},  {20000, 2, false, 25, is_old ? "b" : "c"},
-        {20001, 1, true, 23, "a"},  {20001, 2, false, 25, is_old ? "b" : "d"},
-        {20002, 1, false, 23, "a"},
+        {20000, 1, true, 23, "a", -1},  {20000, 2, false, 25, is_old ? "b" : "c", -1},
+        {20001, 1, true, 23, "a", -1},  {20001, 2, false, 25, is_old ? "b" : "d", -1},
+        {20002, 1, false, 23, "a", -1},
     };
     int16_t number = 1;
     struct catalog_key key = {20000, &number, 1};

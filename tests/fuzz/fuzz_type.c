@@ -1,7 +1,7 @@
-// A value of any type in any format against another: no crash, the same answer whichever is old, and
-// equal values have equal forms. Input: two types (2 bytes each), formats and rules (1 byte), where
+// A value of any type, users' included, in any format against another: no crash, the same answer
+// whichever is old, and equal values have equal forms. Input: two types (2 bytes each), formats and rules (1 byte), where
 // the first value ends (1 byte), the values.
-#include "compare/type.h"
+#include "../unit/users_types.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +38,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .has_tolerance = data[4] & 8,
         .unordered = data[4] & 128,
         .as = (enum type_as)(data[4] >> 4 & 7),
+        .formats = {data[4] & 1, data[4] >> 1 & 1},
+        .old_types = &users_types,
+        .new_types = &users_types,
     };
     size_t length = data[5] < size - HEAD ? data[5] : size - HEAD;
     struct cell one = {.bytes = data + HEAD,
@@ -54,8 +57,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_forms(&one, &other, &rules, are_equal);
     struct writer text;
     writer_init(&text);
-    type_print(&one, NULL, &text);
-    type_print(&other, NULL, &text);
+    type_print(&one, &users_types, &text);
+    type_print(&other, &users_types, &text);
     writer_fini(&text);
     return 0;
 }

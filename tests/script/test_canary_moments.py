@@ -1,12 +1,11 @@
 """The canary: until new's answer is released, old can take over, and why it did is counted."""
 
 import struct
-import threading
 import time
 
 import pytest
 
-from peer import CANCEL_REQUEST, LIMIT, Client, data_row, error, query, ready, row_description
+from peer import CANCEL_REQUEST, Client, data_row, error, query, ready, row_description
 from proxy import wait_until
 from scripted import COLUMNS, ITEMS, READ, put, rows
 
@@ -51,10 +50,9 @@ def fallbacks(proxy):
 @pytest.fixture
 def canary(mirrors):
     """The proxy, old, new, and a client whose reads new serves."""
-    def begin(listen=None, shadow=None, **what):
+    def begin(**what):
         proxy, old, new = mirrors(entry={"canary": {"percent": 100, "quarantine": False, "patience": "10s", **what},
-                                         "shadow": {"timeout": "300ms", "recheck": {"rounds": 1, "settle": "1ms"}, **(shadow or {})}},
-                                  **({"listen": listen} if listen else {}))
+                                         "shadow": {"timeout": "300ms", "recheck": {"rounds": 1, "settle": "1ms"}}})
         new.own_answer = healthy
         client = Client(proxy.port).login()
         wait_until(lambda: client.ask(READ) == rows(FROM_NEW) + ready(), what=proxy.said)
@@ -137,29 +135,3 @@ def test_old_answers_when_no_session_on_new_can_be_had(canary, admits):
     before = fallbacks(proxy)
     assert client.ask(READ) == rows(ITEMS) + ready()
     assert gained(proxy, before) == {"unavailable": 1}
-
-
-def test_old_answers_when_all_sessions_on_new_are_busy(canary):
-    proxy, _, new, client = canary(listen={"workers": 1}, shadow={"connections": 1, "timeout": "30s"}, patience="30s")
-    asked, free = threading.Semaphore(0), threading.Event()
-
-    def waits(session, request):
-        asked.release()
-        free.wait(LIMIT)
-        healthy(session, request)
-    proxy.settled("app")
-    new.own_answer = waits
-    client.send(query(READ))
-    assert asked.acquire(timeout=LIMIT)
-    proxy.configuration["databases"]["app"]["canary"]["patience"] = "300ms"
-    proxy.write()
-    proxy.console("RELOAD")
-    before, other = fallbacks(proxy), Client(proxy.port).login()
-
-    def falls_back():
-        assert other.ask(READ) == rows(ITEMS) + ready()
-        return gained(proxy, before)
-    assert set(wait_until(falls_back)) == {"unavailable"}
-    new.own_answer = healthy
-    free.set()
-    assert client.until_ready() == rows(FROM_NEW) + ready()

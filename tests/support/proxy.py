@@ -148,7 +148,8 @@ class Proxy:
                              user=getpass.getuser(), autocommit=True) as connection:
             result = connection.pgconn.exec_(command.encode())
             if result.status not in (psycopg.pq.ExecStatus.TUPLES_OK, psycopg.pq.ExecStatus.COMMAND_OK):
-                raise psycopg.errors.lookup(result.error_field(67).decode())(
+                sqlstate = result.error_field(67)  # None: the connection is gone
+                raise (psycopg.errors.lookup(sqlstate.decode()) if sqlstate else psycopg.OperationalError)(
                     result.error_message.decode())
             names = [result.fname(i).decode() for i in range(result.nfields)]
             return [{name: None if (v := result.get_value(row, i)) is None else v.decode()

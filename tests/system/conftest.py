@@ -1,5 +1,7 @@
 """Fixtures of the tests on real clusters: see tests/README.md."""
 
+import contextlib
+
 import pytest
 
 from clusters import Pair
@@ -41,6 +43,33 @@ def shop(pair):
     name = pair.database(SHOP)
     yield name
     pair.forget(name)
+
+
+@contextlib.contextmanager
+def running(pair, dbname, entry=None, **sections):
+    """A proxy that serves the database; it must end well."""
+    one = Proxy({dbname: {"old": pair.old.dsn(dbname, user="app"), "new": pair.new.dsn(dbname, user="app"),
+                          **(entry or {})}}, **sections)
+    try:
+        yield one.start()
+        one.stop()
+    finally:
+        one.kill()
+
+
+@pytest.fixture(scope="module")
+def common_shop(pair):
+    """The same database for all of a module's tests that leave it as it was."""
+    name = pair.database(SHOP)
+    yield name
+    pair.forget(name)
+
+
+@pytest.fixture(scope="module")
+def common_proxy(pair, common_shop):
+    """One proxy before it, everything mirrored, for what harms it in no way."""
+    with running(pair, common_shop) as one:
+        yield one
 
 
 @pytest.fixture

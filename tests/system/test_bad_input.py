@@ -139,6 +139,17 @@ JUNK = {
 }
 
 
+@pytest.fixture
+def ours(common_proxy, common_shop):
+    """A proxy that these tests share, its database, and what is counted from here on, once so many reads more are."""
+    before = common_proxy.settled(common_shop)
+
+    def counted(reads):
+        after = common_proxy.settled(common_shop, before["reads"] + reads)
+        return {key: after[key] - before[key] for key in ("reads", "match", "mismatch")}
+    return common_proxy, common_shop, counted
+
+
 def answer_to(proxy, junk):
     with socket.create_connection(("127.0.0.1", proxy.port), 30) as client:
         try:
@@ -153,24 +164,26 @@ def answer_to(proxy, junk):
 
 
 @pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK)
-def test_junk_at_the_start_ends_that_client_alone(proxy, shop, junk):
+def test_junk_at_the_start_ends_that_client_alone(ours, junk):
+    proxy, shop, counted = ours
     with proxy.connect(shop) as other:
         answer_to(proxy, junk)
         assert other.execute("SELECT count(*) FROM items").fetchone() == (1000,)
     with proxy.connect(shop) as later:
         assert later.execute("SELECT 1").fetchone() == (1,)
-    proxy.settled(shop, 2)
+    counted(2)
 
 
-def test_an_oversized_startup_packet_is_told_so(proxy):
-    answer = answer_to(proxy, JUNK["oversized startup"])
+def test_an_oversized_startup_packet_is_told_so(common_proxy):
+    answer = answer_to(common_proxy, JUNK["oversized startup"])
     assert answer.startswith(b"E") and b"FATAL" in answer and b"\0C08P01\0" in answer
 
 
 @pytest.mark.parametrize("junk", [b"Q\0\0\0\3", b"Q\xff\xff\xff\xff", b"\0\0\0\0\0\0", b"Q\x7f\xff\xff\xffSELECT",
                                   b"B\0\0\0\x08\0\0\xff\xff", b"P\0\0\0\5x", b"~\0\0\0\4", NOISE.randbytes(3000)],
                          ids=["length 3", "negative length", "zeros", "2 GiB", "bind", "parse", "unknown type", "noise"])
-def test_junk_in_a_session_ends_that_session_alone(proxy, shop, junk):
+def test_junk_in_a_session_ends_that_session_alone(ours, junk):
+    proxy, shop, counted = ours
     with proxy.connect(shop) as other:
         with socket.create_connection(("127.0.0.1", proxy.port), 30) as client:
             client.sendall(startup([("user", "app"), ("database", shop)]))
@@ -185,11 +198,12 @@ def test_junk_in_a_session_ends_that_session_alone(proxy, shop, junk):
             except ConnectionError:
                 pass
         assert other.execute("SELECT count(*) FROM items").fetchone() == (1000,)
-    proxy.settled(shop, 1)
+    counted(1)
 
 
 @pytest.mark.parametrize("way", ["byte by byte", "without waiting for the login", "all in one packet"])
-def test_a_client_with_odd_manners_is_served(proxy, shop, way):
+def test_a_client_with_odd_manners_is_served(ours, way):
+    proxy, shop, counted = ours
     with socket.create_connection(("127.0.0.1", proxy.port), 30) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         answer = b""
@@ -216,16 +230,17 @@ def test_a_client_with_odd_manners_is_served(proxy, shop, way):
             send(query)
         read_until(2)
         assert b"item 9" in answer
-    assert proxy.settled(shop, 1)["match"] == 1
+    assert counted(1)["match"] == 1
 
 
-def test_sql_that_does_not_parse_is_olds_to_refuse(proxy, shop):
+def test_sql_that_does_not_parse_is_olds_to_refuse(ours):
+    proxy, shop, counted = ours
     with proxy.connect(shop) as connection:
         for sql in ("SELEC 1", "SELECT 'x", "SELECT (", "SELECT $$", "/* ", "SELECT \"", "SELECT U&'\\xyz'"):
             with pytest.raises(psycopg.errors.SyntaxError):
                 connection.execute(sql)
         assert connection.execute("SELECT count(*) FROM items").fetchone() == (1000,)
-    assert proxy.settled(shop, 8)["match"] == 1
+    assert counted(8)["match"] == 1
 
 
 @pytest.mark.parametrize("deep", ["SELECT 1" + " + 1" * 100000, "SELECT id" + " + 1" * 100000 + " FROM items WHERE id = 1",
@@ -233,12 +248,12 @@ def test_sql_that_does_not_parse_is_olds_to_refuse(proxy, shop):
                                   "SELECT id FROM items WHERE id = 1" + " OR id = 1" * 5000,
                                   "SELECT id" + " + 1" * 15000 + " FROM items WHERE id = 1"],
                          ids=["literals", "column", "parentheses", "minus", "or", "below the limit"])
-def test_a_deep_statement_harms_nobody(proxy, shop, deep):
+def test_a_deep_statement_harms_nobody(ours, deep):
+    proxy, shop, counted = ours
     with proxy.connect(shop) as connection:
         try:
             connection.execute(deep)
         except psycopg.Error as error:  # stack depth limit exceeded, as old says
             assert error.sqlstate in ("54001", "42601")
         assert connection.execute("SELECT count(*) FROM items").fetchone() == (1000,)
-    status = proxy.settled(shop, 2)
-    assert status["mismatch"] == 0
+    assert counted(2)["mismatch"] == 0

@@ -36,13 +36,6 @@ def who_serves(proxy, shop, **more):
         return SIDES[connection.execute(NAME_OF_ONE).fetchone()[0]]
 
 
-def learn(proxy, shop, percent):
-    """Until the shape of NAME_OF_ONE is known well enough to be served by new."""
-    proxy.console("SET canary_percent = 100")
-    wait_until(lambda: who_serves(proxy, shop, application_name="learner") == "new")
-    proxy.console(f"SET canary_percent = {percent}")
-
-
 def test_at_0_percent_old_serves_and_at_100_new(start, pair, shop):
     mark_new(pair, shop)
     proxy = start(shop, CANARY)
@@ -63,20 +56,6 @@ def test_canary_reads_are_mirrored_to_old_whatever_the_shadow_percent(start, pai
     proxy.settled(shop, 2)
     wait_until(lambda: proxy.tables(shop) == {("items", "name", "value")})
     wait_until(lambda: "new" in {row["served"] for row in proxy.console("SHOW MISMATCHES")})
-
-
-def test_the_cohort_is_sticky_and_monotone(start, pair, shop):
-    mark_new(pair, shop)
-    proxy = start(shop, canary(key="application_name", exclude=["till 3"], include=["till 4"]))
-    learn(proxy, shop, 0)
-    cohorts = []
-    for percent in (0, 30, 30, 70, 100):
-        proxy.console(f"SET canary_percent = {percent}")
-        cohorts.append({name for name in (f"till {i}" for i in range(30))
-                        if who_serves(proxy, shop, application_name=name) == "new"})
-    assert "till 4" in cohorts[1] and not any("till 3" in cohort for cohort in cohorts)
-    assert cohorts[1] == cohorts[2] <= cohorts[3] <= cohorts[4]
-    assert len(cohorts[4]) == 29 and 1 < len(cohorts[1]) < len(cohorts[3]) < 29
 
 
 def test_after_its_write_a_session_reads_what_it_wrote(start, pair, shop):

@@ -6,6 +6,7 @@ import signal
 import psycopg
 import pytest
 
+from conftest import SHOP, running
 from proxy import TOKEN, wait_until
 
 COLUMNS = {
@@ -30,23 +31,25 @@ def connect(proxy, **more):
                               "user": getpass.getuser(), "autocommit": True, **more})
 
 
-@pytest.fixture
-def used(proxy, shop, pair):
-    """A proxy that has seen a match, a mismatch, a skip and an event."""
-    pair.new.psql("UPDATE items SET note = '' WHERE id = 1", shop)
-    with proxy.connect(shop) as connection:
-        connection.execute("SELECT note FROM items WHERE id = 1")
-        connection.execute("SELECT note FROM items WHERE id = 2")
-        connection.execute("SELECT 1")
-    proxy.console("SET canary_percent = 1")
-    proxy.settled(shop, 3)
-    return proxy
+@pytest.fixture(scope="module")
+def used(pair):
+    """A proxy that has seen a match, a mismatch, a skip and an event, and its database."""
+    shop = pair.database(SHOP, SHOP + "UPDATE items SET note = '' WHERE id = 1")
+    with running(pair, shop) as proxy:
+        with proxy.connect(shop) as connection:
+            connection.execute("SELECT note FROM items WHERE id = 1")
+            connection.execute("SELECT note FROM items WHERE id = 2")
+            connection.execute("SELECT 1")
+        proxy.console("SET canary_percent = 1")
+        proxy.settled(shop, 3)
+        yield proxy, shop
+    pair.forget(shop)
 
 
 @pytest.mark.parametrize("what", COLUMNS)
 @pytest.mark.parametrize("protocol", ["simple", "extended"])
 def test_columns_that_scripts_rely_on(used, what, protocol):
-    with connect(used) as connection:
+    with connect(used[0]) as connection:
         found = connection.execute(f"SHOW {what}", prepare=protocol == "extended")
         wanted = COLUMNS[what].split()
         assert [column.name for column in found.description][:len(wanted)] == wanted
@@ -54,10 +57,11 @@ def test_columns_that_scripts_rely_on(used, what, protocol):
 
 
 @pytest.mark.parametrize("what", ["CLIENTS", "SERVERS", "LAG", "CONFIG", "VERSION", "HELP"])
-def test_the_other_pictures(used, shop, what):
-    with used.connect(shop):
-        assert used.console(f"SHOW {what}")
-        assert used.console(f"show {what.lower()};")
+def test_the_other_pictures(used, what):
+    proxy, shop = used
+    with proxy.connect(shop):
+        assert proxy.console(f"SHOW {what}")
+        assert proxy.console(f"show {what.lower()};")
 
 
 @pytest.mark.parametrize("typo", ["SHOW STATSU", "SELECT * FROM items", "INSERT INTO x VALUES (1)", "SET canary_percent = 101", "SET canary_percent = -1",
@@ -65,22 +69,22 @@ def test_the_other_pictures(used, shop, what):
                                   "ALTER DATABASE nowhere SET canary_percent = 1", "ROLLBACK CANARY nowhere",
                                   "SHOW MISMATCH x", "SHOW MISMATCH 99999", "RELEASE zz", "\"", "SHOW STATUS; garbage",
                                   "'unended", "/* unended", "$$", "SHOW", "ÄÖÜ", ";;x"])
-def test_a_typo_gets_an_error_and_leaves_the_session_usable(proxy, typo):
-    with connect(proxy) as connection:
+def test_a_typo_gets_an_error_and_leaves_the_session_usable(common_proxy, typo):
+    with connect(common_proxy) as connection:
         with pytest.raises(psycopg.Error) as error:
             connection.execute(typo)
         assert error.value.sqlstate and error.value.sqlstate != "XX000"
         assert connection.execute("SHOW VERSION").fetchone()
 
 
-def test_a_typo_gets_a_hint(proxy):
-    with connect(proxy) as connection, pytest.raises(psycopg.Error) as error:
+def test_a_typo_gets_a_hint(common_proxy):
+    with connect(common_proxy) as connection, pytest.raises(psycopg.Error) as error:
         connection.execute("SHOW STATSU")
     assert error.value.diag.message_hint
 
 
-def test_drivers_manners_are_accepted(proxy):
-    with connect(proxy, autocommit=False) as connection:
+def test_drivers_manners_are_accepted(common_proxy):
+    with connect(common_proxy, autocommit=False) as connection:
         assert connection.execute("SHOW STATUS").fetchall()
         connection.commit()
         connection.execute("SET client_encoding = 'UTF8'")
@@ -88,12 +92,12 @@ def test_drivers_manners_are_accepted(proxy):
         assert connection.execute("SHOW STATUS", binary=True).fetchall()
 
 
-def test_only_admins_are_let_in(proxy):
+def test_only_admins_are_let_in(common_proxy):
     with pytest.raises(psycopg.OperationalError) as refused:
-        connect(proxy, user="app")
+        connect(common_proxy, user="app")
     assert "app" in str(refused.value)
     with pytest.raises(psycopg.OperationalError):
-        connect(proxy, host="127.0.0.1")
+        connect(common_proxy, host="127.0.0.1")
 
 
 def test_an_admin_with_a_secret_is_let_in_over_tcp(start, shop, tmp_path):
@@ -142,22 +146,23 @@ def test_reload_refuses_a_bad_file_whole_and_takes_a_good_one(proxy, shop):
     wait_until(is_sampled_out)
 
 
-def test_secrets_are_not_shown(proxy):
-    assert TOKEN not in str(proxy.console("SHOW CONFIG"))
+def test_secrets_are_not_shown(common_proxy):
+    assert TOKEN not in str(common_proxy.console("SHOW CONFIG"))
 
 
-def test_metrics_have_every_name(used, shop):
-    code, text = used.http("/metrics", token=None)
+def test_metrics_have_every_name(used):
+    proxy, shop = used
+    code, text = proxy.http("/metrics", token=None)
     assert code == 200
     missing = [name for name in METRICS if f"# TYPE pgrehearse_{name} " not in text]
     assert missing == []
     assert f'pgrehearse_comparisons_total{{database="{shop}",verdict="mismatch"}} 1' in text
 
 
-def test_probes(proxy):
-    assert proxy.http("/healthz", token=None)[0] == 200
-    wait_until(lambda: proxy.http("/readyz", token=None)[0] == 200)
-    assert proxy.http("/nowhere")[0] == 404
+def test_probes(common_proxy):
+    assert common_proxy.http("/healthz", token=None)[0] == 200
+    wait_until(lambda: common_proxy.http("/readyz", token=None)[0] == 200)
+    assert common_proxy.http("/nowhere")[0] == 404
 
 
 def test_shutdown_ends_it_with_0(proxy):

@@ -95,7 +95,10 @@ FAULTY = [  # what is wrong in new, the read that sees it, the keys of the rows 
      [("parts", ("item_id", "line"), ("4", "9"), "extra_rows")]),
     # Neither of two aliases' keys may stand for the other's row.
     ("UPDATE items SET name = 'x' WHERE id = 8",
-     "SELECT a.id, b.id, b.name FROM items a JOIN items b ON b.id = a.id + 1 WHERE a.id = 7", []),
+     "SELECT a.id, b.id, b.name FROM items a JOIN items b ON b.id = a.id + 1 WHERE a.id = 7",
+     [("items", ("id",), ("8",), "value")]),
+    ("UPDATE items SET name = 'x' WHERE id = 8",
+     "SELECT a.id, b.name FROM items a JOIN items b ON b.id = a.id + 1 WHERE a.id = 7", []),
     ("UPDATE items SET name = 'x' WHERE id = 8", "SELECT name FROM items WHERE id = 8", []),
 ]
 
@@ -144,6 +147,17 @@ def test_masked_keys_are_not_printed_and_that_is_said(start, pair, shop):
     done = subprocess.run([binary(), "report", "--keys", "-c", str(proxy.path)], capture_output=True, text=True,
                           cwd=proxy.home, check=True)
     assert done.stdout == "" and "masked" in done.stderr and "keys: full" in done.stderr
+
+
+def test_that_a_row_s_key_is_not_known_is_said_where_another_s_could_be_taken_for_it(start, pair, shop):
+    pair.new.psql("UPDATE items SET name = 'x' WHERE id = 8", shop)
+    proxy = start(shop, {"compare": {"samples": "full"}})
+    with proxy.connect(shop) as connection:
+        connection.execute("SELECT a.id, b.name FROM items a JOIN items b ON b.id = a.id + 1 WHERE a.id = 7")
+    assert proxy.settled(shop, 1)["mismatch"] == 1
+    (row,) = proxy.console("SHOW MISMATCHES")
+    (sample,) = json.loads(proxy.console(f"SHOW MISMATCH {row['id']}")[0]["samples"])
+    assert sample["keys_unknown"] == ["public.items"] and "keys" not in sample, sample
 
 
 def test_without_samples_nothing_is_kept_but_the_keys_that_are_asked_for(start, pair, shop):

@@ -1,5 +1,6 @@
 """Suspicions on real servers: what flips is no mismatch, and what is behind is waited for."""
 
+import json
 import random
 import threading
 
@@ -95,6 +96,39 @@ def test_suspicions_wait_for_replication_that_is_paused(start, pair, followed, i
         pair.new.psql(f"ALTER SUBSCRIPTION rehearsal_{followed} ENABLE", followed)
     after = proxy.settled(followed, status["reads"] + 21)
     assert (after["mismatch"], after["unverified"], after["unstable"]) == (1, 0, 0), after
+
+
+def write(dsn, stop):
+    """One row, without rest."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while not stop.is_set():
+            connection.execute("UPDATE t SET v = v + 1 WHERE id = 1", prepare=True)
+
+
+def test_of_rows_beside_one_that_is_written_all_the_time_the_faulty_ones_are_named(start, pair, followed):
+    pair.new.psql("DELETE FROM t WHERE id = 99", followed)
+    proxy = start(followed, {"lag": {"probe": "auto", "max_wait": "60s", "poll": "20ms"},
+                             "shadow": {"noise": 0, "recheck": {"settle": "20ms"}},
+                             "compare": {"samples": "full"}})
+    stop = threading.Event()
+    writer = threading.Thread(target=write, args=(pair.old.dsn(followed, user="app"), stop))
+    with proxy.connect(followed) as connection:
+        asked = proxy.warmed(followed, lambda: connection.execute("SELECT id FROM u"))["reads"]
+        writer.start()
+        try:
+            for wrong in ("v, id FROM t WHERE id <> 99", "v, id FROM t WHERE id < 100 ORDER BY id DESC LIMIT 99"):
+                connection.execute(f"SELECT {wrong}")
+                asked += 1
+                status = proxy.settled(followed, asked)
+        finally:
+            stop.set()
+            writer.join()
+    assert (status["mismatch"], status["unstable"], status["unverified"]) == (2, 0, 0), status
+    found = {(row["class"], row["column"], row["rows"]): row["id"] for row in proxy.console("SHOW MISMATCHES")}
+    assert set(found) == {("value", "v", "1"), ("missing_rows", "", "1")}, found
+    for (kind, _, _), key in zip(sorted(found), ("99", "100")):
+        (sample,) = json.loads(proxy.console(f"SHOW MISMATCH {found[kind, 'v' if kind == 'value' else '', '1']}")[0]["samples"])
+        assert sample["keys"] == [{"table": "public.t", "columns": ["id"], "values": [key]}], (kind, sample)
 
 
 @pytest.mark.parametrize("sql, because", [

@@ -53,6 +53,7 @@ enum {
     EXTENSION_CROSSTAB,
     EXTENSION_VOLATILE,
     MADE_INTERNAL,
+    MADE_RANGE,
     RECURSIVE_1,
     RECURSIVE_2,
     UUID_V4,
@@ -86,7 +87,8 @@ column(struct catalog_build *build, uint32_t table, int16_t number, const char *
                                  .number = number,
                                  .type = type,
                                  .name = name[0] == '!' ? name + 1 : name,
-                                 .is_not_null = name[0] == '!'};
+                                 .is_not_null = name[0] == '!',
+                                 .type_modifier = -1};
     cr_assert(catalog_build_column(build, &row));
 }
 
@@ -124,7 +126,8 @@ type(struct catalog_build *build, uint32_t oid, const char *name, char kind, uin
                                .kind = kind,
                                .base = base,
                                .array = array,
-                               .is_array = is_array};
+                               .is_array = is_array,
+                               .type_modifier = -1};
     cr_assert(catalog_build_type(build, &row));
 }
 
@@ -154,6 +157,7 @@ build_system(struct catalog_build *build)
         {"pg_current_xact_id", 's', 'f', 0},
         {"count", 'i', 'a', 0},
         {"sum", 'i', 'a', 0},
+        {"corr", 'i', 'a', 0},
         {"array_agg", 'i', 'a', 0},
         {"string_agg", 'i', 'a', 0},
         {"row_number", 'i', 'w', 0},
@@ -303,6 +307,7 @@ build_functions(struct catalog_build *build)
     function(build, OVERLOAD_2, "overload", 'v', "plpgsql", "", TEXT);
     function(build, OP_FUNCTION, "op_function", 'v', "plpgsql", "", INT4);
     function(build, CAST_FUNCTION, "cast_function", 'v', "plpgsql", "", 0);
+    function(build, MADE_RANGE, "made_range", 'i', "internal", "range_constructor2", 0);
     function(build, MADE_INTERNAL, "made_internal", 's', "internal", "nextval_oid", 0);
     uint32_t text = TEXT;
     struct catalog_function atomic = {.oid = SQL_ATOMIC,

@@ -181,12 +181,17 @@ Test(allocation_compare, results_say_that_they_are_incomplete)
 
 // Rounds without memory are unverified, or come to the same verdict; what they keep is whole.
 static void
-settle_without(long allocation, const char *const readings[][3], enum verdict expected)
+settle_without(long allocation, const char *const readings[][3], bool has_key,
+               enum verdict expected)
 {
     struct rounds_settings settings = {.rounds = 3, .attempts = 6};
     struct rounds rounds;
     enum rounds_step step = ROUNDS_AGAIN;
-    rounds_init(&rounds, &settings, &no_order, &rules);
+    uint16_t first_column[] = {0};
+    struct determinacy determinacy = no_order;
+    determinacy.row_key = first_column;
+    determinacy.row_key_count = has_key;
+    rounds_init(&rounds, &settings, &determinacy, &rules);
     for (int i = 0; i < 3 && step == ROUNDS_AGAIN; i++) {
         struct result results[4];
         for (int k = 0; k < 4; k++)
@@ -214,8 +219,9 @@ Test(allocation_compare, rounds_are_never_wrong)
                                          {"1|a\n9|h3\n", "1|b\n9|h3\n", "1|a\n9|h4\n"},
                                          {"1|a\n9|h5\n", "1|b\n9|h5\n", "1|a\n9|h6\n"}};
     for (long i = 0; i < 300; i++) {
-        settle_without(i, still, VERDICT_MISMATCH);
-        settle_without(i, hot, VERDICT_MISMATCH);
+        settle_without(i, still, false, VERDICT_MISMATCH);
+        settle_without(i, hot, false, VERDICT_MISMATCH);
+        settle_without(i, hot, true, VERDICT_MISMATCH);
     }
 }
 

@@ -170,6 +170,7 @@ static const char *const plain_reads[] = {
     "SELECT amount FROM v_ok v",
     "SELECT id FROM v_clock",
     "SELECT * FROM rls_ok",
+    "SELECT made_range()",
     "SELECT sql_ok(1)",
     "SELECT sql_atomic('x')",
     "SELECT safe()",

@@ -1,5 +1,6 @@
 // Only a unit that is one read and nothing else may go to new; what new answers is presented as old's or
 // not at all; and a key is found where the configuration says.
+#include "compare/sql/effect.h"
 #include "protocol/message.h"
 #include "protocol/reader.h"
 #include "proxy/canary/canary_columns.h"
@@ -8,12 +9,6 @@
 #include "proxy/canary/canary_unit.h"
 #include <criterion/criterion.h>
 #include <string.h>
-
-static struct canary_column
-column(enum canary_conversion conversion, uint32_t old_type)
-{
-    return (struct canary_column){conversion, old_type};
-}
 
 static bool
 takes(struct writer *writer, void *const *statements)
@@ -25,8 +20,10 @@ takes(struct writer *writer, void *const *statements)
     if (is_taken) {
         uint8_t *messages;
         size_t length;
-        cr_assert(canary_unit_write(&unit, &messages, &length));
-        free(messages);
+        is_taken = canary_unit_write(&unit, &(struct recode_sides){0}, &messages, &length);
+        if (is_taken) {
+            free(messages);
+        }
     }
     canary_unit_fini(&unit);
     return is_taken;
@@ -174,95 +171,201 @@ Test(canary, a_read_is_rewritten_as_another_of_its_shape_was)
     }
 }
 
-Test(canary, columns_are_olds_or_wider)
+static struct canary_column
+column(uint32_t to, uint32_t from, int16_t format)
 {
-    static const struct {
-        uint32_t to, from;
-        int16_t format;
-        enum canary_conversion conversion;
-    } cases[] = {
-        {23, 23, 1, CANARY_AS_IS},
-        {23, 20, 0, CANARY_CHECK_INTEGER},
-        {23, 20, 1, CANARY_RECODE_INTEGER},
-        {23, 1700, 0, CANARY_CHECK_INTEGER},
-        {23, 1700, 1, CANARY_NO_CONVERSION},
-        {1043, 25, 1, CANARY_AS_IS},
-        {114, 3802, 0, CANARY_AS_IS},
-        {114, 3802, 1, CANARY_JSONB_TO_JSON},
-        {20000, 20000, 1, CANARY_NO_CONVERSION}, // numbers of users' types say nothing
-        {20000, 30000, 0, CANARY_AS_IS},
-        {1114, 1184, 0, CANARY_NO_CONVERSION},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        struct reply_column to = {.name = "a", .type = cases[i].to};
-        struct reply_column from = {.name = "a", .type = cases[i].from, .format = cases[i].format};
-        cr_assert_eq(canary_column_conversion(&to, &from), cases[i].conversion, "case %zu", i);
-        from.name = "b";
-        cr_assert_eq(canary_column_conversion(&to, &from), CANARY_NO_CONVERSION);
-    }
+    struct canary_types types = {.is_utf8 = true};
+    struct reply_column old_column = {.name = "a", .type = to, .type_modifier = -1};
+    struct reply_column new_column = {
+        .name = "a", .type = from, .type_modifier = -1, .format = format};
+    struct canary_column column;
+    canary_column_init(&column, &types, &old_column, &new_column);
+    return column;
 }
 
+Test(canary, columns_are_olds_by_name)
+{
+    struct canary_types types = {0};
+    struct reply_column old_column = {.name = "a", .type = 23}, new_column = old_column;
+    struct canary_column same;
+    canary_column_init(&same, &types, &old_column, &new_column);
+    cr_assert_eq(same.outcome, RECODE_AS_IS);
+    new_column.name = "b";
+    canary_column_init(&same, &types, &old_column, &new_column);
+    cr_assert_eq(same.outcome, RECODE_IMPOSSIBLE);
+}
+
+// Two columns, int8 as int4 and jsonb as json, in binary.
 static bool
-converts(struct canary_column to, const void *value, size_t length, const void *expected,
+converts(const char *value, size_t length, size_t limit, const char *expected,
          size_t expected_length)
 {
+    struct canary_column columns[] = {column(23, 20, 1), column(114, 3802, 1)};
     struct writer in, out;
     writer_init(&in);
     writer_init(&out);
-    writer_count(&in, 1);
+    writer_count(&in, 2);
     writer_value(&in, value, length);
-    bool is_fine = canary_row_convert(&out, &to, 1, in.bytes, in.length);
+    writer_value(&in, "\1{}", 3);
+    bool is_fine = canary_row_convert(&out, columns, 2, in.bytes, in.length, limit);
     if (is_fine) {
-        cr_assert_eq(out.length, 5 + 2 + 4 + expected_length);
+        cr_assert_eq(out.length, 5 + 2 + 4 + expected_length + 4 + 2);
         cr_assert_eq(memcmp(out.bytes + 11, expected, expected_length), 0);
+        cr_assert_eq(memcmp(out.bytes + 11 + expected_length, "\0\0\0\2{}", 6), 0);
+        cr_assert_not(canary_row_convert(&out, columns, 2, in.bytes, in.length - 1, limit),
+                      "cut off");
     }
     writer_fini(&in);
     writer_fini(&out);
+    canary_column_fini(&columns[0]);
+    canary_column_fini(&columns[1]);
     return is_fine;
 }
 
-Test(canary, values_that_do_not_fit_are_olds)
+Test(canary, rows_are_olds_or_not_put_at_all)
 {
-    struct canary_column text = column(CANARY_CHECK_INTEGER, 23);
-    struct canary_column binary = column(CANARY_RECODE_INTEGER, 23);
-    struct canary_column json = column(CANARY_JSONB_TO_JSON, 114);
-    cr_assert(converts(text, "2147483647", 10, "2147483647", 10));
-    cr_assert_not(converts(text, "2147483648", 10, "", 0));
-    cr_assert_not(converts(text, "1.5", 3, "", 0));
-    cr_assert(converts(binary, "\xff\xff\xff\xff\xff\xff\xff\xfe", 8, "\xff\xff\xff\xfe", 4));
-    cr_assert_not(converts(binary, "\0\0\0\1\0\0\0\0", 8, "", 0));
-    cr_assert(converts(json, "\1{}", 3, "{}", 2));
-    cr_assert_not(converts(json, "\2{}", 3, "", 0));
-    cr_assert(converts(binary, NULL, 0, "", 0));
+    cr_assert(converts("\xff\xff\xff\xff\xff\xff\xff\xfe", 8, 100, "\xff\xff\xff\xfe", 4));
+    cr_assert_not(converts("\0\0\0\1\0\0\0\0", 8, 100, "", 0));
+    cr_assert(converts(NULL, 0, 100, "", 0));
+    cr_assert_not(converts("\0\0\0\0\0\0\0\1", 8, 12, "", 0), "over the limit");
 }
+
+static struct state *
+state_of(const char *const *statements, const char *application_name)
+{
+    const char *const parameters[] = {"app.tenant", "at login", "application_name", "at login"};
+    struct state *state = state_new(parameters, 2);
+    cr_assert(state);
+    for (; *statements; statements++) {
+        struct effect *effects;
+        size_t count;
+        cr_assert(effects_of(*statements, strlen(*statements), NULL, &effects, &count));
+        for (size_t i = 0; i < count; i++) {
+            cr_assert(state_apply(state, &effects[i]));
+        }
+        effects_free(&effects, count);
+    }
+    cr_assert(!application_name || state_reported(state, "application_name", application_name));
+    return state;
+}
+
+#define LONG_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define LONG_256 LONG_64 LONG_64 LONG_64 LONG_64
 
 Test(canary, keys_are_where_the_configuration_says)
 {
-    struct state_snapshot state = {.replay = "SET a TO 'x'; SET app.tenant TO 'o''neil'"};
+    static const struct {
+        enum cohort_key key;
+        const char *name;
+        const char *set[3];
+        const char *reported, *sql, *value;
+        bool is_sessions;
+    } cases[] = {
+        {COHORT_SESSION, "", {NULL}, "app", "", "0123456789abcdef", true},
+        {COHORT_USER,
+         "",
+         {"SET ROLE other", "SET SESSION AUTHORIZATION other"},
+         "app",
+         "",
+         "web",
+         true},
+        {COHORT_CLIENT_ADDR, "", {NULL}, "app", "", "10.0.0.7", true},
+        {COHORT_APPLICATION_NAME, "", {NULL}, "till 4", "", "till 4", false},
+        {COHORT_APPLICATION_NAME,
+         "",
+         {"SET application_name = 'x'"},
+         "till 4",
+         "",
+         "till 4",
+         false},
+        {COHORT_APPLICATION_NAME, "", {NULL}, NULL, "", "", false},
+        {COHORT_APPLICATION_NAME, "", {NULL}, LONG_256, "", "", false},
+        {COHORT_PARAMETER, "Application_Name", {NULL}, "till 4", "", "till 4", false},
+        {COHORT_PARAMETER, "app.tenant", {NULL}, "app", "", "at login", false},
+        {COHORT_PARAMETER,
+         "APP.tenant",
+         {"SET app.tenant TO 'o''neil'"},
+         "app",
+         "",
+         "o'neil",
+         false},
+        {COHORT_PARAMETER, "app.tenant", {"SET app.tenant TO ''"}, "app", "", "", false},
+        {COHORT_PARAMETER,
+         "app.tenant",
+         {"SET app.tenant TO '" LONG_256 "'"},
+         "app",
+         "",
+         "",
+         false},
+        {COHORT_PARAMETER, "app.other", {NULL}, "app", "", "", false},
+        {COHORT_PARAMETER,
+         "app.tenant",
+         {"SELECT set_config('app.tenant', x(), false)"},
+         "app",
+         "",
+         "",
+         false},
+        {COHORT_COMMENT,
+         "tenant",
+         {NULL},
+         "app",
+         "SELECT 1 /*a='b',tenant='c%20d'*/",
+         "c d",
+         false},
+        {COHORT_COMMENT, "tenant", {NULL}, "app", "/*tenant='c'*/ SELECT 1", "c", false},
+        {COHORT_COMMENT, "tenant", {NULL}, "app", "SELECT 1 /*tenant='" LONG_256 "'*/", "", false},
+        {COHORT_COMMENT, "tenant", {"SET tenant TO 'x'"}, "app", "SELECT 1", "", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct state *state = state_of(cases[i].set, cases[i].reported);
+        struct state_snapshot *snapshot = state_snapshot(state);
+        struct configuration_canary canary = {
+            .key = cases[i].key, .key_name = (char *)(uintptr_t)cases[i].name, .salt = ""};
+        struct canary_subject subject = {.session = "0123456789abcdef",
+                                         .user = "web",
+                                         .client_address = "10.0.0.7",
+                                         .state = snapshot,
+                                         .sql = cases[i].sql,
+                                         .sql_length = strlen(cases[i].sql)};
+        char key[CANARY_KEY_MAX];
+        canary_key_of(&canary, &subject, key);
+        cr_expect_str_eq(key, cases[i].value, "case %zu: %s", i, key);
+        cr_expect_eq(canary_key_is_sessions(&canary), cases[i].is_sessions, "case %zu", i);
+        // What is the session's own needs nothing else; what is not, is none without it.
+        subject = (struct canary_subject){
+            subject.session, subject.user, subject.client_address, NULL, NULL, 0};
+        canary_key_of(&canary, &subject, key);
+        cr_expect_str_eq(key, cases[i].is_sessions ? cases[i].value : "", "case %zu: %s", i, key);
+        state_snapshot_unref(&snapshot);
+        state_free(&state);
+    }
+}
+
+Test(canary, lists_win_over_places_and_exclude_over_include)
+{
+    static const struct {
+        const char *key;
+        unsigned percent;
+        enum canary_standing standing;
+        bool is_in;
+    } cases[] = {
+        {"alice", 0, CANARY_KEY_IS_PLACED, false},
+        {"alice", 6348, CANARY_KEY_IS_PLACED, false}, // her place
+        {"alice", 6349, CANARY_KEY_IS_PLACED, true},
+        {"alice", 10000, CANARY_KEY_IS_PLACED, true},
+        {"Alice", 0, CANARY_KEY_IS_INCLUDED, true},
+        {"o'neil", 0, CANARY_KEY_IS_INCLUDED, true},
+        {"bob", 10000, CANARY_KEY_IS_EXCLUDED, false},
+        {"both", 10000, CANARY_KEY_IS_EXCLUDED, false},
+        {"", 10000, CANARY_KEY_IS_EMPTY, false},
+    };
+    char *include[] = {"Alice", "both", "o'neil", ""}, *exclude[] = {"both", "bob"};
     struct configuration_canary canary = {
-        .key = COHORT_PARAMETER, .key_name = "app.tenant", .salt = ""};
-    const char *sql = "/*controller='a',tenant='b%20c'*/ select 1";
-    struct canary_subject subject = {
-        .state = &state, .sql = sql, .sql_length = strlen(sql), .user = "u"};
-    char key[CANARY_KEY_MAX];
-    canary_key_of(&canary, &subject, key);
-    cr_assert_str_eq(key, "o'neil");
-    canary.key = COHORT_COMMENT;
-    canary.key_name = "tenant";
-    canary_key_of(&canary, &subject, key);
-    cr_assert_str_eq(key, "b c");
-    canary.key_name = "missing";
-    canary_key_of(&canary, &subject, key);
-    cr_assert_str_eq(key, "");
-    cr_assert_not(canary_key_is_in(&canary, key, 10000));
-    canary.key = COHORT_USER;
-    canary_key_of(&canary, &subject, key);
-    cr_assert(canary_key_is_in(&canary, key, 10000));
-    cr_assert_not(canary_key_is_in(&canary, key, 0));
-    canary.include = (char *[]){"u"};
-    canary.include_count = 1;
-    cr_assert(canary_key_is_in(&canary, key, 0));
-    canary.exclude = canary.include;
-    canary.exclude_count = 1;
-    cr_assert_not(canary_key_is_in(&canary, key, 10000));
+        .salt = "", .include = include, .include_count = 4, .exclude = exclude, .exclude_count = 2};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct canary_key_place place = canary_key_place(&canary, cases[i].key, cases[i].percent);
+        cr_expect_eq(place.standing, cases[i].standing, "case %zu", i);
+        cr_expect_eq(place.is_in, cases[i].is_in, "case %zu", i);
+        cr_expect_eq(place.place == -1, cases[i].key[0] == '\0', "case %zu", i);
+    }
 }

@@ -264,22 +264,31 @@ find_secret(void *context, const char *key, const char *value)
         *(bool *)context = true;
 }
 
-Test(configuration, passwords_are_never_shown)
+static void
+expect_nothing_hidden_in(const char *store)
 {
-    char error[CONFIGURATION_ERROR_SIZE];
-    const struct configuration *c = load("store: postgres://u:hidden@h/d\n"
-                                         "http: {token: hidden}\n"
-                                         "databases:\n"
-                                         "  app:\n"
-                                         "    old: host=a password=hidden\n"
-                                         "    new: postgresql://u:hidden@h/n\n",
-                                         error);
+    char error[CONFIGURATION_ERROR_SIZE], text[512];
+
+    snprintf(text, sizeof text, "store: %s\n%s", store,
+             "http: {token: hidden}\n"
+             "databases:\n"
+             "  app:\n"
+             "    old: host=a password=hidden\n"
+             "    new: postgresql://u:hidden@h/n\n");
+
+    const struct configuration *c = load(text, error);
     bool is_shown = false;
 
     cr_assert(c, "%s", error);
     configuration_each(c, find_secret, &is_shown);
     cr_expect_not(is_shown);
     configuration_unref(&c);
+}
+
+Test(configuration, passwords_are_never_shown)
+{
+    expect_nothing_hidden_in("postgres://u:hidden@h/d");
+    expect_nothing_hidden_in("host=h user=u password=hidden");
 }
 
 Test(configuration, without_an_entry_for_any_name_an_unknown_database_is_none)
@@ -521,8 +530,11 @@ Test(configuration, settings_that_contradict_each_other_are_named)
          "F:1: http.listen: '::1:80' is no address to listen on; give HOST:PORT, or \"\" for no "
          "HTTP"},
         {"store: mysql\n" DATABASES,
-         "F:1: store: 'mysql' is no store; give sqlite:FILE, or a postgresql:// URL that a fleet "
-         "shares"},
+         "F:1: store: 'mysql' is no store; give sqlite:FILE, or a connection string of the "
+         "PostgreSQL database that a fleet shares"},
+        {"store: mysql://u:hidden@h/d\n" DATABASES,
+         "F:1: store: not a libpq connection string: missing \"=\" after \"mysql://u:hidden@h/d\" "
+         "in connection info string"},
         {"databases: {pgrehearse: {old: dbname=o, new: dbname=n}}\n",
          "F:1: databases.pgrehearse: the name pgrehearse is the admin console's; choose another"},
         {DATABASES "    lag: {probe: query}\n",

@@ -5,7 +5,7 @@
 
 static const struct understood {
     const char *statement, *syntax;
-    const char *database, *reason, *name, *value, *fingerprint, *id;
+    const char *database, *reason, *name, *value, *fingerprint, *id, *key;
 } understood[] = {
     {.statement = "SHOW STATUS", .syntax = "SHOW STATUS"},
     {.statement = "show /* me */ status", .syntax = "SHOW STATUS"},
@@ -55,6 +55,13 @@ static const struct understood {
      .syntax = "ACCEPT fingerprint REASON 'text'",
      .fingerprint = "0a1b2c3d4e5f6071",
      .reason = "known"},
+    {.statement = "SHOW COHORT 'Tenant 4''s'",
+     .syntax = "SHOW COHORT 'value' [database]",
+     .key = "Tenant 4's"},
+    {.statement = "show cohort '' shop-2",
+     .syntax = "SHOW COHORT 'value' [database]",
+     .key = "",
+     .database = "shop-2"},
     {.statement = "SHUTDOWN WAIT", .syntax = "SHUTDOWN [WAIT]"},
     {.statement = "begin isolation level read committed", .syntax = "BEGIN ..."},
     {.statement = "BEGIN", .syntax = "BEGIN ..."},
@@ -88,6 +95,7 @@ Test(console, understands_what_it_documents)
         expect_slot(wanted, call.slots[CONSOLE_VALUE], wanted->value);
         expect_slot(wanted, call.slots[CONSOLE_FINGERPRINT], wanted->fingerprint);
         expect_slot(wanted, call.slots[CONSOLE_ID], wanted->id);
+        expect_slot(wanted, call.slots[CONSOLE_KEY], wanted->key);
         cr_expect_eq(call.is_wait, strstr(wanted->statement, "WAIT") != NULL);
         console_call_fini(&call);
     }
@@ -104,6 +112,9 @@ static const struct misunderstood {
     {"SET canary_percent", "SET name = value"},
     {"SHUTDWON", "SHUTDOWN [WAIT]"},
     {"SHOW MISMATCH", "The syntax is: SHOW MISMATCH id"},
+    {"SHOW COHORT", "The syntax is: SHOW COHORT 'value' [database]"},
+    {"SHOW COHORT tenant", "The syntax is: SHOW COHORT 'value' [database]"},
+    {"SHOW COHORT 42 app", "The syntax is: SHOW COHORT 'value' [database]"},
     {"ALTER DATBASE app SET canary_percent = 1", "ALTER DATABASE database"},
     {"DROP TABLE orders", "SHOW HELP lists the commands."},
     {"'unterminated", "SHOW HELP"},

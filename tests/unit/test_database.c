@@ -207,3 +207,39 @@ Test(database, catalogs_begin_unread_and_each_reading_is_an_epoch)
     database_catalogs_unref(&now);
     databases_free(&databases);
 }
+
+Test(database, a_cohort_key_that_is_not_followed_is_refused_and_nothing_is_changed)
+{
+    static const struct {
+        const char *key;
+        bool is_taken;
+    } cases[] = {
+        {"parameter:app.tenant", true},      {"parameter:Application_Name", true},
+        {"parameter:search_path", true},     {"parameter:statement_timeout", false},
+        {"parameter:log_statement", false},  {"parameter:Client_Min_Messages", false},
+        {"comment:statement_timeout", true},
+    };
+    struct databases *databases = make(ENTRY("a", "    canary: {key: user}\n"));
+    struct database *database = databases_find(databases, "a");
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512], error[1024] = "", key[COHORT_KEY_TEXT];
+        struct database_settings *before = database_settings(database);
+
+        snprintf(text, sizeof text, ENTRY("a", "    canary: {key: '%s'}\n"), cases[i].key);
+        cr_expect_eq(reload(databases, text, error), cases[i].is_taken, "%s", cases[i].key);
+
+        struct database_settings *after = database_settings(database);
+
+        cr_expect_eq(after != before, cases[i].is_taken, "%s", cases[i].key);
+        cohort_key_text(after->entry->canary.key, after->entry->canary.key_name, key);
+        cr_expect(!cases[i].is_taken || strcmp(key, cases[i].key) == 0, "%s", key);
+        cr_expect(cases[i].is_taken ||
+                      (strstr(error, "databases.a.canary.key") && strchr(cases[i].key, ':') &&
+                       strstr(error, strchr(cases[i].key, ':') + 1)),
+                  "%s", error);
+        database_settings_unref(&before);
+        database_settings_unref(&after);
+    }
+    databases_free(&databases);
+}

@@ -72,11 +72,10 @@ struct errand {
 };
 
 static void
-work(void *context)
+tell_done(void *context)
 {
     struct errand *errand = context;
 
-    console_execute(&errand->run);
     sem_post(&errand->done);
 }
 
@@ -92,7 +91,7 @@ say(const char *statement, char *first)
     if (!console_parse(statement, strlen(statement), &call, &error))
         return error.sqlstate;
     sem_init(&errand.done, 0, 0);
-    reporter_run(instance.reporter, work, &errand);
+    console_start(&errand.run, tell_done, &errand);
     sem_wait(&errand.done);
     if (first != NULL && answer_rows(&errand.run.answer) > 0)
         strcpy(first, answer_cell_text(answer_row(&errand.run.answer, 0),

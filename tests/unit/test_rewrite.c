@@ -16,7 +16,7 @@ table(struct catalog_build *build, uint32_t oid, const char *schema, const char 
     struct catalog_key unique = {oid, &key, 1};
     cr_assert(catalog_build_relation(build, &relation));
     for (int16_t i = 0; columns[i]; i++) {
-        struct catalog_column column = {oid, (int16_t)(i + 1), i == 0, 23, columns[i]};
+        struct catalog_column column = {oid, (int16_t)(i + 1), i == 0, 23, columns[i], -1};
         cr_assert(catalog_build_column(build, &column));
     }
     cr_assert(catalog_build_key(build, &unique));

@@ -205,7 +205,8 @@ Test(rules, the_first_matching_rule_wins_for_a_column)
 {
     struct analysis_table table = {.name = "public.orders", .old_table = 1};
     // The third column is computed from note: a rule for note is not meant for it.
-    struct analysis_column columns[] = {{0, "total", false}, {0, "note", false}, {0, "note", true}};
+    struct analysis_column columns[] = {
+        {0, "total", false, 0}, {0, "note", false, 0}, {0, "note", true, 0}};
     struct analysis analysis = {.fingerprint = "00000000000000aa",
                                 .tables = &table,
                                 .table_count = 1,

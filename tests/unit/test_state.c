@@ -524,3 +524,114 @@ Test(state, follows_temporary_objects)
     cr_expect_not(state_names_temporary_type(state, quotes, strlen(quotes)));
     state_free(&state);
 }
+
+// Reads a value back out of what the state replays.
+Test(state, tells_a_settings_value)
+{
+    const char *const parameters[] = {"app.tenant",         "at login",         "b",
+                                      "it's; SET c TO 'x'", "application_name", "x"};
+    static const struct {
+        const char *units[10];
+        const char *name, *value; // NULL: not known
+    } cases[] = {
+        {{NULL}, "app.tenant", "at login"},
+        {{NULL}, "B", "it's; SET c TO 'x'"},
+        {{NULL}, "c", NULL},
+        {{NULL}, "missing", NULL},
+        {{NULL}, "tenant", NULL},
+        {{NULL}, "app.tenan", NULL},
+        {{"SET app.tenant = 'o''neil'"}, "app.tenant", "o'neil"},
+        {{"SET App.Tenant TO 'x'"}, "app.tenant", "x"},
+        {{"SET \"App\".\"Tenant\" TO 'x'"}, "app.tenant", "x"},
+        {{"SET app.tenant = 42"}, "app.tenant", "42"},
+        {{"SET app.tenant = -4.50"}, "app.tenant", "-4.50"},
+        {{"SET app.tenant = acme"}, "app.tenant", "acme"},
+        {{"SET app.tenant = on"}, "app.tenant", "on"},
+        {{"SET app.tenant = ''"}, "app.tenant", ""},
+        {{"SET app.tenant = 'a\\b'"}, "app.tenant", "a\\b"},
+        {{"SET app.tenant = 'gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80'"},
+         "app.tenant",
+         "gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80"},
+        {{"SET search_path TO acme, \"Public\""}, "search_path", "acme, Public"},
+        {{"SELECT set_config('app.tenant', 'a''b', false)"}, "app.tenant", "a'b"},
+        {{"SELECT set_config('search_path', 'a, b', false)"}, "search_path", "a, b"},
+        {{"SELECT set_config('other', 'app.tenant', false)"}, "app.tenant", "at login"},
+        {{"SET x.y = 'app.tenant'", "SET z = 1"}, "app.tenant", "at login"},
+        {{"SET app.tenant = a", "RESET app.tenant"}, "app.tenant", "at login"},
+        {{"SET app.tenant = a", "SET app.tenant TO DEFAULT"}, "app.tenant", "at login"},
+        {{"SET app.tenant = a", "RESET ALL"}, "app.tenant", "at login"},
+        {{"SET app.tenant = a", "DISCARD ALL"}, "app.tenant", "at login"},
+        {{"SET c = a", "RESET c"}, "c", NULL},
+        {{"SET c = a", "DISCARD ALL"}, "c", NULL},
+        {{"SET c = a", "!SET c = b; SELECT 1"}, "c", "a"},
+        {{"SET c = a", "BEGIN", "SET LOCAL c = b"}, "c", "b"},
+        {{"SET c = a", "BEGIN", "SET LOCAL c = b", "COMMIT"}, "c", "a"},
+        {{"SET c = a", "BEGIN", "SET c = b", "COMMIT"}, "c", "b"},
+        {{"SET c = a", "BEGIN", "SET c = b", "ROLLBACK"}, "c", "a"},
+        {{"SET c = a", "BEGIN", "SAVEPOINT s", "SET c = b", "ROLLBACK TO s"}, "c", "a"},
+        {{"SET c = a", "BEGIN", "SELECT set_config('c', 'b', true)"}, "c", "b"},
+        {{"SET c = a", "BEGIN", "SELECT set_config('c', 'b', true)", "COMMIT"}, "c", "a"},
+        {{"BEGIN", "SET LOCAL c = b", "COMMIT"}, "c", NULL},
+        {{"SET ROLE bob"}, "role", "bob"},
+        {{"SET ROLE NONE"}, "role", "none"},
+        {{"SET ROLE \"none\""}, "app.tenant", "at login"},
+        {{"SET SESSION AUTHORIZATION 'to'"}, "app.tenant", "at login"},
+        {{"SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE"}, "app.tenant", "at login"},
+        {{"SET timezone = 'utc'"}, "TimeZone", "utc"},
+        {{"SET application_name = 'y'"}, "application_name", NULL}, // old's reports tell it
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct state *state = state_new(parameters, 3);
+        char status = 'I', value[64];
+        play(state, cases[i].units, &status);
+        struct state_snapshot *snapshot = state_snapshot(state);
+        bool is_known = state_value(snapshot, cases[i].name, value, sizeof(value));
+        cr_expect_eq(is_known, cases[i].value != NULL, "case %zu", i);
+        cr_expect_str_eq(value, cases[i].value == NULL ? "" : cases[i].value, "case %zu: %s", i,
+                         value);
+        state_snapshot_unref(&snapshot);
+        state_free(&state);
+    }
+}
+
+Test(state, cuts_no_value)
+{
+    struct state *state = state_new(NULL, 0);
+    char status = 'I', value[8];
+    play(state, (const char *const[]){"SET a = '1234567'", "SET b = '12345678'", NULL}, &status);
+    struct state_snapshot *snapshot = state_snapshot(state);
+    cr_expect(state_value(snapshot, "a", value, sizeof(value)));
+    cr_expect_str_eq(value, "1234567");
+    cr_expect_not(state_value(snapshot, "b", value, sizeof(value)));
+    cr_expect_str_eq(value, "");
+    state_snapshot_unref(&snapshot);
+    state_free(&state);
+}
+
+Test(state, knows_the_application_name_as_old_reports_it)
+{
+    static const struct {
+        const char *reported; // NULL: what was reported is lost
+        const char *known;
+    } cases[] = {{"a", "a"}, {"a", "a"}, {"", ""}, {NULL, NULL}, {"b", "b"}};
+    struct state *state = state_new(NULL, 0);
+    struct state_snapshot *before = state_snapshot(state);
+    cr_expect_null(before->application_name);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (cases[i].reported != NULL)
+            cr_assert(state_reported(state, "application_name", cases[i].reported));
+        else
+            state_reports_lost(state);
+        struct state_snapshot *snapshot = state_snapshot(state);
+        const char *known = snapshot->application_name;
+        cr_expect_eq(known == NULL, cases[i].known == NULL, "case %zu", i);
+        if (known != NULL && cases[i].known != NULL)
+            cr_expect_str_eq(known, cases[i].known);
+        cr_expect_eq(snapshot == before, i == 1, "a snapshot never changes: case %zu", i);
+        cr_expect_str_eq(snapshot->replay, ""); // our own sessions have a name of their own
+        state_snapshot_unref(&before);
+        before = snapshot;
+    }
+    state_snapshot_unref(&before);
+    state_free(&state);
+}

@@ -157,13 +157,15 @@ Test(store, keeps_mismatches)
                                         .rounds = 5,
                                         .attempts = 6,
                                         .detail = "x"};
+    uint64_t first_id = 0;
 
     write_run(store, MINUTE, 10);
     cr_assert(store_begin(store, true));
     for (mismatch.id = 1; mismatch.id <= 30; mismatch.id++)
         cr_assert(store_write_mismatch(store, "app", &mismatch), "%s", store_error(store));
     cr_assert(store_commit(store));
-    cr_expect_eq(store_last_mismatch(store), 30u);
+    cr_assert(store_reserve_ids(store, 10, &first_id));
+    cr_expect_eq(first_id, 31u, "no id is given twice");
     store_close(&store);
 
     struct pictures pictures = read_since(0);
@@ -184,11 +186,33 @@ Test(store, keeps_mismatches)
 }
 
 static void
-collect(void *context, const char *database, const char *name, const char *value)
+collect(void *context, const struct store_setting *setting)
 {
     char *all = context;
 
-    strcat(strcat(strcat(strcat(strcat(strcat(all, database), "."), name), "="), value), " ");
+    strcat(strcat(strcat(all, setting->database), "."), setting->name);
+    strcat(strcat(strcat(all, "="), setting->value), " ");
+}
+
+static void
+ignore(void *context, const struct store_setting *setting)
+{
+    (void)context;
+    (void)setting;
+}
+
+static enum store_kept
+keep(struct store *store, enum store_keeping keeping, int64_t known, const char *name,
+     const char *value)
+{
+    struct store_setting setting = {.database = "app",
+                                    .name = name,
+                                    .value = value,
+                                    .actor = "ann",
+                                    .reason = "",
+                                    .member = "here:1"};
+
+    return store_keep(store, keeping, known, &setting, 1, ignore, NULL);
 }
 
 Test(store, keeps_operators_settings)
@@ -196,17 +220,12 @@ Test(store, keeps_operators_settings)
     struct store *store = opened();
     char all[256] = "";
 
-    cr_assert(store_begin(store, true));
-    cr_assert(store_write_setting(store, "app", "canary_percent", "500", "ann"));
-    cr_assert(store_write_setting(store, "app", "canary_percent", "2500", "ann"));
-    cr_assert(store_commit(store));
-    cr_assert(store_begin(store, true));
-    cr_assert(store_write_setting(store, "app", "canary_percent", "9900", "ann"));
-    store_roll_back(store);
+    cr_assert_eq(keep(store, STORE_RAISES, -1, "canary_percent", "500"), STORE_KEPT);
+    cr_assert_eq(keep(store, STORE_LOWERS, -1, "canary_percent", "250"), STORE_KEPT);
     store_close(&store);
     store = opened();
-    cr_assert(store_read_settings(store, collect, all));
-    cr_expect_str_eq(all, "app.canary_percent=2500 ");
+    cr_assert(store_read_settings(store, -1, collect, all));
+    cr_expect_str_eq(all, "app.canary_percent=250 ");
     store_close(&store);
 }
 
@@ -215,8 +234,9 @@ Test(store, refuses_what_is_not_its_own)
     char error[256];
     char path[128];
 
-    cr_expect_null(store_open("postgresql://localhost/x", error, sizeof error));
+    cr_expect_null(store_open("mysql://localhost/x", error, sizeof error));
     cr_expect(strstr(error, "sqlite:PATH") != NULL, "%s", error);
+    cr_expect_null(store_open("sqlite:", error, sizeof error));
     cr_expect_null(store_open("sqlite:/nowhere/at/all.db", error, sizeof error));
     cr_expect(strstr(error, "/nowhere/at/all.db") != NULL, "%s", error);
     error[0] = '\0';
@@ -267,15 +287,6 @@ say(const char *sql)
 }
 
 static void
-append_name(void *context, const char *database, const char *name, const char *value)
-{
-    (void)database;
-    (void)value;
-    strcat(context, name);
-    strcat(context, " ");
-}
-
-static void
 expect_upgraded(void)
 {
     struct pictures pictures = read_since(0);
@@ -285,6 +296,10 @@ expect_upgraded(void)
     struct figure *figure = &pictures.list[0].figures[0];
 
     cr_expect_eq(figure->reads, 100u);
+    cr_expect(figure->is_quarantined);
+    cr_assert_not_null(figure->accepted_because);
+    cr_expect_str_eq(figure->accepted_because, "rounded");
+    cr_expect_eq(pictures.list[0].canary_state, CANARY_LATCHED);
     cr_assert_not_null(figure->latency[0][LATENCY_SERVED]);
     cr_assert_not_null(figure->latency[1][LATENCY_MIRRORED]);
     cr_expect_null(figure->latency[1][LATENCY_SERVED]);
@@ -292,27 +307,33 @@ expect_upgraded(void)
     pictures_fini(&pictures);
 }
 
+// As schema 1 had it: one histogram a side, decisions with the fingerprints, settings without versions.
+static const char as_before[] =
+    "UPDATE latencies SET side = substr(side, 1, 3);"
+    "UPDATE fingerprints SET is_quarantined = 1, accepted_because = 'rounded';"
+    "ALTER TABLE runs DROP COLUMN instance; ALTER TABLE settings DROP COLUMN version;"
+    "ALTER TABLE settings DROP COLUMN reason; ALTER TABLE settings DROP COLUMN member;"
+    "INSERT INTO settings VALUES ('app', 'canary_state', 'latched', 0, 'ann');"
+    "PRAGMA user_version = 1";
+
 Test(store, the_schema_before_is_read_as_it_is_and_upgraded_by_who_writes)
 {
     struct store *store = opened();
+    char all[256] = "";
 
     write_run(store, MINUTE, 100);
     store_close(&store);
-    // As schema 1 had it: one histogram a side.
-    say("UPDATE latencies SET side = substr(side, 1, 3); PRAGMA user_version = 1");
+    say(as_before);
     expect_upgraded();
     store = opened();
+    cr_assert(store_read_settings(store, -1, collect, all));
+    cr_expect_str_eq(all, "app.accept:00000000000000aa=rounded app.canary_state=latched "
+                          "app.quarantine:00000000000000aa=on ");
     store_close(&store);
-    say("INSERT INTO settings SELECT 'app', 'version', user_version, 0, '' FROM"
-        " pragma_user_version WHERE user_version = 2;"
-        "INSERT INTO settings SELECT 'app', side, count(*), 0, '' FROM latencies GROUP BY side");
+    say("CREATE TABLE was AS SELECT user_version AS version FROM pragma_user_version;"
+        "INSERT INTO was SELECT 1 FROM latencies WHERE side NOT IN ('old_served', 'new_mirrored');"
+        "INSERT INTO was SELECT 1 FROM fingerprints WHERE is_quarantined <> 0;"
+        "CREATE TABLE fails_unless (one INTEGER CHECK (one = 3));"
+        "INSERT INTO fails_unless SELECT version FROM was");
     expect_upgraded();
-
-    char error[256] = "";
-    char found[128] = "";
-
-    store = store_open_to_read(location, error, sizeof error);
-    cr_assert(store_read_settings(store, append_name, found));
-    cr_expect_str_eq(found, "new_mirrored old_served version ");
-    store_close(&store);
 }

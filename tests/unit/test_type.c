@@ -552,51 +552,6 @@ Test(type, null_equals_null_alone)
     cr_expect(!type_equal(&empty, &null, &exact));
 }
 
-static bool
-resolve(void *context, uint32_t type, uint32_t *stands_for)
-{
-    (void)context;
-    static const uint32_t known[][2] = {{20000, 25},    {20001, 1009},  {20002, 23},
-                                        {20003, 20002}, {20004, 20004}, {20005, 2287}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (known[i][0] == type) {
-            *stands_for = known[i][1];
-            return true;
-        }
-    return false;
-}
-
-Test(type, users_types_are_read_as_what_they_stand_for)
-{
-    static const struct type_resolver resolver = {resolve, NULL};
-    struct type_rules rules = {.old_types = &resolver, .new_types = &resolver};
-    static const struct {
-        uint32_t old_type, new_type;
-        const char *old_text, *new_text;
-        bool is_equal;
-    } cases[] = {
-        {20000, 25, "red", "red", true},
-        {20000, 20000, "red", "blue", false},
-        {20001, 1009, "{red,\"blue\"}", "{\"red\",blue}", true},
-        {20002, 1700, "5", "5.0", true},
-        {20003, 20, "5", "5", true},
-        {20003, 1700, "5", "5.0", true},
-        {20004, 20004, "x", "x", true},
-        {30000, 30001, "5", "5", true},
-        {30000, 23, "5", "5.0", false},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct cell old_cell =
-            cell_of(cases[i].old_type, 0, cases[i].old_text, strlen(cases[i].old_text));
-        struct cell new_cell =
-            cell_of(cases[i].new_type, 0, cases[i].new_text, strlen(cases[i].new_text));
-        cr_expect_eq(type_equal(&old_cell, &new_cell, &rules), cases[i].is_equal, "case %zu", i);
-    }
-    cr_expect_eq(type_resolve(20003, &resolver), 23);
-    cr_expect_eq(type_resolve(20004, &resolver), 0);
-    cr_expect_eq(type_resolve(23, NULL), 23);
-}
-
 Test(type, table_is_in_order)
 {
     uint32_t before = 0;

@@ -1,7 +1,5 @@
-// Ranges and multiranges by their bounds, and records by their fields. A range's head holds its
-// flags, its elements are the bounds that it has. Text is taken apart as range_in does. A record's
-// text does not say what its fields are, so records in text are compared by bytes, and in binary
-// output, where each field brings its type, field by field. Pure, any thread.
+// Ranges and multiranges by their bounds. A range's head holds its flags, its elements are the bounds
+// that it has. Text is taken apart as range_in does. Pure, any thread.
 #include "compare/type_family.h"
 #include "protocol/reader.h"
 #include <string.h>
@@ -15,18 +13,6 @@ enum {
     RANGE_UPPER_INFINITE = 0x10,
 };
 
-enum { MAX_FIELDS = 1664 }; // MaxTupleAttributeNumber
-
-static struct type_reading
-element_reading(const struct type_reading *reading)
-{
-    struct type_reading element = *reading;
-    element.levels++;
-    element.type = type_element(reading->type);
-    element.depth++;
-    return element;
-}
-
 static void
 end_range(uint8_t flags, size_t container, struct writer *form)
 {
@@ -35,33 +21,19 @@ end_range(uint8_t flags, size_t container, struct writer *form)
         head[0] = flags;
 }
 
-// One bound up to `end`, or the bound's delimiter; quotes are doubled or escaped.
+// One bound, up to what ends it.
 static bool
-take_bound(const uint8_t **at, const uint8_t *end, struct writer *bound, bool *is_infinite,
-           struct writer *form)
+read_bound(const struct type_reading *element, const uint8_t **at, const uint8_t *end,
+           struct writer *bound, bool *is_infinite, struct writer *form)
 {
-    bool is_quoted = false;
-    *is_infinite = *at < end && strchr(",])", **at) != NULL && **at != 0;
-    writer_clear(bound);
-    for (; *at < end; (*at)++) {
-        uint8_t byte = **at;
-        if (byte == '\\') {
-            if (++*at == end)
-                return false;
-            writer_u8(bound, **at);
-        } else if (byte == '"') {
-            if (is_quoted && *at + 1 < end && (*at)[1] == '"')
-                writer_u8(bound, *(*at += 1));
-            else
-                is_quoted = !is_quoted;
-        } else if (!is_quoted && (byte == ',' || byte == ']' || byte == ')')) {
-            form->failed |= bound->failed;
-            return true;
-        } else {
-            writer_u8(bound, byte);
-        }
-    }
-    return false;
+    static const uint8_t none[1]; // an empty bound has bytes too
+    if (!type_quoted_take(at, end, ",])", bound, is_infinite))
+        return false;
+    form->failed |= bound->failed;
+    if (!*is_infinite)
+        type_container_add(element, bound->length > 0 ? bound->bytes : none, bound->length, 0,
+                           form);
+    return true;
 }
 
 static bool
@@ -79,18 +51,12 @@ read_range(const struct type_reading *element, const uint8_t *at, const uint8_t 
         return false;
     if (*at++ == '[')
         flags |= RANGE_LOWER_INCLUSIVE;
-    if (!take_bound(&at, end, bound, &is_infinite, form) || *at++ != ',')
+    if (!read_bound(element, &at, end, bound, &is_infinite, form) || *at++ != ',')
         return false;
-    if (is_infinite)
-        flags |= RANGE_LOWER_INFINITE;
-    else
-        type_container_add(element, bound->bytes, bound->length, 0, form);
-    if (!take_bound(&at, end, bound, &is_infinite, form) || *at == ',')
+    flags |= is_infinite ? RANGE_LOWER_INFINITE : 0;
+    if (!read_bound(element, &at, end, bound, &is_infinite, form) || *at == ',')
         return false;
-    if (is_infinite)
-        flags |= RANGE_UPPER_INFINITE;
-    else
-        type_container_add(element, bound->bytes, bound->length, 0, form);
+    flags |= is_infinite ? RANGE_UPPER_INFINITE : 0;
     if (*at++ == ']')
         flags |= RANGE_UPPER_INCLUSIVE;
     end_range(flags, container, form);
@@ -101,11 +67,9 @@ bool
 type_read_range(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                 struct writer *form)
 {
-    struct type_reading element = element_reading(reading);
+    struct type_reading element = type_reading_element(reading);
     struct writer bound;
     writer_init(&bound);
-    writer_u8(&bound, 0); // so that an empty bound has bytes too
-    form->failed |= bound.failed;
     bool is_read = read_range(&element, bytes, bytes + length, &bound, form);
     writer_fini(&bound);
     return is_read;
@@ -128,7 +92,7 @@ bool
 type_read_range_binary(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                        struct writer *form)
 {
-    struct type_reading element = element_reading(reading);
+    struct type_reading element = type_reading_element(reading);
     struct reader reader = reader_over(bytes, length);
     uint8_t flags = reader_u8(&reader);
     size_t container = type_container_begin(form);
@@ -163,7 +127,7 @@ bool
 type_read_multirange(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                      struct writer *form)
 {
-    struct type_reading element = element_reading(reading);
+    struct type_reading element = type_reading_element(reading);
     const uint8_t *at = bytes;
     const uint8_t *end = bytes + length;
     type_container_begin(form);
@@ -185,7 +149,7 @@ bool
 type_read_multirange_binary(const struct type_reading *reading, const uint8_t *bytes, size_t length,
                             struct writer *form)
 {
-    struct type_reading element = element_reading(reading);
+    struct type_reading element = type_reading_element(reading);
     struct reader reader = reader_over(bytes, length);
     uint32_t count = reader_u32(&reader);
     type_container_begin(form);
@@ -195,23 +159,58 @@ type_read_multirange_binary(const struct type_reading *reading, const uint8_t *b
     return reader_is_done(&reader);
 }
 
-// record_send: the number of fields, then each one's type, length and bytes.
-bool
-type_read_record_binary(const struct type_reading *reading, const uint8_t *bytes, size_t length,
-                        struct writer *form)
+static bool
+print_bound(const struct type_reading *element, struct reader *reader, struct writer *text)
 {
+    uint32_t length = reader_u32(reader);
+    const uint8_t *bytes = reader_bytes(reader, length);
+    return !reader->failed && type_quoted_print(element, bytes, length, "()[]", text);
+}
+
+static bool
+print_range(const struct type_reading *element, struct reader *reader, struct writer *text)
+{
+    uint8_t flags = reader_u8(reader);
+    if ((flags & RANGE_EMPTY) != 0) {
+        writer_bytes(text, "empty", 5);
+        return !reader->failed;
+    }
+    writer_u8(text, (flags & RANGE_LOWER_INCLUSIVE) != 0 ? '[' : '(');
+    if ((flags & RANGE_LOWER_INFINITE) == 0 && !print_bound(element, reader, text))
+        return false;
+    writer_u8(text, ',');
+    if ((flags & RANGE_UPPER_INFINITE) == 0 && !print_bound(element, reader, text))
+        return false;
+    writer_u8(text, (flags & RANGE_UPPER_INCLUSIVE) != 0 ? ']' : ')');
+    return !reader->failed;
+}
+
+bool
+type_print_range(const struct type_reading *reading, const uint8_t *bytes, size_t length,
+                 struct writer *text)
+{
+    struct type_reading element = type_reading_element(reading);
+    struct reader reader = reader_over(bytes, length);
+    return print_range(&element, &reader, text) && reader_is_done(&reader);
+}
+
+bool
+type_print_multirange(const struct type_reading *reading, const uint8_t *bytes, size_t length,
+                      struct writer *text)
+{
+    struct type_reading range = type_reading_element(reading);
+    struct type_reading element = type_reading_element(&range);
     struct reader reader = reader_over(bytes, length);
     uint32_t count = reader_u32(&reader);
-    type_container_begin(form);
-    if (count > MAX_FIELDS)
-        return false;
+    writer_u8(text, '{');
     for (uint32_t i = 0; i < count; i++) {
-        enum type_family levels[TYPE_LEVELS];
-        struct type_reading field = {
-            .levels = levels, .types = reading->types, .depth = reading->depth + 1};
-        type_levels_of(reader_u32(&reader), reading->types, levels, &field.type);
-        if (!add_binary(&field, &reader, form))
+        uint32_t size = reader_u32(&reader);
+        struct reader one = reader_over(reader_bytes(&reader, size), size);
+        if (i > 0)
+            writer_u8(text, ',');
+        if (reader.failed || !print_range(&element, &one, text) || !reader_is_done(&one))
             return false;
     }
+    writer_u8(text, '}');
     return reader_is_done(&reader);
 }
