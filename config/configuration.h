@@ -11,6 +11,7 @@ enum tls_mode { TLS_DISABLE, TLS_ALLOW, TLS_PREFER, TLS_REQUIRE, TLS_VERIFY_CA, 
 enum auth_type { AUTH_PASSTHROUGH, AUTH_SCRAM_SHA_256, AUTH_MD5, AUTH_CERT, AUTH_TRUST };
 enum unchallenged { UNCHALLENGED_REFUSE, UNCHALLENGED_ALLOW };
 enum identity { IDENTITY_SAME, IDENTITY_SET_ROLE, IDENTITY_SERVICE };
+enum write_scope { WRITE_SCOPE_SESSION, WRITE_SCOPE_KEY };
 enum lag_probe { LAG_AUTO, LAG_PHYSICAL, LAG_LOGICAL, LAG_QUERY, LAG_NONE };
 enum cohort_key {
     COHORT_SESSION,
@@ -86,7 +87,9 @@ struct configuration_canary {
     size_t exclude_count;
     uint64_t patience;
     size_t hold;
+    uint64_t hedge; // 0: off
     uint64_t after_write;
+    enum write_scope after_write_scope;
     bool quarantine;
 };
 

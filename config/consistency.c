@@ -267,6 +267,12 @@ check_database(struct fill *fill, const yaml_node_t *node,
             return FAIL(fill, node, "safe_functions", "'%s' has no schema; give SCHEMA.NAME",
                         database->safe_functions[i]);
     }
+    child = enter(fill, node, "canary", &mark);
+    if (database->canary.hedge > 0 && database->canary.hedge >= database->canary.patience)
+        return FAIL(fill, child ? child : node, "hedge",
+                    "is not below patience, so that it would never have an effect; give a shorter "
+                    "time, or 0ms to ask old only when new has failed");
+    fill_step_out(fill, mark);
     child = enter(fill, node, "lag", &mark);
     if (!check_lag(fill, child ? child : node, &database->lag))
         return false;

@@ -98,6 +98,7 @@ static const struct setting lag[] = {
 GROUP(lag, struct configuration_lag);
 
 #define CANARY struct configuration_canary
+static const char *const write_scopes[] = {"session", "key", NULL};
 static const struct setting canary[] = {
     {"percent", SETTING_PERCENT, AT(CANARY, percent), .initial = "0"},
     {"key", SETTING_COHORT_KEY, COUNTED(CANARY, key, key_name), .initial = "session"},
@@ -107,7 +108,9 @@ static const struct setting canary[] = {
     {"patience", SETTING_DURATION, AT(CANARY, patience), .initial = "250ms", .minimum = 1e6,
      .maximum = 3600e9},
     {"hold", SETTING_SIZE, AT(CANARY, hold), .initial = "256KiB", .maximum = 1 << 30},
+    {"hedge", SETTING_DURATION, AT(CANARY, hedge), .initial = "0ms", .maximum = 3600e9},
     {"after_write", SETTING_DURATION, AT(CANARY, after_write), .initial = "1s", .maximum = 3600e9},
+    {"after_write_scope", CHOICE(CANARY, after_write_scope, write_scopes), .initial = "session"},
     {"quarantine", SETTING_SWITCH, AT(CANARY, quarantine), .initial = "true"},
 };
 GROUP(canary, CANARY);

@@ -5,6 +5,7 @@
 #include "proxy/database.h"
 #include "compare/sql/quote.h"
 #include "config/connection.h"
+#include "proxy/canary/key_writes.h"
 #include "proxy/log.h"
 #include "proxy/report/figures.h"
 #include "proxy/rewriting.h"
@@ -233,6 +234,7 @@ member_free(struct member *member)
         figures_free(&database->figures);
     if (database->mirrored)
         fair_share_free(&database->mirrored);
+    key_writes_free(&database->key_writes);
     pthread_mutex_destroy(&database->lock);
     free(database->name);
     free(member);

@@ -40,6 +40,7 @@ struct database_catalogs { // immutable, replaced whole
 };
 
 enum { DATABASE_TROUBLE = 1024 };
+#define WRITES_UNTOLD UINT64_MAX
 
 struct database {
     char *name;
@@ -64,13 +65,15 @@ struct database {
     atomic_uint_fast64_t rechecks_until; // the shadow threads' limit of rechecks (throttle.h)
     struct books books;
     struct figures *figures;
-    struct fair_share *mirrored; // shadow.max_per_second, by fingerprint
-    struct shapes *shapes;       // analyses by shape key, published to the workers
-    struct control *control;     // catalogs and lag
+    struct fair_share *mirrored;           // shadow.max_per_second, by fingerprint
+    struct shapes *shapes;                 // analyses by shape key, published to the workers
+    struct control *control;               // catalogs and lag
+    struct key_writes *_Atomic key_writes; // last writes by cohort key; NULL: nobody asked for them
     // Replication, as the control thread last saw it.
-    atomic_uint_fast64_t replayed; // LSN that new has replayed; 0: unknown
-    atomic_int_fast64_t lag_us;    // -1: unknown
-    atomic_int lag_probe;          // enum lag_probe in force (auto resolved)
+    // uv_hrtime: new has every write that old acknowledged before. 0: not known; WRITES_UNTOLD: no probe tells.
+    atomic_uint_fast64_t writes_replayed;
+    atomic_int_fast64_t lag_us; // -1: unknown
+    atomic_int lag_probe;       // enum lag_probe in force (auto resolved)
     atomic_bool sides_up[2];
     // Connections now open.
     atomic_uint_fast64_t clients, old_sessions; // sessions of clients

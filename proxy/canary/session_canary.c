@@ -5,7 +5,6 @@
 // known to be harmless neither begins an after_write window nor makes the shadow's view of the state stale.
 #include "proxy/canary/session_canary.h"
 #include "compare/sql/shape.h"
-#include "proxy/canary/canary_key.h"
 #include "proxy/canary/canary_rewrite.h"
 #include "proxy/report/figures.h"
 #include "proxy/shadow/shapes.h"
@@ -37,6 +36,22 @@ is_open(const struct session *session)
            atomic_load_explicit(&database->canary_state, memory_order_relaxed) == CANARY_ARMED;
 }
 
+void
+session_canary_key(const struct session *session, const struct state_snapshot *state,
+                   const char *sql, size_t sql_length, char key[CANARY_KEY_MAX])
+{
+    const struct configuration_canary *canary = canary_settings(session);
+    struct canary_subject subject = {
+        .session = session->cohort_key,
+        .user = session->user,
+        .client_address = session->address,
+        .state = state,
+        .sql = sql,
+        .sql_length = sql_length,
+    };
+    canary_key_of(canary, &subject, key);
+}
+
 static bool
 is_in_cohort(const struct session *session, const struct state_snapshot *state,
              const struct canary_read *read)
@@ -45,15 +60,8 @@ is_in_cohort(const struct session *session, const struct state_snapshot *state,
     unsigned percent =
         atomic_load_explicit(&session->database->canary_percent, memory_order_relaxed);
     char key[CANARY_KEY_MAX];
-    struct canary_subject subject = {
-        .session = session->cohort_key,
-        .user = session->user,
-        .client_address = session->address,
-        .state = state,
-        .sql = read ? read->text : NULL,
-        .sql_length = read ? strlen(read->text) : 0,
-    };
-    canary_key_of(canary, &subject, key);
+    session_canary_key(session, state, read ? read->text : NULL, read ? strlen(read->text) : 0,
+                       key);
     return canary_key_place(canary, key, percent).is_in;
 }
 
@@ -97,19 +105,6 @@ is_servable(const struct session *session, const struct shape *shape)
            atomic_load(&database->catalogs_wanted) <= atomic_load(&database->catalogs_epoch) &&
            !(canary_settings(session)->quarantine &&
              figures_is_quarantined(database->figures, analysis->fingerprint));
-}
-
-// The session's own writes are visible on new: enough time has passed, or the lag probe says so.
-static bool
-has_own_writes(const struct session *session, uint64_t now)
-{
-    if (session->last_write == 0 ||
-        now - session->last_write >= canary_settings(session)->after_write) {
-        return true;
-    }
-    uint64_t written = atomic_load(&session->view->replayed_write);
-    return written != 0 && atomic_load(&session->view->covers) >= session->stateful_sequence &&
-           atomic_load(&session->database->replayed) >= written;
 }
 
 static int16_t
@@ -279,6 +274,19 @@ may_serve_here(const struct session *session, const struct canary_unit *unit)
            session_transaction_may_serve(session, unit->has_begin, may_be_read_only(session, unit));
 }
 
+// Each by its own key: a comment may be another one.
+static bool
+have_key_writes(const struct candidate *candidate, const struct state_snapshot *state, uint64_t now)
+{
+    bool have = true;
+    for (size_t i = 0; i < candidate->unit->read_count && have; i++) {
+        const struct canary_read *read = &candidate->unit->reads[i];
+        have = session_canary_has_key_writes(candidate->session, state, read->text,
+                                             strlen(read->text), now);
+    }
+    return have;
+}
+
 // By the state that the unit runs in, which may be a later one than its shapes were proven for.
 static bool
 is_still_so(const struct candidate *candidate, const struct state_snapshot *proven,
@@ -294,13 +302,13 @@ try_new(struct candidate *candidate, const struct state_snapshot *proven)
     struct session *session = candidate->session;
     uint64_t now = uv_hrtime();
     if (!may_serve_here(session, candidate->unit) || !are_servable(candidate) ||
-        !has_own_writes(session, now)) {
+        !session_canary_has_own_writes(session, now)) {
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);
     bool is_begun =
-        state && is_still_so(candidate, proven, state) && are_presentable(candidate, state) &&
-        session_canary_may_try(session->database, now) &&
+        state && is_still_so(candidate, proven, state) && have_key_writes(candidate, state, now) &&
+        are_presentable(candidate, state) && session_canary_may_try(session->database, now) &&
         session_canary_begin(session, candidate->chunk, candidate->unit, candidate->columns,
                              &candidate->types, candidate->may_stream, &state);
     state_snapshot_unref(&state);

@@ -1,6 +1,6 @@
 // What old is asked while new serves, and what it says to that: to its own messages of the unit, to the question what
 // transaction this is, to a Sync that shows that the session is in use, and to what makes it fail where the client was
-// told of an error.
+// told of an error; and to a unit that both sides have (session_canary_hedge.c).
 //
 // What it says on its own passes to the client.
 #include "proxy/canary/session_canary.h"
@@ -22,7 +22,8 @@ bool
 session_canary_hears_old(const struct session *session)
 {
     const struct canary *canary = session->canary;
-    return canary && (canary->phase == CANARY_ASKING_OLD || canary->phase == CANARY_ABORTING_OLD);
+    return canary && (canary->phase == CANARY_ASKING_OLD || canary->phase == CANARY_ABORTING_OLD ||
+                      canary->phase == CANARY_HEDGED || canary->phase == CANARY_DRAINING);
 }
 
 static void
@@ -163,6 +164,10 @@ take_ready(struct canary *canary, const struct message *message)
         return false;
     }
     canary->session->pairing.transaction_status = (char)message->body[0];
+    if (canary->phase == CANARY_DRAINING) {
+        canary->old_owes = false;
+        return session_canary_settle_drain(canary);
+    }
     if (--canary->readies_due > 0) {
         return true;
     }
@@ -178,7 +183,18 @@ take_ready(struct canary *canary, const struct message *message)
     return false;
 }
 
-// False: the canary is over, or the session.
+// Of an answer that came too late: old's last word before it goes is the client's.
+static void
+take_late_error(struct session *session, const struct message *message)
+{
+    struct reply_error error;
+    if (reply_read_error(message->body, message->length, &error) && error.severity &&
+        strcmp(error.severity, "ERROR") != 0) {
+        session_to_client(session, message->raw, message->raw_length);
+    }
+}
+
+// False: the canary has gone on from here or is over, or the session.
 static bool
 take_message(struct canary *canary)
 {
@@ -204,6 +220,10 @@ take_message(struct canary *canary)
     if (canary->phase == CANARY_ABORTING_OLD) {
         return true;
     }
+    if (canary->phase == CANARY_DRAINING) {
+        take_late_error(session, &message);
+        return true;
+    }
     if (is_asked_for_transaction(canary)) {
         take_answer(canary, &message);
         return true;
@@ -223,6 +243,22 @@ note_large_refusal(struct canary *canary)
                                                  .message = "the error was too large to be kept"});
     canary->prefix_said = canary->prefix_end = canary->prefix_reply.length;
     canary->old_has_refused = canary->is_refusal_cut = true;
+}
+
+static bool
+is_said_at_any_time(char type)
+{
+    return type == MESSAGE_SERVER_NOTICE_RESPONSE || type == MESSAGE_SERVER_PARAMETER_STATUS ||
+           type == MESSAGE_SERVER_NOTIFICATION_RESPONSE;
+}
+
+// Old, which was asked as well, says more than that it has nothing against the prefix.
+static bool
+begins_answer(const struct canary *canary, char type)
+{
+    bool agrees = canary->old_answered < canary->unit.prefix_steps &&
+                  (type == MESSAGE_SERVER_PARSE_COMPLETE || type == MESSAGE_SERVER_CLOSE_COMPLETE);
+    return canary->phase == CANARY_HEDGED && !agrees && !is_said_at_any_time(type);
 }
 
 // A message that old may say at any time, and that is too large to be kept, passes as it comes. False: it is none.
@@ -261,17 +297,20 @@ begin_message(struct canary *canary, const struct frame_piece *piece)
     writer_u8(message, (uint8_t)piece->type);
     writer_u32(message, piece->body_total + 4);
     canary->old_is_passing = false;
-    return message->failed || piece->body_total <= OLD_LIMIT || begin_passing(canary, piece);
+    canary->old_is_late = canary->phase == CANARY_DRAINING && !is_said_at_any_time(piece->type) &&
+                          piece->type != MESSAGE_SERVER_ERROR_RESPONSE &&
+                          piece->type != MESSAGE_SERVER_READY_FOR_QUERY;
+    return message->failed || canary->old_is_late || begins_answer(canary, piece->type) ||
+           piece->body_total <= OLD_LIMIT || begin_passing(canary, piece);
 }
 
-// False: the canary is over, or the session.
+// The message goes on or has ended. False: the canary has gone on from here or is over, or the session.
 static bool
-take_piece(struct canary *canary, const struct frame_piece *piece)
+take_body(struct canary *canary, const struct frame_piece *piece)
 {
     struct session *session = canary->session;
-    if (piece->first && !begin_message(canary, piece)) {
-        refuse_old(session);
-        return false;
+    if (canary->old_is_late) {
+        return true;
     }
     if (canary->old_is_passing) {
         session_to_client(session, piece->body, piece->body_length);
@@ -282,7 +321,28 @@ take_piece(struct canary *canary, const struct frame_piece *piece)
         session_close(session, "out of memory");
         return false;
     }
+    if (begins_answer(canary, piece->type)) {
+        session_canary_old_wins(canary, FALLBACK_HEDGED, true);
+        return false;
+    }
     return !piece->last || take_message(canary);
+}
+
+// False: the canary has gone on from here or is over, or the session.
+static bool
+take_piece(struct canary *canary, const struct frame_piece *piece)
+{
+    if (piece->first && !begin_message(canary, piece)) {
+        refuse_old(canary->session);
+        return false;
+    }
+    if (!take_body(canary, piece)) {
+        return false;
+    }
+    if (piece->last && canary->phase == CANARY_HEDGED) {
+        return session_canary_settle_hedge(canary);
+    }
+    return !piece->last || canary->phase != CANARY_DRAINING || session_canary_settle_drain(canary);
 }
 
 void

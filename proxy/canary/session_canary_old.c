@@ -1,121 +1,31 @@
-// Old's part in a canary read but for what it is asked (session_canary_ask.c): it takes over when new fails, and the
-// shadow is told how it ended.
+// Old takes over: whatever becomes of new before its answer is released, old serves the unit, and the client sees
+// nothing of it. What is counted as new's failure, and what is not.
 #include "proxy/canary/session_canary.h"
 #include "proxy/log.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum { PROBE_NS = 1000 * 1000 * 1000 };
 
-// The session goes on; what is left of the job is waited for.
-static void
-detach(struct canary *canary)
-{
-    session_canary_stop_waiting(canary);
-    canary->session->canary = NULL;
-    canary->session = NULL;
-    if (!canary->job) {
-        session_canary_free(&canary);
-    } else if (canary->is_job_paused) {
-        canary->is_job_paused = false;
-        own_job_resume(canary->job);
-    }
-}
-
-static void
-go_on(struct session *session)
-{
-    session_old_resume(session, PAUSE_CANARY);
-    if (!session->canary) {
-        session_client_resume(session, PAUSE_CANARY);
-    }
-    session_relay_after_unit(session);
-}
-
-static struct unit *
-make_unit(struct canary *canary, enum unit_route route)
-{
-    struct session *session = canary->session;
-    struct unit *unit =
-        unit_new(session->id, ++session->sequence, canary->status_before, canary->begun);
-    if (!unit) {
-        return NULL; // the shadow sees the gap
-    }
-    unit->route = route;
-    unit->answered = canary->answered;
-    unit->ended = uv_hrtime();
-    unit->status_after = session->pairing.transaction_status;
-    unit->has_statements = canary->unit.has_statements;
-    unit->is_harmless = true;
-    if (canary->unit.has_begin && canary->status_before == 'I') {
-        unit->move = UNIT_BEGINS;
-        unit->may_be_read_only = true; // else it would not be here
-    }
-    return unit;
-}
-
-// To the shadow; and what old has told of the transaction holds from here on.
-static void
-settle(struct canary *canary, struct unit *unit)
-{
-    struct session *session = canary->session;
-    session_unit_settle(session, unit);
-    if (canary->asks_transaction && canary->question_rows > 0) {
-        session->transaction.is_asked = true;
-        session->transaction.is_servable = canary->is_read_only && canary->is_read_committed;
-    }
-}
-
-static void
-record_answer(struct canary *canary, struct unit *unit)
-{
-    struct capture *record = &canary->answer.record;
-    unit->is_request_cut = !canary_unit_capture(&canary->unit, &unit->request);
-    unit->is_reply_cut =
-        canary->answer.is_record_cut ||
-        !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_end);
-    for (size_t i = 0; i < record->count && !unit->is_reply_cut; i++) {
-        const struct slice *slice = &record->slices[i];
-        unit->is_reply_cut =
-            !capture_append(&unit->reply, slice->chunk, slice->offset, slice->length);
-    }
-    if (unit->is_reply_cut) {
-        capture_fini(&unit->reply);
-        unit->dropped = DROP_MEMORY;
-    }
-}
-
 void
-session_canary_finish(struct canary *canary, enum unit_route route)
+session_canary_count_failure(struct database *database)
 {
-    struct session *session = canary->session;
-    struct unit *unit = make_unit(canary, route);
-    if (unit) {
-        record_answer(canary, unit);
-        settle(canary, unit);
-    }
-    struct held rest = canary->old_rest;
-    canary->old_rest.chunk = NULL;
-    detach(canary);
-    if (rest.chunk) {
-        session_old_callbacks.on_bytes(session, rest.chunk, rest.offset, rest.length);
-        chunk_unref(&rest.chunk);
-    }
-    go_on(session);
-}
-
-static void
-note_failure(const struct canary *canary, enum fallback_reason reason)
-{
-    struct database *database = canary->session->database;
-    books_fell_back(&database->books, reason);
-    // Data errors and unfit answers are the statement's, a refused login is the user's, not new's.
-    if (reason == FALLBACK_UNFIT || canary->is_refused ||
-        strncmp(canary->answer.sqlstate, "22", 2) == 0) {
-        return;
-    }
     if (atomic_fetch_add(&database->canary_failures, 1) + 1 >= CANARY_FAILURES) {
         atomic_store(&database->canary_probe_at, uv_hrtime() + PROBE_NS);
+    }
+}
+
+// Data errors and unfit answers are the statement's, a refused login is the user's, not new's; whether an answer that
+// old was faster than fails is not known yet.
+void
+session_canary_note_fallback(const struct canary *canary, enum fallback_reason reason)
+{
+    log_event(LOG_DEBUG_LEVEL, "canary_fell_back", "session=%llu reason=%s sqlstate=%s",
+              (unsigned long long)canary->session->id, fallback_reason_name(reason),
+              canary->answer.sqlstate);
+    books_fell_back(&canary->database->books, reason);
+    if (reason != FALLBACK_HEDGED && reason != FALLBACK_UNFIT && !canary->is_refused &&
+        strncmp(canary->answer.sqlstate, "22", 2) != 0) {
+        session_canary_count_failure(canary->database);
     }
 }
 
@@ -145,14 +55,14 @@ settle_prefix(struct canary *canary)
     const uint8_t ready[] = {
         MESSAGE_SERVER_READY_FOR_QUERY, 0, 0, 0, 5, (uint8_t)session->pairing.transaction_status};
     session_canary_say_prefix(canary);
-    struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
+    struct unit *unit = session_canary_unit(canary, UNIT_ROUTE_OLD);
     if (unit) {
         unit->is_request_cut = !capture_copy(&unit->request, canary->unit.bytes, length) ||
                                !capture_copy(&unit->request, sync, sizeof(sync));
         unit->is_reply_cut =
             !capture_copy(&unit->reply, canary->prefix_reply.bytes, canary->prefix_end) ||
             !capture_copy(&unit->reply, ready, sizeof(ready));
-        settle(canary, unit);
+        session_canary_settle(canary, unit);
     }
     return length;
 }
@@ -174,21 +84,26 @@ hand_to_old(struct canary *canary, enum unit_route route)
     session->next_move =
         canary->unit.has_begin && from == canary->unit.bytes ? UNIT_BEGINS : UNIT_MOVES_NOTHING;
     session->next_may_be_read_only = canary->unit.has_begin;
-    detach(canary);
+    session_canary_detach(canary);
     session->next_route = route;
     session->next_is_harmless = true; // it was proven, or it would not have been tried
     session_relay_to_old(session, chunk, (size_t)(from - chunk->bytes), (size_t)(end - from));
     chunk_unref(&chunk);
-    go_on(session);
+    session_canary_go_on(session);
 }
 
 void
 session_canary_fall_back(struct canary *canary, enum fallback_reason reason)
 {
-    log_event(LOG_DEBUG_LEVEL, "canary_fell_back", "session=%llu reason=%s sqlstate=%s",
-              (unsigned long long)canary->session->id, fallback_reason_name(reason),
-              canary->answer.sqlstate);
-    note_failure(canary, reason);
+    if (canary->phase == CANARY_HEDGED) {
+        canary->is_lost = true;
+        canary->lost_for = reason;
+        if (!canary->old_is_passing || !canary->session->old_frame.is_inside) {
+            session_canary_old_wins(canary, reason, false);
+        }
+        return;
+    }
+    session_canary_note_fallback(canary, reason);
     hand_to_old(canary, UNIT_ROUTE_FALLBACK);
 }
 
@@ -258,16 +173,16 @@ session_canary_refused(struct canary *canary)
         capture_fini(&canary->answer.record);
     }
     say_up_to(canary, reply->length);
-    struct unit *unit = make_unit(canary, is_mixed ? UNIT_ROUTE_NEW : UNIT_ROUTE_OLD);
+    struct unit *unit = session_canary_unit(canary, is_mixed ? UNIT_ROUTE_NEW : UNIT_ROUTE_OLD);
     if (unit) {
-        record_answer(canary, unit);
+        session_canary_record(canary, unit);
         if (canary->is_refusal_cut) {
             unit->dropped = DROP_MEMORY;
         }
-        settle(canary, unit);
+        session_canary_settle(canary, unit);
     }
-    detach(canary);
-    go_on(session);
+    session_canary_detach(canary);
+    session_canary_go_on(session);
 }
 
 // Old has nothing against new's answer, or was only in the midst of a message.
@@ -284,28 +199,6 @@ session_canary_agreed(struct canary *canary)
     }
 }
 
-static void
-answer_cancel(struct canary *canary)
-{
-    struct session *session = canary->session;
-    struct writer error;
-    writer_init(&error);
-    reply_write_error(
-        &error, MESSAGE_SERVER_ERROR_RESPONSE,
-        &(struct reply_error_text){.severity = "ERROR",
-                                   .sqlstate = "57014",
-                                   .message = "canceling statement due to user request"});
-    struct canary_answer *answer = &canary->answer;
-    capture_fini(&answer->record);
-    answer->is_record_cut = error.failed;
-    canary_answer_record(answer, error.bytes, error.failed ? 0 : error.length);
-    answer->has_error = true;
-    answer->progress = CANARY_COMPLETE;
-    session_to_client(session, error.bytes, error.failed ? 0 : error.length);
-    writer_fini(&error);
-    session_canary_end(canary);
-}
-
 void
 session_canary_old_spoke(struct session *session)
 {
@@ -315,57 +208,8 @@ session_canary_old_spoke(struct session *session)
         return;
     }
     if (canary->is_cancelled) {
-        answer_cancel(canary);
+        session_canary_answer_cancel(canary);
     } else {
         session_canary_agreed(canary);
     }
-}
-
-bool
-session_canary_cancel(struct session *session)
-{
-    struct canary *canary = session->canary;
-    if (!canary || session_canary_hears_old(session)) {
-        return canary != NULL;
-    }
-    if (canary->phase == CANARY_RELEASED) { // rows are on their way: new says where they end
-        if (canary->job) {
-            own_job_cancel(canary->job);
-        }
-        return true;
-    }
-    if (canary->job) {
-        own_pool_abandon(session->worker->pool, &canary->job);
-    }
-    if (session->old_frame.is_inside) {
-        session_canary_stop_waiting(canary);
-        canary->is_cancelled = true;
-        canary->phase = CANARY_IN_MESSAGE;
-    } else {
-        answer_cancel(canary);
-    }
-    return true;
-}
-
-void
-session_canary_fini(struct session *session)
-{
-    struct canary *canary = session->canary;
-    if (!canary) {
-        return;
-    }
-    struct unit *unit = make_unit(canary, UNIT_ROUTE_OLD);
-    if (unit) {
-        unit->is_lost = true;
-        unit->status_after = 0;
-        unit->has_statements = false;
-        unit->is_request_cut =
-            !capture_copy(&unit->request, canary->unit.bytes, canary->unit.length);
-        session_unit_settle(session, unit);
-    }
-    if (canary->job) {
-        own_pool_abandon(canary->worker->pool, &canary->job);
-    }
-    canary->is_job_paused = false;
-    detach(canary);
 }

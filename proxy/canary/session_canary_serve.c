@@ -39,10 +39,26 @@ session_canary_tick(struct worker *worker, uint64_t now)
     for (struct canary *at = worker->canaries; at; at = next) {
         next = at->next;
         if (now < at->deadline) {
+            if (at->session && at->phase == CANARY_COLLECTING && now >= at->hedge_at) {
+                session_canary_hedge(at);
+            }
             continue;
         }
-        own_pool_abandon(worker->pool, &at->job);
-        session_canary_fall_back(at, FALLBACK_PATIENCE);
+        if (!at->session) {
+            session_canary_end_late(at, false);
+            continue;
+        }
+        if (at->phase == CANARY_DRAINING) {
+            session_canary_drain_tick(at, now);
+            continue;
+        }
+        // What has no session yet waited for one in vain.
+        enum fallback_reason reason =
+            at->job && at->job->sent == 0 ? FALLBACK_UNAVAILABLE : FALLBACK_PATIENCE;
+        if (at->job) {
+            own_pool_abandon(worker->pool, &at->job);
+        }
+        session_canary_fall_back(at, reason);
     }
 }
 
@@ -52,8 +68,8 @@ on_patience(uv_timer_t *timer)
     session_canary_tick(timer->data, uv_hrtime());
 }
 
-static void
-start_waiting(struct canary *canary)
+void
+session_canary_start_waiting(struct canary *canary)
 {
     struct worker *worker = canary->worker;
     if (!worker->canaries) {
@@ -102,8 +118,8 @@ flush(struct canary *canary)
     }
 }
 
-static void
-deliver(struct canary *canary)
+void
+session_canary_deliver(struct canary *canary)
 {
     struct session *session = canary->session;
     session_canary_stop_waiting(canary);
@@ -130,13 +146,19 @@ must_be_complete(const struct canary *canary)
 void
 session_canary_release(struct canary *canary)
 {
+    bool must_wait = canary->answer.progress != CANARY_COMPLETE && must_be_complete(canary);
     session_canary_stop_waiting(canary);
-    if (canary->session->old_frame.is_inside) {
+    if (canary->phase == CANARY_HEDGED && must_wait) {
+        session_canary_fall_back(canary, FALLBACK_UNFIT);
+    } else if (canary->phase == CANARY_HEDGED) {
+        canary->is_ready = true;
+        session_canary_settle_hedge(canary);
+    } else if (canary->session->old_frame.is_inside) {
         canary->phase = CANARY_IN_MESSAGE;
-    } else if (canary->answer.progress != CANARY_COMPLETE && must_be_complete(canary)) {
+    } else if (must_wait) {
         session_canary_fall_back(canary, FALLBACK_UNFIT);
     } else if (canary->phase == CANARY_ASKING_OLD || !session_canary_ask(canary)) {
-        deliver(canary);
+        session_canary_deliver(canary);
     }
 }
 
@@ -192,8 +214,9 @@ reason_of(const struct own_job *job)
         return FALLBACK_PATIENCE;
     case OWN_DONE:
     case OWN_TOO_BIG:
-    case OWN_JUNK:
         return FALLBACK_ERROR;
+    case OWN_JUNK:
+        return FALLBACK_JUNK;
     case OWN_UNAVAILABLE:
         return job->sent != 0 ? FALLBACK_DISCONNECTED : FALLBACK_UNAVAILABLE;
     default:
@@ -206,18 +229,24 @@ on_job_done(struct own_job *job)
 {
     struct canary *canary = job->context;
     enum fallback_reason reason = reason_of(job);
-    canary->is_refused = job->outcome == OWN_LOGIN;
+    enum own_outcome outcome = job->outcome;
+    canary->is_refused = outcome == OWN_LOGIN;
     own_job_free(&canary->job);
     if (!canary->session) {
-        session_canary_free(&canary);
+        if (canary->is_waiting) {
+            session_canary_end_late(canary, outcome == OWN_DONE);
+        } else {
+            session_canary_free(&canary);
+        }
         return;
     }
-    if (session_is_closing(canary->session) || canary->answer.progress == CANARY_COMPLETE) {
+    if (session_is_closing(canary->session) || canary->answer.progress == CANARY_COMPLETE ||
+        canary->is_lost) {
         return; // the rest is session_canary_fini's, or comes with old's agreement
     }
     if (canary->phase == CANARY_RELEASED) {
         break_off(canary);
-    } else if (canary->phase == CANARY_COLLECTING) {
+    } else if (canary->phase == CANARY_COLLECTING || canary->phase == CANARY_HEDGED) {
         session_canary_fall_back(canary, reason);
     }
 }
@@ -239,7 +268,8 @@ consider(struct canary *canary)
             break_off(canary);
         }
     } else if (answer->progress == CANARY_FAILED || answer->progress == CANARY_BROKEN) {
-        session_canary_fall_back(canary, FALLBACK_ERROR);
+        session_canary_fall_back(canary, answer->progress == CANARY_FAILED ? FALLBACK_ERROR
+                                                                           : FALLBACK_JUNK);
     } else if (answer->progress == CANARY_UNFIT || (is_over && answer->may_refuse) ||
                (is_over && answer->out.length <= canary->hold)) {
         session_canary_fall_back(canary, FALLBACK_UNFIT);
@@ -252,14 +282,16 @@ static bool
 waits_for_old(const struct canary *canary)
 {
     return canary->phase == CANARY_ASKING_OLD || canary->phase == CANARY_IN_MESSAGE ||
-           canary->phase == CANARY_ABORTING_OLD;
+           canary->phase == CANARY_ABORTING_OLD ||
+           (canary->phase == CANARY_HEDGED && canary->is_ready);
 }
 
 static bool
 on_job_bytes(struct own_job *job, struct chunk *chunk, size_t offset, size_t length)
 {
     struct canary *canary = job->context;
-    if (!canary->session || session_is_closing(canary->session)) {
+    if (!canary->session || session_is_closing(canary->session) || canary->is_lost ||
+        canary->phase == CANARY_DRAINING) {
         return true;
     }
     if (canary->answered == 0) {
@@ -353,6 +385,7 @@ session_canary_begin(struct session *session, struct chunk *chunk, struct canary
     }
     canary->session = session;
     canary->worker = session->worker;
+    canary->database = session->database;
     canary->unit = *unit;
     writer_init(&canary->old_message);
     writer_init(&canary->prefix_reply);
@@ -370,11 +403,12 @@ session_canary_begin(struct session *session, struct chunk *chunk, struct canary
     canary->status_before = session->pairing.transaction_status;
     canary->begun = uv_hrtime();
     canary->deadline = canary->begun + entry->canary.patience;
+    canary->hedge_at = entry->canary.hedge > 0 ? canary->begun + entry->canary.hedge : UINT64_MAX;
     canary->hold = entry->canary.hold;
     session->canary = canary;
     session_client_pause(session, PAUSE_CANARY);
     atomic_store_explicit(&session->registered.state, CLIENT_ACTIVE, memory_order_relaxed);
-    start_waiting(canary);
+    session_canary_start_waiting(canary);
     own_pool_run(pool, canary->job);
     return true;
 }

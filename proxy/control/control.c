@@ -8,6 +8,7 @@
 #include "proxy/control/catalog_reader.h"
 #include "proxy/control/lag.h"
 #include "proxy/control/side_link.h"
+#include "proxy/control/write_fence.h"
 #include "proxy/log.h"
 #include <poll.h>
 #include <stdio.h>
@@ -16,8 +17,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static const uint64_t millisecond = 1000000, pace_least = 5000000, pace_idle = 1000000000,
-                      rest_after = 500000000;
+static const uint64_t millisecond = 1000000, pace_least = 5000000, pace_writes = 20000000,
+                      pace_idle = 1000000000, rest_after = 500000000;
 static const char *const side_names[] = {"old", "new"};
 
 struct waiter {
@@ -49,6 +50,8 @@ struct control {
     uint64_t in_use_at;       // ns: when a client or a waiter was last seen
     atomic_bool is_resting;   // nobody uses the database: both links are closed
     atomic_bool is_called;    // reads wait for catalogs
+    struct write_fence fence;
+    atomic_bool are_writes_awaited; // since the last poll
 };
 
 static void
@@ -98,6 +101,7 @@ follow_settings(struct control *control)
         control->links[side].retry_at = 0;
     }
     lag_forget(&control->lag);
+    write_fence_forget(&control->fence);
     control->polled_at = 0;
     if (before)
         catalog_reader_request(control->reader);
@@ -105,6 +109,31 @@ follow_settings(struct control *control)
 }
 
 // --- the lag ----------------------------------------------------------------------------------
+
+// Does a probe tell what new has replayed? While it is silent it still is the one that is asked.
+static bool
+is_told(const struct control *control)
+{
+    return control->settings->entry->lag.probe != LAG_NONE && control->lag.probe != LAG_NONE &&
+           control->state != LAG_STATE_UNRESOLVED;
+}
+
+static void
+follow_writes(struct control *control)
+{
+    const struct lag *lag = &control->lag;
+
+    if (control->state == LAG_STATE_KNOWN && is_told(control)) {
+        write_fence_sample(&control->fence, lag->old_asked_at, lag->old_position);
+        write_fence_replayed(&control->fence, control->replayed);
+    } else {
+        write_fence_forget(&control->fence);
+    }
+    if (!is_told(control))
+        control->fence.awaited = 0;
+    atomic_store(&control->database->writes_replayed,
+                 is_told(control) ? control->fence.until : WRITES_UNTOLD);
+}
 
 // Puts what a poll found where everybody reads it.
 static void
@@ -120,7 +149,7 @@ publish(struct control *control)
         lag_us = 0;
     else if (is_known && lag_history_age(&lag->history, control->replayed, uv_hrtime(), &age))
         lag_us = (int64_t)(age / 1000);
-    atomic_store(&database->replayed, is_known ? control->replayed : 0);
+    follow_writes(control);
     atomic_store(&database->lag_us, lag_us);
     atomic_store(&database->lag_probe,
                  (int)(lag->probe == LAG_AUTO ? control->settings->entry->lag.probe : lag->probe));
@@ -153,6 +182,9 @@ poll_sides(struct control *control)
 {
     for (int side = 0; side < 2; side++)
         side_link_up(&control->links[side], control->settings->targets[side]);
+    if (atomic_exchange(&control->are_writes_awaited, false))
+        write_fence_await(&control->fence, uv_hrtime());
+    control->lag.wants_sample = write_fence_wants_sample(&control->fence);
     control->replayed = 0;
     control->state =
         lag_poll(&control->lag, control->links, &control->settings->entry->lag, &control->replayed);
@@ -271,7 +303,8 @@ begin_rest(struct control *control)
     for (int side = 0; side < 2; side++)
         side_link_close(&control->links[side]);
     control->state = LAG_STATE_SILENT;
-    atomic_store(&database->replayed, 0);
+    write_fence_forget(&control->fence);
+    atomic_store(&database->writes_replayed, 0);
     atomic_store(&database->lag_us, -1);
     // What the catalogs will say when somebody comes again is not known now.
     database_want_catalogs(database, catalog_reader_distrust(control->reader));
@@ -323,27 +356,45 @@ time_left(const struct control *control)
 static bool
 sleep_until_due(struct control *control)
 {
+    PGconn *new = control->links[SIDE_NEW].connection;
     struct pollfd fds[] = {{.fd = control->wake_fd, .events = POLLIN},
-                           {.fd = control->stop_fd, .events = POLLIN}};
+                           {.fd = control->stop_fd, .events = POLLIN},
+                           {.fd = new ? PQsocket(new) : -1, .events = POLLIN}};
     eventfd_t count;
 
-    if (poll(fds, 2, time_left(control)) > 0 && fds[0].revents)
+    if (poll(fds, 3, time_left(control)) > 0 && fds[0].revents)
         eventfd_read(control->wake_fd, &count);
+    // Nobody asked it anything: new has gone, mostly, and what comes back may have replayed less.
+    if (fds[2].revents) {
+        side_link_attend(&control->links[SIDE_NEW]);
+        control->polled_at = 0;
+    }
     return !fds[1].revents;
 }
 
+static bool
+are_writes_awaited(struct control *control)
+{
+    return is_told(control) &&
+           (atomic_load(&control->are_writes_awaited) || write_fence_is_awaited(&control->fence));
+}
+
+// Sessions that wrote are many and impatient for little: for them alone it is polled less often.
 static void
 set_pace(struct control *control, bool has_arrivals)
 {
     uint64_t most = control->settings->entry->lag.poll;
+    bool has_waiters = control->waiters && control->lag.probe != LAG_NONE;
+    bool has_writers = !has_waiters && are_writes_awaited(control);
+    uint64_t least = has_waiters ? pace_least : pace_writes;
 
-    if (!control->waiters || control->lag.probe == LAG_NONE)
+    if (!has_waiters && !has_writers)
         control->pace = pace_idle;
     else if (has_arrivals || control->pace == pace_idle)
-        control->pace = pace_least;
+        control->pace = least;
     else
         control->pace *= 2;
-    if (control->waiters && control->pace > most)
+    if ((has_waiters || has_writers) && control->pace > most)
         control->pace = most;
 }
 
@@ -359,8 +410,8 @@ run(void *context)
         bool has_arrivals = take_arrivals(control);
 
         answer_waiters(control); // what is known already may do
-        if (has_arrivals)
-            set_pace(control, true);
+        if (has_arrivals || (control->pace == pace_idle && are_writes_awaited(control)))
+            set_pace(control, has_arrivals);
         if (!rests(control) &&
             (uv_hrtime() >= control->polled_at + control->pace || control->polled_at == 0)) {
             poll_sides(control);
@@ -443,6 +494,15 @@ void
 control_call(struct control *control)
 {
     if (!atomic_exchange(&control->is_called, true) && atomic_load(&control->is_resting))
+        control_wake(control);
+}
+
+void
+control_await_writes(struct control *control)
+{
+    atomic_bool *is_said = &control->are_writes_awaited;
+
+    if (!atomic_load_explicit(is_said, memory_order_relaxed) && !atomic_exchange(is_said, true))
         control_wake(control);
 }
 

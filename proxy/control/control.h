@@ -27,6 +27,9 @@ enum lag_wait { LAG_CLOSED, LAG_OPEN /* max_wait passed */, LAG_UNKNOWN };
 typedef void (*control_lag_done)(void *context, enum lag_wait result, double lag_seconds);
 void control_wait_for_lag(struct control *control, uint64_t position, control_lag_done done,
                           void *context);
+// Reads are kept on old until new has their session's writes: old's position is to be asked for anew, soon. Any
+// thread; costs a load while it was said already.
+void control_await_writes(struct control *control);
 // SQL that gives old's position as text (pg_lsn) right after a reading, also while no probe is chosen
 // yet; NULL when no position is needed (none). A static string.
 const char *control_position_sql(const struct database *database);

@@ -252,6 +252,7 @@ resolve(struct lag *lag, struct side_link links[2], const struct configuration_l
 static enum lag_state
 sample_old(struct lag *lag, struct side_link *link)
 {
+    uint64_t asked_at = uv_hrtime();
     PGresult *result =
         side_link_query(link,
                         "SELECT " OLD_POSITION
@@ -266,7 +267,10 @@ sample_old(struct lag *lag, struct side_link *link)
         return unknown(lag, LAG_STATE_SILENT, "old has no position");
     }
     lag->sampled_at = uv_hrtime();
-    lag_history_add(&lag->history, lag_settled_position(lag, position), lag->sampled_at,
+    lag->wants_sample = false;
+    lag->old_asked_at = asked_at;
+    lag->old_position = lag_settled_position(lag, position);
+    lag_history_add(&lag->history, lag->old_position, lag->sampled_at,
                     strtoll(value(result, 0, 1), NULL, 10));
     PQclear(result);
     return LAG_STATE_KNOWN;
@@ -418,8 +422,9 @@ lag_poll(struct lag *lag, struct side_link links[2], const struct configuration_
         lag->is_resolved = false;
     if (!lag->is_resolved)
         state = resolve(lag, links, settings);
-    if (state == LAG_STATE_KNOWN && (settings->probe == LAG_QUERY || lag->sampled_at == 0 ||
-                                     uv_hrtime() - lag->sampled_at >= sample_gap))
+    if (state == LAG_STATE_KNOWN &&
+        (settings->probe == LAG_QUERY || lag->sampled_at == 0 || lag->wants_sample ||
+         uv_hrtime() - lag->sampled_at >= sample_gap))
         state = sample_old(lag, &links[SIDE_OLD]);
     if (state != LAG_STATE_KNOWN)
         return state;

@@ -20,8 +20,11 @@ struct lag {
     uint64_t links_made[2];            // the connections that it was resolved over
     uint64_t block_size, segment_size; // of old's WAL
     struct lag_history history;
-    uint64_t sampled_at; // ns; 0: never
-    char trouble[256];   // why the state is not known; ""
+    uint64_t sampled_at;   // ns; 0: never
+    bool wants_sample;     // the next poll is to ask old, however fresh the last sample is
+    uint64_t old_asked_at; // ns: when old was asked for the last sample
+    uint64_t old_position; // what it said, settled
+    char trouble[256];     // why the state is not known; ""
 };
 
 // Gives old's position as text, on a primary and on a standby.

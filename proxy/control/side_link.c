@@ -116,6 +116,15 @@ side_link_up(struct side_link *link, const struct target *target)
     return false;
 }
 
+void
+side_link_attend(struct side_link *link)
+{
+    if (PQconsumeInput(link->connection))
+        return;
+    side_link_set_error(link, PQerrorMessage(link->connection));
+    side_link_close(link);
+}
+
 // Takes everything of the answer to one statement; the last result is the answer.
 static PGresult *
 take_result(struct side_link *link, uint64_t deadline)

@@ -21,6 +21,8 @@ void side_link_init(struct side_link *link, int stop_fd);
 void side_link_close(struct side_link *link); // may be used again
 // Connects if there is no connection and it is time to try. False: down.
 bool side_link_up(struct side_link *link, const struct target *target);
+// Takes what the server said unasked, when its socket is readable between statements; its end closes the link.
+void side_link_attend(struct side_link *link);
 // Runs one statement, with one text parameter or none (NULL). NULL: it failed, `error` says why; the
 // link is closed if it was the link's fault. A statement that returns no rows gives an empty result.
 PGresult *side_link_query(struct side_link *link, const char *sql, const char *parameter);

@@ -45,7 +45,6 @@ own_group_fail_all(struct own_group *group, enum own_outcome outcome,
     }
 }
 
-// `sent` holds the time of own_pool_run while the job waits.
 void
 own_group_fail_overdue(struct own_group *group, uint64_t now)
 {
@@ -55,7 +54,7 @@ own_group_fail_overdue(struct own_group *group, uint64_t now)
     struct own_job *job = group->first;
     while (job != NULL) {
         struct own_job *next = job->next;
-        if (job->queue_timeout > 0 && now - job->sent >= job->queue_timeout) {
+        if (job->queue_timeout > 0 && now - job->queued >= job->queue_timeout) {
             own_group_unqueue(group, before, job);
             bool is_answering = answered_at != 0 && now - answered_at < job->queue_timeout;
             own_pool_finish(group->pool, job, is_answering ? OWN_OVERDUE : OWN_UNAVAILABLE,

@@ -384,7 +384,8 @@ own_pool_run(struct own_pool *pool, struct own_job *job)
     static const struct own_trouble no_memory = {.text = "no memory"};
     assert(job->units > 0);
     job->session = NULL;
-    job->sent = uv_hrtime();
+    job->queued = uv_hrtime();
+    job->sent = 0;
     job->answered = 0;
     job->ended = 0;
     struct own_group *group = own_group_find(pool, &job->identity, job->side);

@@ -61,12 +61,13 @@ struct own_job {
     char sqlstate[6];
     char error[256];
     struct capture reply;
-    uint64_t sent, answered, ended; // ns, uv_hrtime
+    uint64_t sent, answered, ended; // ns, uv_hrtime; `sent` 0: it never had a session
     uint32_t backend_pid;
     // The pool's.
     bool is_rerun; // a statement that was kept was of no use any more
     struct own_job *next;
     void *session;
+    uint64_t queued; // ns
 };
 
 struct own_job *own_job_new(void);

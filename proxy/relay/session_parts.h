@@ -12,7 +12,7 @@
 //   session_request.c  bytes from the client to old
 //   session_reply.c    bytes from old to the client
 //   session_pass.c     what both directions do alike
-//   session_canary*.c  reads that new serves
+//   session_canary*.c  reads that new serves, and what the session wrote
 //   session_transaction.c  the transaction block that is open, for those
 //   session_statements.c  prepared statements, for those
 //   session_units.c    units: filled from the bytes that pass, given to the shadow
@@ -156,6 +156,11 @@ struct session {
     void *statements;           // as old has them (proxy/shadow/statement.h)
     uint64_t stateful_sequence; // of the last unit that is not known to leave no state behind
     uint64_t last_write; // uv_hrtime of the last unit that is not known to be harmless; 0: none
+    struct written_keys {
+        uint16_t slots[4]; // of key_writes.h
+        unsigned count;
+        bool is_all; // more than these, or it is not known whose
+    } written_keys;  // by the transaction that is open, for canary.after_write_scope: key
     enum unit_route next_route; // of the unit that begins next
     bool next_is_harmless;
     enum unit_move next_move;
@@ -233,6 +238,8 @@ void session_relay_from_client(struct session *session, struct chunk *chunk, siz
                                size_t length);
 void session_relay_to_old(struct session *session, struct chunk *chunk, size_t offset,
                           size_t length); // the same, and never to new
+void session_relay_was_sent(struct session *session, struct chunk *chunk, size_t offset,
+                            size_t length); // the same, and old has these bytes already
 void session_relay_from_old(struct session *session, struct chunk *chunk, size_t offset,
                             size_t length);
 void session_relay_after_unit(struct session *session); // between units: what waited for that

@@ -14,6 +14,7 @@ struct pass {
     uint8_t carried[5];         // a header's part that came before this chunk and was kept back
     size_t carried_length;
     uint64_t now;
+    bool is_sent;    // to where it goes, before
     bool is_stopped; // the rest is to be held
     bool has_ended_unit;
 };

@@ -63,6 +63,9 @@ must_stop_before(struct pass *pass, const uint8_t *at)
     struct session *session = pass->session;
     const struct pairing *pairing = &session->pairing;
     char type = at == pass->begin && pass->carried_length > 0 ? (char)pass->carried[0] : (char)*at;
+    if (pass->is_sent) {
+        return false;
+    }
     if (pairing->next - pairing->first >= PAIRING_LIMIT) {
         return true;
     }
@@ -183,6 +186,15 @@ session_relay_from_client(struct session *session, struct chunk *chunk, size_t o
     if (!session_canary_take(session, chunk, offset, length)) {
         session_relay_to_old(session, chunk, offset, length);
     }
+}
+
+void
+session_relay_was_sent(struct session *session, struct chunk *chunk, size_t offset, size_t length)
+{
+    struct pass pass;
+    pass_init(&pass, session, &session->client_frame, chunk, offset, length);
+    pass.is_sent = true;
+    capture(&pass, scan(&pass));
 }
 
 void

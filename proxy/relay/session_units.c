@@ -3,7 +3,7 @@
 // booked here, so that the books balance, and the shadow sees the gap in the sequence.
 #include "compare/sql/lexer.h"
 #include "protocol/request.h"
-#include "proxy/relay/session_parts.h"
+#include "proxy/canary/session_canary.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,10 +260,10 @@ session_unit_settle(struct session *session, struct unit *unit)
     }
     session_transaction_follow(session, unit);
     if (!unit->is_harmless) {
-        session->stateful_sequence = unit->sequence;
         if (unit->request.length > 0 || unit->is_request_cut) {
-            session->last_write = unit->ended;
+            session_canary_note_write(session, unit);
         }
+        session->stateful_sequence = unit->sequence;
     }
     session_statements_follow(session, unit);
     hand_over(session, unit);

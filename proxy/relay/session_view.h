@@ -9,11 +9,10 @@
 
 struct session_view {
     atomic_uint references;
-    atomic_uint_fast64_t covers;         // sequence of the last unit that the shadow has taken in
-    atomic_uint_fast64_t replayed_write; // LSN of the session's last write, 0: unknown or none
-    atomic_bool is_plain;                // no object of the session alone hides another one
-    atomic_bool is_usable;               // the state can be replayed
-    pthread_mutex_t lock;                // for `snapshot`, held for a ref at most
+    atomic_uint_fast64_t covers; // sequence of the last unit that the shadow has taken in
+    atomic_bool is_plain;        // no object of the session alone hides another one
+    atomic_bool is_usable;       // the state can be replayed
+    pthread_mutex_t lock;        // for `snapshot`, held for a ref at most
     struct state_snapshot *snapshot;
 };
 

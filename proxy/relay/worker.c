@@ -2,6 +2,7 @@
 // told to stop and nothing that it counts is left; then the loop's own handles are closed and the
 // thread returns.
 #include "proxy/relay/worker.h"
+#include "proxy/canary/session_canary.h"
 #include "proxy/log.h"
 #include "proxy/own/own_session.h"
 #include "proxy/relay/cancel.h"
@@ -183,6 +184,7 @@ open_mail(struct worker *worker, const struct mail *mail)
         break;
     case MAIL_CANCEL_DONE:
         cancel_errand_done(worker, mail->cancel);
+        session_canary_errand_done(worker, mail->cancel);
         break;
     case MAIL_SECRET:
         tell_secret(worker, mail);

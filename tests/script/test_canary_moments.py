@@ -60,7 +60,7 @@ def canary(mirrors):
     return begin
 
 
-@pytest.mark.parametrize("illness, reason", [(fails, "error"), (disconnects, "disconnected"), (says_junk, "error"),
+@pytest.mark.parametrize("illness, reason", [(fails, "error"), (disconnects, "disconnected"), (says_junk, "junk"),
                                              (is_late, "patience"), (has_other_columns, "unfit")],
                          ids=["error", "disconnect", "junk", "late", "other columns"])
 def test_old_answers_when_new(canary, illness, reason):
@@ -110,3 +110,28 @@ def test_a_cancel_while_new_serves_ends_with_57014_and_new_is_told(canary):
     session.closing.set()
     assert old.cancels.empty()
     new.own_answer = healthy
+
+
+def gained(proxy, before):
+    return {why: count - before.get(why, 0) for why, count in fallbacks(proxy).items() if count > before.get(why, 0)}
+
+
+def refuses_login(session):
+    session.send(error("28P01", "not you", "FATAL"))
+
+
+def hangs_up(session):
+    session.close()
+
+
+@pytest.mark.parametrize("admits", [refuses_login, hangs_up], ids=["refuses the login", "hangs up"])
+def test_old_answers_when_no_session_on_new_can_be_had(canary, admits):
+    proxy, _, new, client = canary()
+    proxy.console("SET shadow_percent = 0")
+    proxy.settled("app")
+    new.own = admits
+    new.end_own_sessions()
+    assert client.ask(READ) == rows(ITEMS) + ready()  # it may have found the session that ends
+    before = fallbacks(proxy)
+    assert client.ask(READ) == rows(ITEMS) + ready()
+    assert gained(proxy, before) == {"unavailable": 1}

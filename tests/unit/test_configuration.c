@@ -85,7 +85,9 @@ Test(configuration, defaults_are_as_documented)
     cr_expect_eq(d->canary.key, COHORT_SESSION);
     cr_expect_eq(d->canary.patience, 250000000);
     cr_expect_eq(d->canary.hold, 262144);
+    cr_expect_eq(d->canary.hedge, 0);
     cr_expect_eq(d->canary.after_write, 1000000000);
+    cr_expect_eq(d->canary.after_write_scope, WRITE_SCOPE_SESSION);
     cr_expect(d->canary.quarantine);
     cr_expect_eq(d->shadow.percent, 10000);
     cr_expect_eq(d->shadow.connections, 8);
@@ -195,7 +197,7 @@ Test(configuration, everything_can_be_set)
              "    safe_functions: [public.f, app.g]\n"
              "    lag: {probe: query, sql: SELECT position()}\n"
              "    canary: {percent: 0.25, key: 'comment:tenant', include: [x], exclude: [y, z],\n"
-             "             quarantine: no}\n"
+             "             quarantine: no, hedge: 50ms, after_write_scope: key}\n"
              "    compare:\n"
              "      rules:\n"
              "        - {match: {table: orders, column: total}, tolerance: 0.01}\n"
@@ -219,6 +221,8 @@ Test(configuration, everything_can_be_set)
     cr_expect_eq(d->canary.key, COHORT_COMMENT);
     cr_expect_str_eq(d->canary.key_name, "tenant");
     cr_expect_not(d->canary.quarantine);
+    cr_expect_eq(d->canary.hedge, 50000000);
+    cr_expect_eq(d->canary.after_write_scope, WRITE_SCOPE_KEY);
     cr_expect_eq(d->canary.exclude_count, 2);
     cr_expect_str_eq(d->canary.exclude[1], "z");
     cr_expect_eq(d->lag.probe, LAG_QUERY);
@@ -457,6 +461,11 @@ Test(configuration, a_value_that_cannot_be_is_named)
          "ms, s, m or h right behind it, like 250ms"},
         {DATABASES "    lag: {poll: 0}\n",
          "F:5: databases.app.lag.poll: 0 is out of range; give 1ms to 1m"},
+        {DATABASES "    canary: {after_write_scope: all}\n",
+         "F:5: databases.app.canary.after_write_scope: 'all' is not known here; give session or key"},
+        {DATABASES "    canary: {hedge: 250ms}\n",
+         "F:5: databases.app.canary.hedge: is not below patience, so that it would never have an effect; give a "
+         "shorter time, or 0ms to ask old only when new has failed"},
         {DATABASES "    canary: {quarantine: maybe}\n",
          "F:5: databases.app.canary.quarantine: 'maybe' is neither true nor false"},
         {DATABASES "    canary: {key: tenant}\n",
