@@ -4,6 +4,8 @@
 // CANARY) takes effect first; when the store fails then, the operator is told that a restart would forget it.
 #include "config/units.h"
 #include "proxy/console/console_commands.h"
+#include "proxy/guard/canary_switch.h"
+#include "proxy/guard/guarded.h"
 #include "proxy/report/figures.h"
 #include "proxy/report/reporter.h"
 #include <stdio.h>
@@ -86,9 +88,10 @@ keep(struct console_run *run, const struct change *change, char error[ERROR_SIZE
 static const struct settable {
     const char *name;
     size_t offset; // in struct database
+    bool is_canary;
 } settables[] = {
-    {"canary_percent", offsetof(struct database, canary_percent)},
-    {"shadow_percent", offsetof(struct database, shadow_percent)},
+    {"canary_percent", offsetof(struct database, canary_percent), true},
+    {"shadow_percent", offsetof(struct database, shadow_percent), false},
 };
 
 static const struct settable *
@@ -139,6 +142,20 @@ is_latched(struct console_run *run, const struct change *change)
     return false;
 }
 
+// A canary that was latched meanwhile stays at zero; the guard has that kept.
+static unsigned
+put_percent(struct console_run *run, const struct settable *settable, struct database *database,
+            unsigned hundredths)
+{
+    unsigned before;
+
+    if (!settable->is_canary)
+        return atomic_exchange((atomic_uint *)((char *)database + settable->offset), hundredths);
+    (void)canary_switch_set(database, hundredths, &before);
+    guarded_percent_was_set(database->guarded, run->actor);
+    return before;
+}
+
 static void
 set_percent(struct console_run *run, const struct settable *settable, unsigned hundredths)
 {
@@ -147,8 +164,7 @@ set_percent(struct console_run *run, const struct settable *settable, unsigned h
     char shown[16];
 
     if (!console_each_database(run, collect, &change) ||
-        (strcmp(settable->name, "canary_percent") == 0 && hundredths > 0 &&
-         is_latched(run, &change)))
+        (settable->is_canary && hundredths > 0 && is_latched(run, &change)))
         return;
     snprintf(change.text, sizeof change.text, "%u", hundredths);
     if (!keep(run, &change, error)) {
@@ -158,13 +174,12 @@ set_percent(struct console_run *run, const struct settable *settable, unsigned h
     }
     units_write_percent(hundredths, shown);
     for (size_t i = 0; i < change.count; i++) {
-        atomic_uint *value = (atomic_uint *)((char *)change.databases[i] + settable->offset);
         char before[16];
 
-        units_write_percent(atomic_exchange(value, hundredths), before);
+        units_write_percent(put_percent(run, settable, change.databases[i], hundredths), before);
         reporter_event(run->instance->reporter, change.databases[i],
-                       strcmp(settable->name, "canary_percent") == 0 ? "canary" : "shadow",
-                       run->actor, "%s from %s to %s", settable->name, before, shown);
+                       settable->is_canary ? "canary" : "shadow", run->actor, "%s from %s to %s",
+                       settable->name, before, shown);
     }
 }
 
@@ -192,12 +207,12 @@ console_set(struct console_run *run)
 }
 
 static void
-roll_back(struct database *database)
+roll_back(struct console_run *run, struct database *database)
 {
-    // The latch first: no reader of both finds a percentage that may still be raised.
-    atomic_store(&database->canary_state, CANARY_LATCHED);
-    atomic_store(&database->canary_percent, 0);
-    books_rolled_back(&database->books, ROLLBACK_CONSOLE);
+    bool is_http = strcmp(run->actor, "http") == 0;
+
+    (void)canary_switch_latch(database, NULL);
+    books_rolled_back(&database->books, is_http ? ROLLBACK_HTTP : ROLLBACK_CONSOLE);
 }
 
 // The latch and the percentage of all, in one transaction.
@@ -227,9 +242,10 @@ console_rollback(struct console_run *run)
     if (!console_each_database(run, collect, &change))
         return;
     for (size_t i = 0; i < change.count; i++) {
-        roll_back(change.databases[i]);
+        roll_back(run, change.databases[i]);
         reporter_event(run->instance->reporter, change.databases[i], "rollback", run->actor, "%s",
                        reason == NULL ? "ROLLBACK CANARY" : reason);
+        guarded_was_rolled_back(change.databases[i]->guarded, run->actor);
     }
     if (!keep_state(run, &change, "latched", error))
         console_fail(&run->error, "58030", "Make room for the store and say ROLLBACK CANARY again.",

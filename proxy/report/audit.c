@@ -34,6 +34,22 @@ clear(struct store_event *event)
     memset(event, 0, sizeof *event);
 }
 
+static bool
+copy(struct store_event *to, const struct store_event *from)
+{
+    *to = (struct store_event){
+        .at = from->at,
+        .database = strdup(from->database),
+        .kind = strdup(from->kind),
+        .actor = strdup(from->actor),
+        .detail = strdup(from->detail),
+    };
+    if (to->database != NULL && to->kind != NULL && to->actor != NULL && to->detail != NULL)
+        return true;
+    clear(to);
+    return false;
+}
+
 void
 audit_free(struct audit **audit)
 {
@@ -49,24 +65,16 @@ audit_free(struct audit **audit)
 void
 audit_add(struct audit *audit, const struct store_event *event, bool is_stored)
 {
-    struct store_event copy = {
-        .at = event->at,
-        .database = strdup(event->database),
-        .kind = strdup(event->kind),
-        .actor = strdup(event->actor),
-        .detail = strdup(event->detail),
-    };
+    struct store_event own;
 
-    if (copy.database == NULL || copy.kind == NULL || copy.actor == NULL || copy.detail == NULL) {
-        clear(&copy);
+    if (!copy(&own, event))
         return;
-    }
     pthread_mutex_lock(&audit->lock);
 
     struct store_event *slot = &audit->ring[audit->next % AUDIT_KEPT];
 
     clear(slot);
-    *slot = copy;
+    *slot = own;
     audit->next++;
     if (is_stored || audit->next - audit->stored > AUDIT_KEPT)
         audit->stored = is_stored ? audit->next : audit->next - AUDIT_KEPT;
@@ -83,18 +91,33 @@ audit_each(struct audit *audit, unsigned limit,
     pthread_mutex_unlock(&audit->lock);
 }
 
-// The lock is held while the store writes: those who add events wait, and they are no workers on the
-// way of a read.
+// The oldest event that the store lacks, from number *next on. False: there is none, or no memory.
+static bool
+take_unstored(struct audit *audit, uint64_t *next, struct store_event *event)
+{
+    pthread_mutex_lock(&audit->lock);
+    if (*next < audit->stored)
+        *next = audit->stored;
+
+    bool is_taken = *next < audit->next && copy(event, &audit->ring[*next % AUDIT_KEPT]);
+
+    *next += is_taken;
+    pthread_mutex_unlock(&audit->lock);
+    return is_taken;
+}
+
+// The lock is not held while the store writes: nobody who adds an event waits for a disk.
 bool
 audit_write(struct audit *audit, struct store *store, uint64_t *upto)
 {
+    struct store_event event;
     bool ok = true;
 
-    pthread_mutex_lock(&audit->lock);
-    for (uint64_t i = audit->stored; ok && i < audit->next; i++)
-        ok = store_write_event(store, &audit->ring[i % AUDIT_KEPT]);
-    *upto = audit->next;
-    pthread_mutex_unlock(&audit->lock);
+    *upto = 0;
+    while (ok && take_unstored(audit, upto, &event)) {
+        ok = store_write_event(store, &event);
+        clear(&event);
+    }
     return ok;
 }
 

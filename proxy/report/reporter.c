@@ -51,8 +51,19 @@ reporter_store_works(struct reporter *reporter)
     return atomic_load(&reporter->store_works);
 }
 
+// On the reporter thread.
 static void
-quarantine(struct reporter *reporter, struct database *database, const char *fingerprint)
+keep_quarantines(void *context)
+{
+    struct reporter *reporter = context;
+    char error[256];
+
+    atomic_store(&reporter->is_quarantining, false);
+    (void)reporter_flush(reporter, error, sizeof error); // when it fails, every second's is the next
+}
+
+void
+reporter_quarantine(struct reporter *reporter, struct database *database, const char *fingerprint)
 {
     struct database_settings *settings = database_settings(database);
     bool is_wanted = settings->entry->canary.quarantine;
@@ -62,6 +73,8 @@ quarantine(struct reporter *reporter, struct database *database, const char *fin
         figures_is_accepted(database->figures, fingerprint))
         return;
     figures_quarantine(database->figures, fingerprint, true);
+    if (!atomic_exchange(&reporter->is_quarantining, true))
+        reporter_run(reporter, keep_quarantines, reporter);
     reporter_event(reporter, database, "quarantine", "pgrehearse",
                    "%s is served by old until it is released: it has a confirmed mismatch",
                    fingerprint);
@@ -77,7 +90,7 @@ reporter_mismatch(struct reporter *reporter, struct database *database,
     if (numbered.at == 0)
         numbered.at = store_now();
     figures_mismatch_add(database->figures, &numbered);
-    quarantine(reporter, database, mismatch->fingerprint);
+    reporter_quarantine(reporter, database, mismatch->fingerprint);
 }
 
 void

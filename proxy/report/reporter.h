@@ -27,6 +27,10 @@ void reporter_refusal(void *instance, const struct own_refusal *refusal);
 // thread. The counts of books and figures are the caller's.
 void reporter_mismatch(struct reporter *reporter, struct database *database,
                        const struct figures_mismatch *mismatch);
+// A read was counted as a mismatch that is not accepted, with evidence of its own or not: its fingerprint is
+// quarantined, and that is kept at once. Any thread, without waiting for the store.
+void reporter_quarantine(struct reporter *reporter, struct database *database,
+                         const char *fingerprint);
 // Runs `work` on the reporter thread, soon.
 void reporter_run(struct reporter *reporter, void (*work)(void *context), void *context);
 // The audit log, newest first, at most `limit`; copied cell by cell into `each`. Any thread.

@@ -1,5 +1,6 @@
 // What the store keeps of earlier runs, brought back into the databases: percentages, latches, quarantines,
 // what was accepted, evidence and events. Counters begin anew with each run.
+#include "proxy/guard/guarded.h"
 #include "proxy/report/reporter_state.h"
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,8 @@ restore_setting(void *context, const char *name, const char *setting, const char
     else if (strcmp(setting, "canary_state") == 0)
         atomic_store(&database->canary_state,
                      strcmp(value, "latched") == 0 ? CANARY_LATCHED : CANARY_ARMED);
+    else if (strcmp(setting, "ramp") == 0 && database->guarded != NULL)
+        guarded_restore_ramp(database->guarded, value);
 }
 
 static void

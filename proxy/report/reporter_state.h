@@ -32,6 +32,7 @@ struct reporter {
     struct task *first, *last;
     bool is_stopping;
     atomic_bool store_works;
+    atomic_bool is_quarantining; // the task that keeps it is queued
     atomic_uint_fast64_t next_mismatch; // ids
     uint64_t reserved_mismatches;       // ids before it are ours, durably
     struct watch *watches;
