@@ -26,7 +26,7 @@ struct feed {
     _Alignas(CACHE_LINE) atomic_uint_fast64_t head;   // next place to empty
     _Alignas(CACHE_LINE) atomic_uint_fast64_t memory; // pinned and not given back
     atomic_bool is_dirty;
-    atomic_bool is_watched;           // the reader looks by itself, every millisecond or so
+    atomic_bool is_watched;           // the reader looks by itself, every few milliseconds
     atomic_uint_fast64_t dirty_since; // uv_hrtime of the first flush that left it so, 0: none did
 };
 

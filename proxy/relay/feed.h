@@ -59,8 +59,8 @@ void feed_free(struct feed **feed); // frees the events still in it
 bool feed_push(struct feed *feed, struct feed_event *event, size_t memory_limit);
 // Wakes the shadow if something was pushed. `is_urgent` false: only when much waits, or 20 ms passed.
 void feed_flush(struct feed *feed, bool is_urgent);
-// The reader says that it looks into the feed by itself, every millisecond or so: writers then leave
-// it asleep and save the wake. After the end of a watch it has to look once more.
+// The reader says that it looks into the feed by itself, every few milliseconds: writers then leave
+// it asleep, unless much waits, and save the wake. After the end of a watch it has to look once more.
 void feed_watch(struct feed *feed, bool is_watched);
 bool feed_pull(struct feed *feed, struct feed_event *event);
 // Memory pinned by what was pushed and not yet given back; the shadow gives back when it is done

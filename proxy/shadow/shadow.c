@@ -2,8 +2,9 @@
 // Pulling is bounded a turn, so that answers from the own sessions are taken in between. Threads are made with
 // a stack for libpg_query. The thread owns everything in struct shadow but the shared part.
 //
-// While units keep coming it looks into the feed by a timer, once a millisecond, and tells the workers so:
-// a wake costs both sides a system call, and the units come in batches this way.
+// While units keep coming it looks into the feed by a timer and tells the workers so: a wake costs both sides a
+// system call, and the units come in batches this way. It looks once a millisecond when each look finds many,
+// and more rarely when they are few, or when nothing is mirrored: each look takes a turn from the clients' own servers.
 //
 // Stopping: what the feed still holds is taken in with is_stopping set, so that it reaches the books as
 // dropped (shutdown); then the pool ends its jobs, the judges that wait are abandoned, and the loop runs empty.
@@ -25,7 +26,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEED_DEPTH = 16384, EVENTS_A_TURN = 256, TICK_MS = 10, WATCH_MS = 1, WATCH_IN_VAIN = 50 };
+enum { FEED_DEPTH = 16384, EVENTS_A_TURN = 256, TICK_MS = 10 };
+enum { WATCH_LEAST_MS = 1, WATCH_MOST_MS = 4, WATCH_IDLE_MS = 16, WATCH_IN_VAIN_MS = 64 };
+enum { WATCH_FEW = 4, WATCH_MANY = 16 }; // events a look
 
 struct shadows {
     unsigned count;
@@ -140,6 +143,7 @@ take_event(struct shadow *shadow, struct feed_event *event)
     case FEED_UNIT:
         mirror = find_mirror(shadow, event->session);
         if (mirror) {
+            shadow->watched.is_lively |= !database_is_idle(mirror->at->database);
             mirror_take(mirror, &event->unit);
         } else {
             feed_release(shadow->feed, unit_memory(event->unit));
@@ -223,13 +227,30 @@ pull(struct shadow *shadow)
 {
     struct feed_event event;
     unsigned taken = 0;
+    bool was_lively = shadow->watched.is_lively;
+    shadow->watched.is_lively = false;
     while (taken < EVENTS_A_TURN && feed_pull(shadow->feed, &event)) {
         take_event(shadow, &event);
         taken++;
     }
     if (taken == EVENTS_A_TURN)
         uv_async_send(&shadow->wake);
+    if (taken == 0)
+        shadow->watched.is_lively = was_lively;
     return taken;
+}
+
+static void watched(uv_timer_t *timer);
+
+static void
+watch(struct shadow *shadow, unsigned taken)
+{
+    unsigned most = shadow->watched.is_lively ? WATCH_MOST_MS : WATCH_IDLE_MS;
+    unsigned period = shadow->watched.period;
+    period = taken < WATCH_FEW ? period * 2 : taken > WATCH_MANY ? period / 2 : period;
+    period = period > most ? most : period;
+    shadow->watched.period = period < WATCH_LEAST_MS ? WATCH_LEAST_MS : period;
+    uv_timer_start(&shadow->watch, watched, shadow->watched.period, 0);
 }
 
 static void
@@ -238,10 +259,12 @@ watched(uv_timer_t *timer)
     struct shadow *shadow = timer->data;
     if (shadow->is_stopping)
         return;
-    shadow->watched_in_vain = pull(shadow) > 0 ? 0 : shadow->watched_in_vain + 1;
-    if (shadow->watched_in_vain < WATCH_IN_VAIN)
+    unsigned taken = pull(shadow);
+    shadow->watched.in_vain = taken > 0 ? 0 : shadow->watched.in_vain + shadow->watched.period;
+    if (shadow->watched.in_vain < WATCH_IN_VAIN_MS) {
+        watch(shadow, taken);
         return;
-    uv_timer_stop(&shadow->watch);
+    }
     feed_watch(shadow->feed, false);
     pull(shadow); // what came before the workers saw it
 }
@@ -253,10 +276,11 @@ woken(uv_async_t *async)
     if (shadow->is_stopping)
         return;
     run_mail(shadow, false);
-    if (pull(shadow) > 0 && !uv_is_active((uv_handle_t *)&shadow->watch)) {
-        shadow->watched_in_vain = 0;
+    unsigned taken = pull(shadow);
+    if (taken > 0 && !uv_is_active((uv_handle_t *)&shadow->watch)) {
+        shadow->watched.in_vain = 0;
         feed_watch(shadow->feed, true);
-        uv_timer_start(&shadow->watch, watched, WATCH_MS, WATCH_MS);
+        watch(shadow, taken);
     }
     if (atomic_load(&shadow->stop_is_wanted))
         stop(shadow);

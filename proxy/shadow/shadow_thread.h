@@ -44,10 +44,13 @@ struct shadow {
     unsigned index, count; // of the shadow threads
     uv_thread_t thread;
     uv_loop_t loop;
-    uv_async_t wake;          // any thread sends it
-    uv_timer_t tick;          // parked mirrors, figures for `shadows_load`
-    uv_timer_t watch;         // while units keep coming
-    unsigned watched_in_vain; // turns of it since the last unit
+    uv_async_t wake;  // any thread sends it
+    uv_timer_t tick;  // parked mirrors, figures for `shadows_load`
+    uv_timer_t watch; // while units keep coming
+    struct {
+        unsigned period, in_vain; // in milliseconds; in_vain: since the last unit
+        bool is_lively;           // what came last may have to be mirrored
+    } watched;
     struct feed *feed;
     struct own_pool *pool;
     void *mirrors;                  // by session id (tsearch)
