@@ -4,6 +4,7 @@
 // databases also while one is made, which reads certificates: connecting clients wait for that.
 #include "proxy/database.h"
 #include "config/connection.h"
+#include "proxy/guard/canary_switch.h"
 #include "proxy/log.h"
 #include "proxy/report/figures.h"
 #include "proxy/rewriting.h"
@@ -264,7 +265,7 @@ databases_add(struct databases *databases, struct member *member)
     struct member **end = &databases->members;
 
     if (databases->is_held)
-        atomic_store(&member->database.canary_percent, 0);
+        (void)canary_switch_latch(&member->database, NULL);
 
     while (*end)
         end = &(*end)->next;
@@ -393,9 +394,9 @@ database_set_settings(struct database *database, struct database_settings *setti
     pthread_mutex_unlock(&database->lock);
     follow_percent(&database->shadow_percent, before->entry->shadow.percent,
                    settings->entry->shadow.percent);
-    if (atomic_load(&database->canary_state) == CANARY_ARMED)
-        follow_percent(&database->canary_percent, before->entry->canary.percent,
-                       settings->entry->canary.percent);
+    if (before->entry->canary.percent != settings->entry->canary.percent)
+        (void)canary_switch_move(database, before->entry->canary.percent,
+                                 settings->entry->canary.percent);
     database_settings_unref(&before);
 }
 
