@@ -59,6 +59,7 @@ session_canary_finish(struct canary *canary, enum unit_route route)
 {
     struct session *session = canary->session;
     struct unit *unit = make_unit(canary, route);
+    guard_count(&session->database->guard_counts, GUARD_SERVED);
     if (unit) {
         struct capture *record = &canary->answer.record;
         unit->is_request_cut = !canary_unit_capture(&canary->unit, &unit->request);
@@ -91,10 +92,14 @@ note_failure(const struct canary *canary, enum fallback_reason reason)
 {
     struct database *database = canary->session->database;
     books_fell_back(&database->books, reason);
+    guard_count(&database->guard_counts, GUARD_FALLBACKS);
     // Data errors and unfit answers are the statement's, a refused login is the user's, not new's.
     if (reason == FALLBACK_UNFIT || canary->is_refused ||
         strncmp(canary->answer.sqlstate, "22", 2) == 0) {
         return;
+    }
+    if (reason != FALLBACK_PATIENCE) {
+        guard_count(&database->guard_counts, GUARD_ERRORS);
     }
     if (atomic_fetch_add(&database->canary_failures, 1) + 1 >= CANARY_FAILURES) {
         atomic_store(&database->canary_probe_at, uv_hrtime() + PROBE_NS);
