@@ -11,8 +11,8 @@
 #undef COMMAND
 
 extern const struct answer_shape console_clients_shape, console_servers_shape, console_lag_shape,
-    console_ramp_shape, console_config_shape, console_version_shape, console_help_shape, console_setting_shape,
-    console_one_shape;
+    console_ramp_shape, console_config_shape, console_version_shape, console_help_shape,
+    console_setting_shape, console_one_shape;
 
 extern const struct console_command console_commands[];
 extern const size_t console_command_count;
