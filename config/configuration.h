@@ -24,6 +24,7 @@ enum cohort_key {
 enum samples { SAMPLES_FULL, SAMPLES_MASKED, SAMPLES_NONE };
 enum keys { KEYS_AS_SAMPLES, KEYS_FULL }; // of rows that differ
 enum guardrail_action { GUARDRAIL_ROLLBACK, GUARDRAIL_ALERT };
+enum ramp_on_breach { RAMP_TO_LAST_GOOD, RAMP_TO_ZERO, RAMP_STAYS_THERE };
 enum rule_as {
     RULE_AS_ITSELF,
     RULE_AS_INSTANT,
@@ -134,9 +135,14 @@ struct configuration_rewrite { // section 3.6, as written
 struct configuration_guardrail {
     uint64_t window;
     uint64_t min_comparisons;
-    double max_mismatch_rate, max_error_rate, max_latency_ratio;
+    double max_mismatch_rate, max_error_rate, max_fallback_rate, max_latency_ratio;
     uint64_t max_lag;
     enum guardrail_action action;
+};
+
+struct configuration_gate {
+    uint64_t min_comparisons, min_distinct;
+    double max_mismatch_rate, confidence, max_latency_ratio, min_coverage;
 };
 
 struct configuration_ramp_step {
@@ -157,8 +163,10 @@ struct configuration_database {
     struct configuration_rewrite *rewrites;
     size_t rewrite_count;
     struct configuration_guardrail guardrail;
+    struct configuration_gate gate;
     struct configuration_ramp_step *ramp;
     size_t ramp_count;
+    enum ramp_on_breach ramp_on_breach;
 };
 
 struct configuration {

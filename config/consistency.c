@@ -201,6 +201,45 @@ check_rewrite(struct fill *fill, const yaml_node_t *node,
     return true;
 }
 
+// A limit that nothing can pass, or that nothing can meet, guards nothing.
+static bool
+check_guardrail(struct fill *fill, const yaml_node_t *node,
+                const struct configuration_database *database)
+{
+    const struct configuration_guardrail *guardrail = &database->guardrail;
+    const struct {
+        const char *key;
+        double limit;
+    } rates[] = {
+        {"max_mismatch_rate", guardrail->max_mismatch_rate},
+        {"max_error_rate", guardrail->max_error_rate},
+        {"max_fallback_rate", guardrail->max_fallback_rate},
+    };
+
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+        if (rates[i].limit >= 1)
+            return FAIL(fill, node, rates[i].key,
+                        "no rate is over 1, so this limit is never reached; give less");
+    if (database->lag.probe == LAG_NONE && document_child(fill->document, node, "max_lag"))
+        return FAIL(fill, node, "max_lag",
+                    "is never reached: with lag.probe: none no lag is known; remove it, or set a "
+                    "probe");
+    return true;
+}
+
+static bool
+check_gate(struct fill *fill, const yaml_node_t *node, const struct configuration_gate *gate)
+{
+    if (gate->max_mismatch_rate <= 0)
+        return FAIL(fill, node, "max_mismatch_rate",
+                    "no count of comparisons shows a rate of 0, so the gate never opens; give e.g. "
+                    "0.0001, which 30000 comparisons without a mismatch show");
+    if (gate->confidence >= 1)
+        return FAIL(fill, node, "confidence",
+                    "nothing is certain, so the gate never opens; give less than 1");
+    return true;
+}
+
 static bool
 check_ramp(struct fill *fill, const yaml_node_t *node,
            const struct configuration_database *database)
@@ -283,6 +322,14 @@ check_database(struct fill *fill, const yaml_node_t *node,
     fill_step_out(fill, mark);
     if (!check_lists(fill, node, database))
         return false;
+    child = enter(fill, node, "guardrail", &mark);
+    if (!check_guardrail(fill, child ? child : node, database))
+        return false;
+    fill_step_out(fill, mark);
+    child = enter(fill, node, "gate", &mark);
+    if (!check_gate(fill, child ? child : node, &database->gate))
+        return false;
+    fill_step_out(fill, mark);
     child = enter(fill, node, "ramp", &mark);
     if (!check_ramp(fill, child, database))
         return false;

@@ -78,7 +78,7 @@ databases:
     lag: {probe: auto}                             # finds the subscription
     shadow: {recheck: {max_per_second: 50}}
     compare: {samples: full}                       # made-up customers may be shown
-    guardrail: {action: alert}                     # no effect yet
+    guardrail: {action: alert}                     # it only says so
 END
 }
 

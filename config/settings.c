@@ -19,6 +19,7 @@ static const char *const identities[] = {"same", "set_role", "service", NULL};
 static const char *const key_kinds[] = {"as_samples", "full", NULL};
 static const char *const sample_kinds[] = {"full", "masked", "none", NULL};
 static const char *const guardrail_actions[] = {"rollback", "alert", NULL};
+static const char *const ramp_breaches[] = {"last_good", "zero", "stay", NULL};
 static const char *const rule_kinds[] = {
     "", "instant", "json", "text", "trimmed", "case_insensitive", "number", "boolean", NULL};
 static const char *const extra_columns[] = {"refuse", "allow", NULL};
@@ -186,6 +187,7 @@ static const struct setting guardrail[] = {
     {"min_comparisons", NUMBER_OF(GUARDRAIL, min_comparisons, 1, 1e12), .initial = "200"},
     {"max_mismatch_rate", FRACTION(GUARDRAIL, max_mismatch_rate), .initial = "0.001"},
     {"max_error_rate", FRACTION(GUARDRAIL, max_error_rate), .initial = "0.01"},
+    {"max_fallback_rate", FRACTION(GUARDRAIL, max_fallback_rate), .initial = "0.2"},
     {"max_latency_ratio", SETTING_NUMBER, AT(GUARDRAIL, max_latency_ratio), .initial = "3.0",
      .minimum = 0.1, .maximum = MILLION},
     {"max_lag", SETTING_DURATION, AT(GUARDRAIL, max_lag), .initial = "10s", .minimum = 1e6,
@@ -193,6 +195,19 @@ static const struct setting guardrail[] = {
     {"action", CHOICE(GUARDRAIL, action, guardrail_actions), .initial = "rollback"},
 };
 GROUP(guardrail, GUARDRAIL);
+
+#define GATE struct configuration_gate
+static const struct setting gate[] = {
+    {"min_comparisons", NUMBER_OF(GATE, min_comparisons, 1, 1e12), .initial = "1000"},
+    {"max_mismatch_rate", FRACTION(GATE, max_mismatch_rate), .initial = "0.001"},
+    {"confidence", SETTING_NUMBER, AT(GATE, confidence), .initial = "0.95", .minimum = 0.5,
+     .maximum = 1},
+    {"max_latency_ratio", SETTING_NUMBER, AT(GATE, max_latency_ratio), .initial = "3.0",
+     .minimum = 0.1, .maximum = MILLION},
+    {"min_coverage", FRACTION(GATE, min_coverage), .initial = "0"},
+    {"min_distinct", NUMBER_OF(GATE, min_distinct, 0, 1e12), .initial = "0"},
+};
+GROUP(gate, GATE);
 
 #define STEP struct configuration_ramp_step
 static const struct setting step[] = {
@@ -215,7 +230,9 @@ static const struct setting database[] = {
     {"rewrite", SETTING_GROUPS, COUNTED(DATABASE, rewrites, rewrite_count),
      .group = &rewrite_group},
     {"guardrail", SETTING_GROUP, AT(DATABASE, guardrail), .group = &guardrail_group},
+    {"gate", SETTING_GROUP, AT(DATABASE, gate), .group = &gate_group},
     {"ramp", SETTING_GROUPS, COUNTED(DATABASE, ramp, ramp_count), .group = &step_group},
+    {"ramp_on_breach", CHOICE(DATABASE, ramp_on_breach, ramp_breaches), .initial = "last_good"},
 };
 static const struct settings_group database_group = {
     .settings = database,

@@ -6,6 +6,7 @@
 #include "compare/sql/quote.h"
 #include "config/connection.h"
 #include "proxy/canary/key_writes.h"
+#include "proxy/guard/canary_switch.h"
 #include "proxy/log.h"
 #include "proxy/report/figures.h"
 #include "proxy/rewriting.h"
@@ -285,7 +286,7 @@ databases_add(struct databases *databases, struct member *member)
     struct member **end = &databases->members;
 
     if (databases->is_held)
-        atomic_store(&member->database.canary_percent, 0);
+        (void)canary_switch_latch(&member->database, NULL);
 
     while (*end)
         end = &(*end)->next;
@@ -415,9 +416,9 @@ database_set_settings(struct database *database, struct database_settings *setti
     atomic_store(&database->has_included, settings->entry->canary.include_count > 0);
     follow_percent(&database->shadow_percent, before->entry->shadow.percent,
                    settings->entry->shadow.percent);
-    if (atomic_load(&database->canary_state) == CANARY_ARMED)
-        follow_percent(&database->canary_percent, before->entry->canary.percent,
-                       settings->entry->canary.percent);
+    if (before->entry->canary.percent != settings->entry->canary.percent)
+        (void)canary_switch_move(database, before->entry->canary.percent,
+                                 settings->entry->canary.percent);
     database_settings_unref(&before);
 }
 

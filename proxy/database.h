@@ -7,6 +7,7 @@
 #include "compare/sql/catalog.h"
 #include "compare/sql/rewrite.h"
 #include "config/configuration.h"
+#include "proxy/guard/guard_counts.h"
 #include "proxy/report/books.h"
 #include "proxy/transport/target.h"
 #include <pthread.h>
@@ -15,6 +16,7 @@
 
 struct figures;
 struct control;
+struct guarded;
 struct fair_share;
 struct shapes;
 struct tls_context;
@@ -53,7 +55,7 @@ struct database {
     atomic_uint_fast64_t catalogs_epoch;
     // What the shadow waits for after DDL: statements are not analysed by catalogs of an older epoch.
     atomic_uint_fast64_t catalogs_wanted;
-    // Operators' settings; relaxed atomics, read for every read.
+    // Operators' settings; relaxed atomics, read for every read. The canary's are changed by canary_switch.h.
     atomic_uint canary_percent; // hundredths
     atomic_uint shadow_percent; // hundredths
     atomic_int canary_state;    // enum canary_state
@@ -64,6 +66,8 @@ struct database {
     atomic_bool is_paused;
     atomic_uint_fast64_t rechecks_until; // the shadow threads' limit of rechecks (throttle.h)
     struct books books;
+    struct guard_counts guard_counts; // beside the books: what the guardrail's window is fed with
+    struct guarded *guarded;          // guardrail and ramp; NULL: nobody looks (tools, tests)
     struct figures *figures;
     struct fair_share *mirrored;           // shadow.max_per_second, by fingerprint
     struct shapes *shapes;                 // analyses by shape key, published to the workers
@@ -108,7 +112,7 @@ void databases_free(struct databases **databases); // after all threads have end
 void databases_on_made(struct databases *databases,
                        void (*made)(void *context, struct database *database), void *context);
 // While the store that the fleet shares is away, nobody knows what was said of a database: those made meanwhile begin with
-// their canary at 0.
+// their canary latched.
 void databases_hold(struct databases *databases, bool is_held);
 // By the name in a startup packet; NULL: no such entry (any more). The '*' entry makes one at first
 // use, up to DATABASES_LIMIT of them: names come from clients that have not yet said who they are.

@@ -2,6 +2,7 @@
 // run (bad usage, bad configuration, unreachable).
 #include "compare/type.h"
 #include "proxy/check/check.h"
+#include "proxy/guard/gate_run.h"
 #include "proxy/report/report.h"
 #include "proxy/serve.h"
 #include <getopt.h>
@@ -11,6 +12,7 @@
 static int run_serve(int argc, char **argv);
 static int run_check(int argc, char **argv);
 static int run_report(int argc, char **argv);
+static int run_gate(int argc, char **argv);
 static int run_types(int argc, char **argv);
 
 struct subcommand {
@@ -23,6 +25,7 @@ static const struct subcommand subcommands[] = {
     {"serve", "runs the proxy in the foreground", run_serve},
     {"check", "validates the configuration, connects to both sides, names hazards", run_check},
     {"report", "the mismatch report, from the store", run_report},
+    {"gate", "may the migration take its next step?", run_gate},
     {"types", "how values of each type are compared, as a table", run_types},
 };
 
@@ -202,6 +205,65 @@ run_report(int argc, char **argv)
         return 2;
     }
     return report_run(path, &wanted);
+}
+
+static const char gate_help[] =
+    "Usage: pgrehearse gate -c FILE [OPTIONS]\n"
+    "\n"
+    "May the migration take its next step? Judges what the store holds, by the limits under\n"
+    "`gate:` in the configuration FILE, as the ramp does; the proxy may be running or not.\n"
+    "A line a reason against it, a note for each query that was never compared, and a last line\n"
+    "for each database, open or closed, with its figures.\n"
+    "\n"
+    "  -c, --config FILE          the configuration (YAML)\n"
+    "      --database NAME        only this database\n"
+    "      --since DURATION       only what is newer, e.g. 30m, 1h\n"
+    "      --min-comparisons N    fewer decide nothing\n"
+    "      --max-mismatch-rate R  that the upper bound of the rate must not pass\n"
+    "      --confidence C         of that bound, e.g. 0.95\n"
+    "      --max-latency-ratio X  of new's 95th percentile to old's; given here, it is judged also "
+    "where\n"
+    "                             new has only run mirrored reads, which are measured longer\n"
+    "      --min-coverage C       part of the reads that were compared to a verdict\n"
+    "      --min-distinct N       different statements with their parameters\n"
+    "  -h, --help                 shows this\n"
+    "\n"
+    "Exit: 0 open, 1 closed, 2 bad usage or configuration, or no store to judge by.\n";
+
+static int
+run_gate(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"since", required_argument, NULL, GATE_OPTION_SINCE},
+        {"database", required_argument, NULL, GATE_OPTION_DATABASE},
+        {"min-comparisons", required_argument, NULL, GATE_OPTION_MIN_COMPARISONS},
+        {"max-mismatch-rate", required_argument, NULL, GATE_OPTION_MAX_MISMATCH_RATE},
+        {"confidence", required_argument, NULL, GATE_OPTION_CONFIDENCE},
+        {"max-latency-ratio", required_argument, NULL, GATE_OPTION_MAX_LATENCY_RATIO},
+        {"min-coverage", required_argument, NULL, GATE_OPTION_MIN_COVERAGE},
+        {"min-distinct", required_argument, NULL, GATE_OPTION_MIN_DISTINCT},
+        {"config", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    const char *given[GATE_OPTIONS] = {NULL};
+    const char *path = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        if (option >= 0 && option < GATE_OPTIONS) {
+            given[option] = optarg;
+        } else if (option == 'c') {
+            path = optarg;
+        } else {
+            fputs(gate_help, option == 'h' ? stdout : stderr);
+            return option == 'h' ? 0 : 2;
+        }
+    }
+    if (!path || optind != argc) {
+        fputs(gate_help, stderr);
+        return 2;
+    }
+    return gate_run(path, given);
 }
 
 static int

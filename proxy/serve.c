@@ -3,6 +3,7 @@
 //   configuration, TLS, databases, registry    instance_init
 //   catalogs and lag, shapes                   per database, as it is made
 //   reporter                                   brings the kept percentages back
+//   guard                                      guardrails and ramps
 //   shadows
 //   HTTP                                       reads, and changes by way of the reporter
 //   workers                                    the first clients come
@@ -13,6 +14,7 @@
 #include "proxy/serve.h"
 #include "proxy/control/control.h"
 #include "proxy/control/credentials.h"
+#include "proxy/guard/guard.h"
 #include "proxy/instance.h"
 #include "proxy/log.h"
 #include "proxy/relay/worker.h"
@@ -109,10 +111,10 @@ end_loop(struct serve *serve)
 static void
 start_database(void *context, struct database *database)
 {
-    (void)context;
+    struct instance *instance = context;
     database->shapes = shapes_new();
     database->control = control_start(database);
-    if (!database->shapes || !database->control) {
+    if (!database->shapes || !database->control || !guard_watch(instance->guard, database)) {
         log_event(LOG_ERROR_LEVEL, "database_failed", "database=%s error=\"out of memory\"",
                   database->name);
         abort();
@@ -157,10 +159,19 @@ run_threads(struct serve *serve, char *error, size_t error_size)
     struct instance *instance = &serve->instance;
     struct http *http = NULL;
     bool is_fine = false;
-    databases_on_made(instance->databases, start_database, NULL);
+    instance->guard = guard_new(instance);
+    if (!instance->guard) {
+        snprintf(error, error_size, "out of memory");
+        return false;
+    }
+    databases_on_made(instance->databases, start_database, instance);
     instance->reporter = reporter_start(instance, error, error_size);
     if (!instance->reporter) {
         goto no_reporter;
+    }
+    if (!guard_start(instance->guard)) {
+        snprintf(error, error_size, "cannot start the guard's thread");
+        goto no_guard;
     }
     instance->shadows = shadows_start(instance, shadow_count());
     if (!instance->shadows) {
@@ -189,8 +200,11 @@ no_credentials:
 no_http:
     shadows_stop(&instance->shadows);
 no_shadows:
+    guard_stop(instance->guard);
+no_guard:
     reporter_stop(&instance->reporter);
 no_reporter:
+    guard_free(&instance->guard);
     databases_each(instance->databases, stop_database, NULL);
     databases_each(instance->databases, free_database, NULL);
     return is_fine;
@@ -207,22 +221,6 @@ raise_descriptor_limit(void)
     }
 }
 
-// What is configured and not built yet must not be relied upon.
-static void
-warn_of_what_has_no_effect(const struct configuration *configuration)
-{
-    for (size_t i = 0; i < configuration->database_count; i++) {
-        const struct configuration_database *entry = &configuration->databases[i];
-        if (entry->ramp_count > 0) {
-            log_event(LOG_WARNING_LEVEL, "no_effect_yet", "database=%s key=ramp", entry->name);
-        }
-        if (entry->canary.percent > 0) {
-            log_event(LOG_WARNING_LEVEL, "no_effect_yet",
-                      "database=%s key=guardrail hint=\"watch the canary yourself\"", entry->name);
-        }
-    }
-}
-
 static bool
 serve(const char *path, char error[CONFIGURATION_ERROR_SIZE])
 {
@@ -234,7 +232,6 @@ serve(const char *path, char error[CONFIGURATION_ERROR_SIZE])
     if (!instance_init(&running.instance, configuration, error)) {
         return false;
     }
-    warn_of_what_has_no_effect(configuration);
     bool is_fine = false;
     if (start_loop(&running)) {
         is_fine = run_threads(&running, error, CONFIGURATION_ERROR_SIZE);

@@ -82,6 +82,9 @@ session_canary_finish(struct canary *canary, enum unit_route route)
 {
     struct session *session = canary->session;
     struct unit *unit = session_canary_unit(canary, route);
+    if (route == UNIT_ROUTE_NEW) {
+        guard_count(&session->database->guard_counts, GUARD_SERVED);
+    }
     if (unit) {
         session_canary_record(canary, unit);
         session_canary_settle(canary, unit);

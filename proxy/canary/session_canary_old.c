@@ -23,10 +23,15 @@ session_canary_note_fallback(const struct canary *canary, enum fallback_reason r
               (unsigned long long)canary->session->id, fallback_reason_name(reason),
               canary->answer.sqlstate);
     books_fell_back(&canary->database->books, reason);
-    if (reason != FALLBACK_HEDGED && reason != FALLBACK_UNFIT && !canary->is_refused &&
-        strncmp(canary->answer.sqlstate, "22", 2) != 0) {
-        session_canary_count_failure(canary->database);
+    guard_count(&canary->database->guard_counts, GUARD_FALLBACKS);
+    if (reason == FALLBACK_HEDGED || reason == FALLBACK_UNFIT || canary->is_refused ||
+        strncmp(canary->answer.sqlstate, "22", 2) == 0) {
+        return;
     }
+    if (reason != FALLBACK_PATIENCE) {
+        guard_count(&canary->database->guard_counts, GUARD_ERRORS);
+    }
+    session_canary_count_failure(canary->database);
 }
 
 // What old has said to the unit's messages, up to here, is the client's.

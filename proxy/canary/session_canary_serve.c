@@ -26,8 +26,12 @@ session_canary_may_try(struct database *database, uint64_t now)
         return true;
     }
     uint64_t probe_at = atomic_load_explicit(&database->canary_probe_at, memory_order_relaxed);
-    return now >= probe_at &&
-           atomic_compare_exchange_strong(&database->canary_probe_at, &probe_at, now + PROBE_NS);
+    bool may = now >= probe_at && atomic_compare_exchange_strong(&database->canary_probe_at,
+                                                                 &probe_at, now + PROBE_NS);
+    if (!may) {
+        guard_count(&database->guard_counts, GUARD_AVOIDED);
+    }
+    return may;
 }
 
 // ---- patience ----
@@ -189,6 +193,7 @@ break_off(struct canary *canary)
         session_close(session, "new failed in the middle of a row");
         return;
     }
+    guard_count(&session->database->guard_counts, GUARD_ERRORS);
     writer_clear(&canary->answer.out);
     reply_write_error(&canary->answer.out, MESSAGE_SERVER_ERROR_RESPONSE,
                       &(struct reply_error_text){

@@ -6,6 +6,7 @@
 // says so when it has not got it.
 #include "config/units.h"
 #include "proxy/console/console_commands.h"
+#include "proxy/guard/guarded.h"
 #include "proxy/report/figures.h"
 #include "proxy/report/reporter.h"
 #include <stdio.h>
@@ -73,8 +74,8 @@ collect(struct console_run *run, struct database *database, void *context)
 }
 
 // What was lowered is in force: does the store have it?
-static void
-settle(struct console_run *run)
+void
+console_settle(struct console_run *run)
 {
     struct reporter_store_state state;
     char error[ERROR_SIZE] = "";
@@ -188,6 +189,8 @@ tell_percent(struct console_run *run, const struct settable *settable, struct da
     reporter_event(run->instance->reporter, database,
                    strcmp(settable->name, "canary_percent") == 0 ? "canary" : "shadow", run->actor,
                    "%s from %s to %s", settable->name, from, to);
+    if (strcmp(settable->name, "canary_percent") == 0)
+        guarded_percent_was_set(database->guarded, run->actor);
 }
 
 static void
@@ -211,7 +214,7 @@ lower_percent(struct console_run *run, const struct settable *settable, const st
         reporter_lower(run->instance->reporter, &one, 1, run->actor, NULL);
         tell_percent(run, settable, change->databases[i], before[i], hundredths);
     }
-    run->then = settle;
+    run->then = console_settle;
 }
 
 // All or none of them.
@@ -322,11 +325,13 @@ console_rollback(struct console_run *run)
                                               {database->name, "canary_percent", "0"}};
 
         reporter_lower(run->instance->reporter, settings, 2, run->actor, reason);
-        books_rolled_back(&database->books, ROLLBACK_CONSOLE);
+        books_rolled_back(&database->books,
+                          strcmp(run->actor, "http") == 0 ? ROLLBACK_HTTP : ROLLBACK_CONSOLE);
         reporter_event(run->instance->reporter, database, "rollback", run->actor, "%s",
                        reason == NULL ? "ROLLBACK CANARY" : reason);
+        guarded_was_rolled_back(database->guarded, run->actor);
     }
-    run->then = settle;
+    run->then = console_settle;
 }
 
 // On the store's thread. The latch and the percentage of all, in one transaction.

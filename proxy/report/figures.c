@@ -247,6 +247,11 @@ figures_is_quarantined(struct figures *figures, const char *fingerprint)
     pthread_mutex_lock(&figures->lock);
 
     struct entry *entry = figures_find(figures, fingerprint);
+
+    // What has no entry of its own any more shares the fate of those.
+    if (entry == NULL && figures->count >= FIGURES_LIMIT)
+        entry = figures_find(figures, "other");
+
     bool is_quarantined = entry != NULL && entry->figure.is_quarantined;
 
     pthread_mutex_unlock(&figures->lock);

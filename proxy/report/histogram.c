@@ -3,8 +3,8 @@
 #include "proxy/report/histogram.h"
 #include "protocol/reader.h"
 
-static size_t
-bucket_of(uint64_t nanoseconds)
+size_t
+histogram_bucket(uint64_t nanoseconds)
 {
     uint64_t us = nanoseconds / 1000;
 
@@ -15,6 +15,18 @@ bucket_of(uint64_t nanoseconds)
     size_t bucket = (size_t)(octave - 3) * HISTOGRAM_STEPS + ((us >> (octave - 4)) & 15);
 
     return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
+}
+
+struct histogram
+histogram_of_counts(const uint32_t counts[HISTOGRAM_BUCKETS])
+{
+    struct histogram histogram = {0};
+
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        histogram.buckets[i] = counts[i];
+        histogram.count += counts[i];
+    }
+    return histogram;
 }
 
 // Lower bound of a bucket, in us; that of the next one is where it ends.
@@ -34,7 +46,7 @@ histogram_add(struct histogram *histogram, uint64_t nanoseconds)
 {
     histogram->count++;
     histogram->sum += nanoseconds;
-    histogram->buckets[bucket_of(nanoseconds)]++;
+    histogram->buckets[histogram_bucket(nanoseconds)]++;
 }
 
 void

@@ -14,6 +14,10 @@ struct histogram {
     uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
+// Where a value is counted; for those who count by themselves.
+size_t histogram_bucket(uint64_t nanoseconds);
+// Of such counts, without their sum.
+struct histogram histogram_of_counts(const uint32_t counts[HISTOGRAM_BUCKETS]);
 void histogram_add(struct histogram *histogram, uint64_t nanoseconds);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 // The value below which the fraction `quantile` lies, in ns; 0 of nothing.

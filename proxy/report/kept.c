@@ -1,6 +1,7 @@
 // A list of settings and, under the same lock, their effect on the databases, so that of a rollback and a raise that come
 // from two threads neither slips between the other's steps.
 #include "proxy/report/kept.h"
+#include "proxy/guard/canary_switch.h"
 #include "proxy/report/figures.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -136,25 +137,35 @@ percent_of(const struct entry *entry, unsigned *hundredths)
     return entry != NULL;
 }
 
-// State and percentage together, whichever was said. The latch first: no reader of both finds a percentage that may still
-// be raised.
-static void
-apply_canary(struct kept *kept, struct database *database, const char *rest, const char *value)
+static bool
+is_latched(struct kept *kept, const struct database *database)
 {
     const struct entry *state = find(kept, database->name, "canary_state");
+
+    return state != NULL && strcmp(state->value, "latched") == 0;
+}
+
+static void
+apply_percent(struct kept *kept, struct database *database, const char *rest, const char *value)
+{
     unsigned hundredths;
 
     (void)rest;
     (void)value;
-    if (state != NULL && strcmp(state->value, "latched") == 0) {
-        atomic_store(&database->canary_state, CANARY_LATCHED);
-        atomic_store(&database->canary_percent, 0);
-        return;
+    if (percent_of(find(kept, database->name, "canary_percent"), &hundredths) &&
+        !is_latched(kept, database))
+        (void)canary_switch_set(database, hundredths, NULL);
+}
+
+static void
+apply_state(struct kept *kept, struct database *database, const char *rest, const char *value)
+{
+    if (is_latched(kept, database)) {
+        (void)canary_switch_latch(database, NULL);
+    } else {
+        canary_switch_arm(database);
+        apply_percent(kept, database, rest, value);
     }
-    if (percent_of(find(kept, database->name, "canary_percent"), &hundredths))
-        atomic_store(&database->canary_percent, hundredths);
-    if (state != NULL)
-        atomic_store(&database->canary_state, CANARY_ARMED);
 }
 
 static void
@@ -189,8 +200,8 @@ static const struct effect {
     void (*apply)(struct kept *kept, struct database *database, const char *rest,
                   const char *value);
 } effects[] = {
-    {"canary_percent", apply_canary}, {"canary_state", apply_canary},
-    {"shadow_percent", apply_shadow}, {"quarantine:", apply_quarantine},
+    {"canary_percent", apply_percent}, {"canary_state", apply_state},
+    {"shadow_percent", apply_shadow},  {"quarantine:", apply_quarantine},
     {"accept:", apply_accept},
 };
 
@@ -371,10 +382,11 @@ kept_follow_configuration(struct kept *kept, struct database *database)
 
     database_settings_unref(&settings);
     pthread_mutex_lock(&kept->lock);
-    if (find(kept, database->name, "canary_percent") == NULL &&
-        atomic_load(&database->canary_state) == CANARY_ARMED &&
-        atomic_load(&database->canary_percent) == 0)
-        atomic_store(&database->canary_percent, configured);
+    if (!is_latched(kept, database)) {
+        canary_switch_arm(database);
+        if (find(kept, database->name, "canary_percent") == NULL)
+            (void)canary_switch_move(database, 0, configured);
+    }
     pthread_mutex_unlock(&kept->lock);
 }
 

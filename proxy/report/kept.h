@@ -29,8 +29,8 @@ int64_t kept_version(struct kept *kept);
 void kept_reach(struct kept *kept, int64_t version);
 // The store is another one or an older copy of it: what is latched here, and every percentage, waits for it again.
 void kept_start_over(struct kept *kept, const char *member);
-// The store was away when it was made (databases_hold): unless somebody has said another one, its percentage is the
-// configuration's.
+// The store was away when it was made (databases_hold), and is there: unless somebody has said otherwise, it is armed and
+// its percentage is the configuration's.
 void kept_follow_configuration(struct kept *kept, struct database *database);
 // False: nobody has said it. Cut to `size`.
 bool kept_value(struct kept *kept, const char *database, const char *name, char *value,

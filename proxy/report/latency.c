@@ -78,6 +78,12 @@ has(const struct histogram *histogram, uint64_t least)
 struct latency_ratio
 latency_ratio(struct histogram *const latency[2][LATENCY_RUN_COUNT])
 {
+    return latency_ratio_at(latency, 0.5);
+}
+
+struct latency_ratio
+latency_ratio_at(struct histogram *const latency[2][LATENCY_RUN_COUNT], double quantile)
+{
     static const uint64_t least[] = {ENOUGH, 1};
 
     for (size_t i = 0; i < sizeof least / sizeof least[0]; i++)
@@ -88,10 +94,10 @@ latency_ratio(struct histogram *const latency[2][LATENCY_RUN_COUNT])
             if (!has(old_runs, least[i]) || !has(new_runs, least[i]))
                 continue;
 
-            double old_ns = histogram_quantile(old_runs, 0.5);
+            double old_ns = histogram_quantile(old_runs, quantile);
 
             if (old_ns > 0)
-                return (struct latency_ratio){histogram_quantile(new_runs, 0.5) / old_ns,
+                return (struct latency_ratio){histogram_quantile(new_runs, quantile) / old_ns,
                                               pairs[j].name};
         }
     return (struct latency_ratio){.ratio = NAN};

@@ -17,12 +17,14 @@ bool latency_find(const char *name, int *side, enum latency_run *run);
 // One side's runs together; those that are NULL are nothing.
 struct histogram latency_of_side(struct histogram *const runs[LATENCY_RUN_COUNT]);
 
-// New's median over old's, like with like as far as there is enough of it: served with served, else mirrored with
+// New's median (or another quantile) over old's, like with like as far as there is enough of it: served with served, else mirrored with
 // mirrored, else what there is ("mixed", which a mirrored run's own session makes no exact figure).
 struct latency_ratio {
     double ratio;         // NAN: a side has nothing
     const char *compares; // "served", "mirrored", "mixed"; NULL with NAN
 };
+struct latency_ratio latency_ratio_at(struct histogram *const latency[2][LATENCY_RUN_COUNT],
+                                      double quantile);
 struct latency_ratio latency_ratio(struct histogram *const latency[2][LATENCY_RUN_COUNT]);
 
 #endif

@@ -201,6 +201,14 @@ fill_rollbacks(struct page *page, const struct picture *picture)
 }
 
 static void
+fill_alert(struct page *page, const struct picture *picture)
+{
+    bool is_alert = picture->guardrail != NULL && strcmp(picture->guardrail, "alert") == 0;
+
+    write_count(page, picture->database, NULL, NULL, is_alert);
+}
+
+static void
 fill_lag(struct page *page, const struct picture *picture)
 {
     write_real(page, picture->database, picture->lag_seconds);

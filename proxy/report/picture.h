@@ -20,6 +20,7 @@ struct picture {
     size_t evidence_count;
     unsigned canary_percent, shadow_percent; // hundredths, or PICTURE_UNSET
     enum canary_state canary_state;
+    const char *guardrail; // its state's name; NULL: nobody looks
     // Of the running proxy alone; else NaN, false and 0.
     bool is_live, is_paused, is_up[2];
     double lag_seconds; // NaN: unknown

@@ -1,5 +1,6 @@
 // Pictures of the running proxy. Everything is copied: a picture holds nothing of the databases.
 #include "proxy/control/control.h"
+#include "proxy/guard/guarded.h"
 #include "proxy/report/picture.h"
 #include "proxy/report/reporter.h"
 #include "proxy/shadow/shadow.h"
@@ -22,6 +23,8 @@ take_live(struct picture *picture, struct database *database)
     picture->canary_percent = atomic_load(&database->canary_percent);
     picture->shadow_percent = atomic_load(&database->shadow_percent);
     picture->canary_state = (enum canary_state)atomic_load(&database->canary_state);
+    if (database->guarded != NULL)
+        picture->guardrail = guardrail_state_name(guarded_state(database->guarded));
     picture->lag_probe = lag_probe_name((enum lag_probe)atomic_load(&database->lag_probe));
     if (lag_us >= 0)
         picture->lag_seconds = (double)lag_us / 1e6;

@@ -42,8 +42,8 @@ reporter_events(struct reporter *reporter, unsigned limit,
     audit_each(reporter->audit, limit, each, context);
 }
 
-static void
-quarantine(struct reporter *reporter, struct database *database, const char *fingerprint)
+void
+reporter_quarantine(struct reporter *reporter, struct database *database, const char *fingerprint)
 {
     struct database_settings *settings = database_settings(database);
     bool is_wanted = settings->entry->canary.quarantine;
@@ -73,7 +73,7 @@ reporter_mismatch(struct reporter *reporter, struct database *database,
     if (numbered.at == 0)
         numbered.at = store_now();
     figures_mismatch_add(database->figures, &numbered);
-    quarantine(reporter, database, mismatch->fingerprint);
+    reporter_quarantine(reporter, database, mismatch->fingerprint);
 }
 
 void

@@ -15,8 +15,8 @@
 #include "proxy/report/store.h"
 
 // Opens the store, brings back what it keeps (percentages, latches, quarantines, accepted) into the
-// databases, and starts the threads. NULL: `error`. A shared store that is away is no error: the canaries stay at 0
-// until it is there. The databases must be there, shadows and workers not yet.
+// databases, and starts the threads. NULL: `error`. A shared store that is away is no error: the canaries are
+// latched until it is there. The databases must be there, shadows and workers not yet.
 struct reporter *reporter_start(struct instance *instance, char *error, size_t error_size);
 // Runs what was queued, writes everything, joins. To be called when workers and shadows have ended.
 void reporter_stop(struct reporter **reporter);
@@ -33,6 +33,10 @@ void reporter_refusal(void *instance, const struct own_refusal *refusal);
 // thread. The counts of books and figures are the caller's.
 void reporter_mismatch(struct reporter *reporter, struct database *database,
                        const struct figures_mismatch *mismatch);
+// A read was counted as a mismatch that is not accepted, with evidence of its own or not: its fingerprint is
+// quarantined, and that is kept at once. Any thread, without waiting for the store.
+void reporter_quarantine(struct reporter *reporter, struct database *database,
+                         const char *fingerprint);
 // Runs `work` on the reporter's thread, soon. It must not wait for the store.
 void reporter_run(struct reporter *reporter, void (*work)(void *context), void *context);
 // The same for work that needs the store: on the store's thread, or on the reporter's while the store is away.

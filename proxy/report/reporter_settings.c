@@ -4,6 +4,7 @@
 // Raising is a comparison and a change in one statement: it is written only while the store has no newer setting than
 // those known here, so that nobody raises what he has not seen rolled back. Lowering is written whatever the store has.
 #include "config/units.h"
+#include "proxy/guard/guarded.h"
 #include "proxy/log.h"
 #include "proxy/report/reporter_state.h"
 #include <stdio.h>
@@ -96,6 +97,21 @@ tell(struct reporter *reporter, const struct store_setting *setting, const char 
     log_event(LOG_INFO_LEVEL, "audit", "database=%s kind=%s actor=%s detail=\"%s\"", event.database,
               event.kind, event.actor, detail);
     audit_add(reporter->audit, &event, true);
+    if (is_latch)
+        guarded_was_rolled_back(database->guarded, setting->actor);
+    else if (strcmp(setting->name, "canary_percent") == 0 && strcmp(setting->actor, "ramp") != 0)
+        guarded_percent_was_set(database->guarded, setting->actor);
+}
+
+// A ramp goes on where it was started, and follows elsewhere.
+static void
+restore_ramp(struct reporter *reporter, const struct store_setting *setting)
+{
+    struct database *database = databases_find(reporter->instance->databases, setting->database);
+
+    if (database != NULL && database->guarded != NULL && strcmp(setting->name, "ramp") == 0 &&
+        (!store_is_shared(reporter->store) || strcmp(setting->member, reporter->member.name) == 0))
+        guarded_restore_ramp(database->guarded, setting->value);
 }
 
 static void
@@ -104,8 +120,14 @@ take_theirs(void *context, const struct store_setting *setting)
     struct reporter *reporter = context;
     char before[KEPT_BEFORE];
 
-    if (setting->database[0] == '\0' || !kept_take(reporter->kept, setting, false, before) ||
-        !reporter->is_restored)
+    if (setting->database[0] == '\0')
+        return;
+
+    bool is_new = kept_take(reporter->kept, setting, false, before);
+
+    if (!reporter->is_restored)
+        restore_ramp(reporter, setting);
+    if (!reporter->is_restored || !is_new)
         return;
     tell(reporter, setting, before);
     pthread_mutex_lock(&reporter->lock);

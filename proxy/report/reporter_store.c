@@ -6,6 +6,7 @@
 //
 // A file is never away: it WORKS or FAILS. While it fails (disk full, locked), everything goes on in memory, and the next
 // flush tries again: counters are written as they stand, so nothing is lost by it but the minutes' resolution.
+#include "proxy/guard/canary_switch.h"
 #include "proxy/log.h"
 #include "proxy/report/reporter_state.h"
 #include <errno.h>
@@ -293,7 +294,7 @@ static void
 take_back(void *context, struct database *database)
 {
     (void)context;
-    atomic_store(&database->canary_percent, 0);
+    (void)canary_switch_latch(database, NULL);
 }
 
 static void

@@ -39,6 +39,7 @@ static const struct answer_column status_columns[] = {
     {"lag_probe", ANSWER_TEXT},
     {"trouble", ANSWER_TEXT},
     {"never_compared", ANSWER_INTEGER},
+    {"guardrail", ANSWER_TEXT},
     {"store", ANSWER_TEXT},
 };
 
@@ -118,10 +119,11 @@ fill_status(struct answer *answer, const struct pictures *pictures)
         answer_percent(answer, picture->shadow_percent);
         if (picture->is_live)
             fill_live(answer, pictures, picture);
-        // The last column but one is known of a store, too.
-        while ((answer->count + 2) % view_status.shape.count != 0 && !answer->failed)
+        // The last column but two is known of a store, too.
+        while ((answer->count + 3) % view_status.shape.count != 0 && !answer->failed)
             answer_null(answer);
         answer_integer(answer, picture->totals.never_compared);
+        answer_text(answer, picture->guardrail);
         if (pictures->store[0] == '\0')
             answer_null(answer);
         else

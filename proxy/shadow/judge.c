@@ -89,7 +89,8 @@ judge_settle(struct judge *judge)
     }
     struct verdict_key key = judge->recheck.key;
     if (verdict != VERDICT_UNVERIFIED)
-        verdict_memory_put(judge->read->mirror->shadow->verdicts, &key, verdict, class,
+        verdict_memory_put(judge->read->mirror->shadow->verdicts, &key,
+                           &(struct verdict_remembered){verdict, class, judge->read->is_accepted},
                            uv_hrtime());
     unsigned round = judge->recheck.round;
     struct recheck_joined *joined = recheck_end(&judge->recheck);

@@ -83,7 +83,8 @@ static void
 remember(const struct large *large, enum verdict verdict, enum difference_class class)
 {
     if (large->was_judged && verdict != VERDICT_UNVERIFIED)
-        verdict_memory_put(large->read->mirror->shadow->verdicts, &large->key, verdict, class,
+        verdict_memory_put(large->read->mirror->shadow->verdicts, &large->key,
+                           &(struct verdict_remembered){verdict, class, large->read->is_accepted},
                            uv_hrtime());
 }
 

@@ -261,11 +261,8 @@ may_recheck(struct large *large)
 static void
 judge_by_memory(struct large *large)
 {
-    enum verdict verdict = VERDICT_UNVERIFIED;
-    enum difference_class class = DIFFERENCE_NONE;
-    verdict_memory_find(large->read->mirror->shadow->verdicts, &large->key, uv_hrtime(), &verdict,
-                        &class);
-    large_settle_as(large, verdict, class);
+    struct verdict_remembered what = suspicion_recall(large->read, &large->key);
+    large_settle_as(large, what.verdict, what.class);
 }
 
 // Errors, commands, or columns without a correspondence.

@@ -8,6 +8,7 @@
 #include "compare/rounds.h"
 #include "protocol/message.h"
 #include "proxy/log.h"
+#include "proxy/report/reporter.h"
 #include "proxy/shadow/evidence.h"
 #include "proxy/shadow/large.h"
 #include "proxy/shadow/noise.h"
@@ -107,9 +108,17 @@ read_end_compared(struct read **read, enum verdict verdict, enum difference_clas
     figures.verdict = verdict;
     figures.difference = class;
     figures.is_accepted = (*read)->is_accepted;
-    books_compared(&database->books, verdict, class);
+    if (verdict == VERDICT_MISMATCH && !(*read)->is_accepted)
+        reporter_quarantine((*read)->mirror->shadow->instance->reporter, database,
+                            figures.analysis->fingerprint);
+    // Accepted first: at no moment is it counted as a mismatch that is not.
     if ((*read)->is_accepted)
         books_accepted(&database->books);
+    books_compared(&database->books, verdict, class);
+    enum side served = (*read)->served_side;
+    guard_count_latency(&database->guard_counts, served, LATENCY_SERVED, (*read)->served_ns);
+    guard_count_latency(&database->guard_counts, served == SIDE_OLD ? SIDE_NEW : SIDE_OLD,
+                        LATENCY_MIRRORED, (*read)->mirrored_ns);
     figures_add(database->figures, &figures);
     read_end(read);
 }

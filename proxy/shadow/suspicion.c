@@ -3,20 +3,32 @@
 // minute. Those that joined a recheck come back here at its end. Runs on the shadow thread.
 
 #include "proxy/shadow/suspicion.h"
+#include "proxy/report/figures.h"
 #include "proxy/shadow/judge.h"
 #include "proxy/shadow/throttle.h"
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
+struct verdict_remembered
+suspicion_recall(struct read *read, const struct verdict_key *key)
+{
+    struct verdict_remembered what = {.verdict = VERDICT_UNVERIFIED};
+    verdict_memory_find(read->mirror->shadow->verdicts, key, uv_hrtime(), &what);
+    // Accepted by a rule then, or by ACCEPT since.
+    read->is_accepted =
+        what.is_accepted || (what.verdict == VERDICT_MISMATCH &&
+                             figures_is_accepted(read->mirror->at->database->figures,
+                                                 read->shape->analysis->fingerprint));
+    return what;
+}
+
 // Too many suspicions: what the same one came to before, else unverified.
 static void
 end_by_memory(struct read *read, const struct verdict_key *key)
 {
-    enum verdict verdict = VERDICT_UNVERIFIED;
-    enum difference_class class = DIFFERENCE_NONE;
-    verdict_memory_find(read->mirror->shadow->verdicts, key, uv_hrtime(), &verdict, &class);
-    read_end_compared(&read, verdict, class);
+    struct verdict_remembered what = suspicion_recall(read, key);
+    read_end_compared(&read, what.verdict, what.class);
 }
 
 static void

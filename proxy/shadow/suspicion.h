@@ -7,6 +7,8 @@
 
 // The read is ended sooner or later, whatever happens.
 void suspicion_begin(struct read *read, const struct difference *first);
+// What the same suspicion came to in the last minute, else `unverified`; sets read->is_accepted accordingly.
+struct verdict_remembered suspicion_recall(struct read *read, const struct verdict_key *key);
 // Of which read a verdict is: shape, parameters, user and database. For verdict_key.read.
 uint64_t suspicion_read_of(const struct read *read);
 // A recheck with the results of `key` has come to an end: those that joined it, taken, end likewise if their results

@@ -12,8 +12,7 @@ struct verdict_memory {
     struct slot {
         struct verdict_key key;
         uint64_t at; // ns; 0: empty
-        enum verdict verdict;
-        enum difference_class class;
+        struct verdict_remembered what;
     } slots[SLOTS];
 };
 
@@ -38,20 +37,19 @@ slot_of(const struct verdict_key *key)
 
 void
 verdict_memory_put(struct verdict_memory *memory, const struct verdict_key *key,
-                   enum verdict verdict, enum difference_class class, uint64_t now)
+                   const struct verdict_remembered *what, uint64_t now)
 {
-    memory->slots[slot_of(key)] = (struct slot){*key, now, verdict, class};
+    memory->slots[slot_of(key)] = (struct slot){*key, now, *what};
 }
 
 bool
 verdict_memory_find(const struct verdict_memory *memory, const struct verdict_key *key,
-                    uint64_t now, enum verdict *verdict, enum difference_class *class)
+                    uint64_t now, struct verdict_remembered *what)
 {
     const struct slot *slot = &memory->slots[slot_of(key)];
     if (slot->at == 0 || now - slot->at > FRESH_NS || slot->key.read != key->read ||
         slot->key.sides[0] != key->sides[0] || slot->key.sides[1] != key->sides[1])
         return false;
-    *verdict = slot->verdict;
-    *class = slot->class;
+    *what = slot->what;
     return true;
 }

@@ -14,11 +14,17 @@ struct verdict_key {
     uint64_t sides[2]; // digests of the results
 };
 
+struct verdict_remembered {
+    enum verdict verdict;
+    enum difference_class class;
+    bool is_accepted; // of a mismatch
+};
+
 struct verdict_memory *verdict_memory_new(void);
 void verdict_memory_free(struct verdict_memory **memory);
 void verdict_memory_put(struct verdict_memory *memory, const struct verdict_key *key,
-                        enum verdict verdict, enum difference_class class, uint64_t now);
+                        const struct verdict_remembered *what, uint64_t now);
 bool verdict_memory_find(const struct verdict_memory *memory, const struct verdict_key *key,
-                         uint64_t now, enum verdict *verdict, enum difference_class *class);
+                         uint64_t now, struct verdict_remembered *what);
 
 #endif

@@ -187,14 +187,14 @@ def test_without_the_store_nothing_is_raised_and_what_was_lowered_wins(fleet, sh
         assert not [row for row in proxy.console("SHOW CONFIG") if SECRET in str(row)]
 
 
-def test_a_proxy_that_starts_without_the_store_serves_and_keeps_the_canary_at_0_until_it_is_there(start, shop, cluster, store):
+def test_a_proxy_that_starts_without_the_store_serves_and_keeps_the_canary_latched_until_it_is_there(start, shop, cluster, store):
     entry = merge(QUIET, {"canary": {"percent": 30}})
     first = start(shop, entry, store=store.url)
     assert canary(first, shop) == ("30", "armed")
     cluster.stop()
     try:
         second = start(shop, entry, store=store.url)
-        assert canary(second, shop) == ("0", "armed")
+        assert canary(second, shop) == ("0", "latched")
         with second.connect(shop) as connection:
             assert connection.execute(READ).fetchone() == ("item 1",)
         with pytest.raises(psycopg.errors.IoError):

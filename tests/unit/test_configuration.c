@@ -113,7 +113,15 @@ Test(configuration, defaults_are_as_documented)
     cr_expect_eq(d->guardrail.max_error_rate, 0.01);
     cr_expect_eq(d->guardrail.max_latency_ratio, 3.0);
     cr_expect_eq(d->guardrail.max_lag, 10000000000);
+    cr_expect_eq(d->guardrail.max_fallback_rate, 0.2);
     cr_expect_eq(d->guardrail.action, GUARDRAIL_ROLLBACK);
+    cr_expect_eq(d->gate.min_comparisons, 1000);
+    cr_expect_eq(d->gate.max_mismatch_rate, 0.001);
+    cr_expect_eq(d->gate.confidence, 0.95);
+    cr_expect_eq(d->gate.max_latency_ratio, 3.0);
+    cr_expect_eq(d->gate.min_coverage, 0);
+    cr_expect_eq(d->gate.min_distinct, 0);
+    cr_expect_eq(d->ramp_on_breach, RAMP_TO_LAST_GOOD);
     cr_expect_eq(d->ramp_count, 0);
     configuration_unref(&c);
     cr_expect_null(c);
@@ -497,6 +505,11 @@ Test(configuration, a_value_that_cannot_be_is_named)
         {"databases:\n  app:\n    old: ''\n    new: dbname=a\n",
          "F:3: databases.app.old: is empty; give a libpq connection string, like \"host=127.0.0.1 "
          "port=5432 dbname=app\""},
+        {DATABASES "    ramp: [{percent: 100.01, hold: 1m}]\n",
+         "F:5: databases.app.ramp[0].percent: '100.01' is not a percentage; give 0 to 100 in steps "
+         "of 0.01"},
+        {DATABASES "    ramp_on_breach: back\n", "F:5: databases.app.ramp_on_breach: 'back' is not "
+                                                 "known here; give last_good, zero or stay"},
         {DATABASES "    ramp: [{percent: 5}]\n",
          "F:5: databases.app.ramp[0].hold: is missing; it must be given"},
         {DATABASES "    rewrite:\n      - tables: {a: ''}\n",
@@ -572,6 +585,24 @@ Test(configuration, settings_that_contradict_each_other_are_named)
          "F:7: databases.app.ramp[1].percent: a ramp must rise: give more than the step before"},
         {DATABASES "    ramp: [{percent: 0, hold: 1m}]\n",
          "F:5: databases.app.ramp[0].percent: a ramp must rise: give more than 0"},
+        {DATABASES "    ramp:\n      - {percent: 5, hold: 1m}\n      - {percent: 4.99, hold: 1m}\n",
+         "F:7: databases.app.ramp[1].percent: a ramp must rise: give more than the step before"},
+        {DATABASES "    guardrail:\n      max_fallback_rate: 1\n",
+         "F:6: databases.app.guardrail.max_fallback_rate: no rate is over 1, so this limit is "
+         "never reached; give less"},
+        {DATABASES "    guardrail: {max_mismatch_rate: 1}\n",
+         "F:5: databases.app.guardrail.max_mismatch_rate: no rate is over 1, so this limit is "
+         "never reached; give less"},
+        {DATABASES "    lag: {probe: none}\n    guardrail: {max_lag: 1s}\n",
+         "F:6: databases.app.guardrail.max_lag: is never reached: with lag.probe: none no lag is "
+         "known; remove it, or set a probe"},
+        {DATABASES "    gate:\n      max_mismatch_rate: 0\n",
+         "F:6: databases.app.gate.max_mismatch_rate: no count of comparisons shows a rate of 0, so "
+         "the gate never opens; give e.g. 0.0001, which 30000 comparisons without a mismatch "
+         "show"},
+        {DATABASES "    gate: {confidence: 1}\n",
+         "F:5: databases.app.gate.confidence: nothing is certain, so the gate never opens; give "
+         "less than 1"},
     };
 
     EXPECT_MISTAKES(mistakes);

@@ -115,14 +115,14 @@ Test(verdict_memory, forgets_after_a_minute_and_tells_results_apart)
 {
     struct verdict_memory *memory = verdict_memory_new();
     struct verdict_key key = {.read = 1, .sides = {2, 3}}, other = {.read = 1, .sides = {2, 4}};
-    enum verdict verdict;
-    enum difference_class class;
-    verdict_memory_put(memory, &key, VERDICT_MISMATCH, DIFFERENCE_VALUE, SECOND);
-    cr_assert(verdict_memory_find(memory, &key, 60 * SECOND, &verdict, &class));
-    cr_assert_eq(verdict, VERDICT_MISMATCH);
-    cr_assert_eq(class, DIFFERENCE_VALUE);
-    cr_assert(!verdict_memory_find(memory, &other, 60 * SECOND, &verdict, &class));
-    cr_assert(!verdict_memory_find(memory, &key, 62 * SECOND, &verdict, &class));
+    struct verdict_remembered what = {VERDICT_MISMATCH, DIFFERENCE_VALUE, true}, found = {0};
+    verdict_memory_put(memory, &key, &what, SECOND);
+    cr_assert(verdict_memory_find(memory, &key, 60 * SECOND, &found));
+    cr_assert_eq(found.verdict, VERDICT_MISMATCH);
+    cr_assert_eq(found.class, DIFFERENCE_VALUE);
+    cr_assert(found.is_accepted);
+    cr_assert(!verdict_memory_find(memory, &other, 60 * SECOND, &found));
+    cr_assert(!verdict_memory_find(memory, &key, 62 * SECOND, &found));
     verdict_memory_free(&memory);
 }
 
