@@ -470,9 +470,11 @@ Test(configuration, a_value_that_cannot_be_is_named)
         {DATABASES "    lag: {poll: 0}\n",
          "F:5: databases.app.lag.poll: 0 is out of range; give 1ms to 1m"},
         {DATABASES "    canary: {after_write_scope: all}\n",
-         "F:5: databases.app.canary.after_write_scope: 'all' is not known here; give session or key"},
+         "F:5: databases.app.canary.after_write_scope: 'all' is not known here; give session or "
+         "key"},
         {DATABASES "    canary: {hedge: 250ms}\n",
-         "F:5: databases.app.canary.hedge: is not below patience, so that it would never have an effect; give a "
+         "F:5: databases.app.canary.hedge: is not below patience, so that it would never have an "
+         "effect; give a "
          "shorter time, or 0ms to ask old only when new has failed"},
         {DATABASES "    canary: {quarantine: maybe}\n",
          "F:5: databases.app.canary.quarantine: 'maybe' is neither true nor false"},
