@@ -197,8 +197,10 @@ def test_a_proxy_that_starts_without_the_store_serves_and_keeps_the_canary_latch
         assert canary(second, shop) == ("0", "latched")
         with second.connect(shop) as connection:
             assert connection.execute(READ).fetchone() == ("item 1",)
-        with pytest.raises(psycopg.errors.IoError):
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
             second.console("SET canary_percent = 1")
+        with pytest.raises(psycopg.errors.IoError, match="the store is away"):
+            second.console("ARM CANARY")
         second.configuration["databases"][shop]["canary"]["percent"] = 60
         second.write()
         with pytest.raises(psycopg.errors.ConfigFileError, match="while the store is away"):
