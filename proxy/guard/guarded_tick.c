@@ -80,6 +80,7 @@ judge(struct guarded *guarded, const struct configuration_guardrail *limits,
     switch (decision) {
     case GUARDRAIL_ROLLS_BACK:
         roll_back(guarded, &reading, figures);
+        guard_window_end(&guarded->window); // it may be armed again before the next look
         break;
     case GUARDRAIL_BEGINS_ALERT:
         tell(guarded, "guardrail", "alert: ", &reading, figures);
