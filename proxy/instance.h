@@ -27,7 +27,7 @@ struct instance {
     struct workers *workers;
     struct shadows *shadows;
     struct reporter *reporter;
-    struct guard *guard; // guardrails and ramps
+    struct guard *guard;               // guardrails and ramps
     struct credentials *credentials;   // users' secrets, where auth.file or auth.query has them
     atomic_uint client_connections;    // against listen.max_client_connections
     atomic_uint_fast64_t next_session; // ids, from 1

@@ -85,7 +85,8 @@ def test_the_users_own_settings_hold_with_set_role(start, pair, notes):
 
 def test_service_stays_the_connection_strings_user_and_serves_no_canary(start, pair, notes):
     proxy = start(notes, {"identity": "service", "new": pair.new.dsn(notes, user="reader")})
-    proxy.console("SET canary_percent = 100")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        proxy.console("SET canary_percent = 100")
     with proxy.connect(notes) as client:
         for _ in range(5):
             assert client.execute("SELECT DISTINCT owner FROM notes").fetchall() == [("app",)]
