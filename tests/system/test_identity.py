@@ -1,5 +1,6 @@
 """As whom the proxy's own sessions read: row security shows each role its own rows."""
 
+import psycopg
 import pytest
 
 from proxy import books_balance, wait_until
