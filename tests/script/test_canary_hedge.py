@@ -74,6 +74,7 @@ def hedged(mirrors):
             return self.client.until_ready()
 
         def hold(self):
+            wait_until(lambda: int(self.proxy.status("app")["queue_reads"]) == 0)  # all of them are with the shadow
             self.proxy.settled("app")
             del self.server.take_cancel
             self.old.is_held.set()

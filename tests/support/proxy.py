@@ -161,15 +161,12 @@ class Proxy:
         return rows[0]
 
     def settled(self, dbname, reads=0, limit=LIMIT):
-        """The STATUS once at least `reads` are counted and none is in flight or on its way to the shadow; its books balance."""
+        """The STATUS once at least `reads` are counted and none is in flight; its books balance."""
         row = {}
 
-        def is_quiet():
+        def done():
             row.update(self.status(dbname))
-            return int(row["reads"]) >= reads and int(row["in_flight"]) == int(row["queue_reads"]) == 0
-
-        def done():  # what was on its way at the first look is in flight at the second
-            return is_quiet() and is_quiet()
+            return int(row["reads"]) >= reads and int(row["in_flight"]) == 0
         wait_until(done, limit, what=lambda: f"settled with {reads} reads: {row}\n{self.said()[-3000:]}")
         assert books_balance(row), row
         return {key: int(value) if re.fullmatch(r"\d+", str(value)) else value for key, value in row.items()}
