@@ -121,7 +121,7 @@ sqlcommenter_value(const char *sql, size_t length, const char *name, char *value
 {
     struct lexer lexer;
     struct lexer_token token;
-    struct pair pair;
+    struct pair pair = {0};
     bool is_there = false;
     value[0] = '\0';
     if (memmem(sql, length, "/*", 2) == NULL)
