@@ -2,9 +2,9 @@
 // Latencies are those of shapes that have been compared, so that both sides have the same ones. Shapes that
 // never were are named, and close nothing by themselves: `min_coverage` does.
 #include "proxy/guard/gate_run.h"
-#include "config/units.h"
 #include "proxy/guard/gate.h"
 #include "proxy/report/picture.h"
+#include "proxy/report/report.h"
 #include "proxy/report/store.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -15,8 +15,6 @@
 
 enum { OPEN, CLOSED, COULD_NOT };
 enum { NAMED_MOST = 20, QUERY_MOST = 120 };
-
-static const int64_t MINUTE = 60 * (int64_t)1000000;
 
 struct gate_request {
     const struct configuration *configuration;
@@ -80,34 +78,13 @@ read_number(int option, const char *text, struct configuration_gate *given)
 }
 
 static bool
-read_since(const char *text, int64_t *since)
-{
-    uint64_t nanoseconds = 0;
-
-    *since = 0;
-    if (text == NULL)
-        return true;
-    if (!units_read_duration(text, &nanoseconds) || nanoseconds == 0) {
-        fprintf(stderr, "pgrehearse: --since \"%s\" is not a time; write e.g. 90s, 15m or 1h\n",
-                text);
-        return false;
-    }
-    // The store knows the figures by the minute: from the beginning of that one on.
-    *since = store_now() - (int64_t)(nanoseconds / 1000);
-    *since -= *since % MINUTE;
-    if (*since < 1)
-        *since = 1;
-    return true;
-}
-
-static bool
 read_options(struct gate_request *request)
 {
     for (int option = 0; option < GATE_OPTIONS; option++)
         if (numbers[option].name != NULL && request->options[option] != NULL &&
             !read_number(option, request->options[option], &request->given))
             return false;
-    return read_since(request->options[GATE_OPTION_SINCE], &request->since);
+    return report_read_since(request->options[GATE_OPTION_SINCE], store_now(), &request->since);
 }
 
 static struct configuration_gate

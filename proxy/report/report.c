@@ -30,8 +30,8 @@ format_of(const char *name)
     return NULL;
 }
 
-static bool
-read_since(const char *text, int64_t now, int64_t *since)
+bool
+report_read_since(const char *text, int64_t now, int64_t *since)
 {
     uint64_t nanoseconds = 0;
 
@@ -153,7 +153,7 @@ report_run(const char *configuration_path, const struct report_options *options)
     const struct format *format = format_of(options->format);
     struct report_facts facts = {.generated_at = store_now()};
 
-    if (format == NULL || !read_since(options->since, facts.generated_at, &facts.since))
+    if (format == NULL || !report_read_since(options->since, facts.generated_at, &facts.since))
         return COULD_NOT;
 
     const struct configuration *configuration = configuration_load(configuration_path, error);

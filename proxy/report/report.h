@@ -1,5 +1,5 @@
 // `pgrehearse report`: what the store holds, as an operator reads it at night, or as JSON for scripts. Reads the
-// store's file alone: the proxy may be running or not.
+// store alone: the proxy may be running or not.
 #ifndef PROXY_REPORT_REPORT_H
 #define PROXY_REPORT_REPORT_H
 
@@ -16,6 +16,9 @@ struct report_options { // NULL: not given
 
 // To stdout; errors to stderr. The exit status: 0, or 2 when there is nothing that it could report from.
 int report_run(const char *configuration_path, const struct report_options *options);
+// --since, a duration before `now` (both in microseconds since 1970), down to the beginning of its minute; NULL: 0, all that the
+// store holds. False: said to stderr what is wrong with it.
+bool report_read_since(const char *text, int64_t now, int64_t *since);
 
 struct report_facts { // what stands above the databases
     const char *store;
