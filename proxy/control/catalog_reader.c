@@ -6,6 +6,7 @@
 #include "compare/sql/quote.h"
 #include "proxy/background.h"
 #include "proxy/control/catalog_load.h"
+#include "proxy/control/control.h"
 #include "proxy/control/side_link.h"
 #include "proxy/log.h"
 #include "proxy/rewriting.h"
@@ -22,8 +23,9 @@ static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull,
                       request_gap = 100000000;
 
 // Readings cost both servers something: where DDL never ends they take this share of the time, after a second's worth
-// of them at once. With nothing to mirror they only tell the books' reasons apart. Since reads wait for them
-// (CATALOGS_PATIENCE_NS in mirror.c), a gap is not longer than two seconds, or four times the last reading.
+// of them at once. With nothing to mirror they only tell the books' reasons apart. Reads wait for them, yet not for
+// longer than CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than two seconds, or four times the last reading, and where
+// that reading, the gap and the next would be over it, not longer than what is left.
 enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4 };
 
 struct catalog_reader {
@@ -248,6 +250,9 @@ gap_after(struct catalog_reader *reader, uint64_t reading)
     uint64_t gap = reader->credit < 0 ? (uint64_t)-reader->credit * share : 0;
     uint64_t most = reading * LONGEST_GAP < 2 * second ? 2 * second : reading * LONGEST_GAP;
 
+    if (reading * 3 < CONTROL_CATALOGS_PATIENCE_NS &&
+        reading * 2 + most > CONTROL_CATALOGS_PATIENCE_NS)
+        most = CONTROL_CATALOGS_PATIENCE_NS - reading * 2;
     gap = gap > most ? most : gap;
     return gap < request_gap ? request_gap : gap;
 }
@@ -379,24 +384,31 @@ catalog_reader_distrust(struct catalog_reader *reader)
     return epoch;
 }
 
+// Under the lock. Never less than was promised before: somebody waits for that.
+static uint64_t
+promise(struct catalog_reader *reader, uint64_t epoch)
+{
+    if (epoch > reader->promised)
+        reader->promised = epoch;
+    reader->is_requested = true;
+    pthread_cond_signal(&reader->changed);
+    return epoch;
+}
+
 void
 catalog_reader_ensure(struct catalog_reader *reader, uint64_t epoch)
 {
     pthread_mutex_lock(&reader->lock);
-    bool is_promised = reader->promised >= epoch;
+    if (reader->promised < epoch)
+        promise(reader, epoch);
     pthread_mutex_unlock(&reader->lock);
-    if (!is_promised)
-        (void)catalog_reader_request(reader);
 }
 
 uint64_t
 catalog_reader_request(struct catalog_reader *reader)
 {
     pthread_mutex_lock(&reader->lock);
-    uint64_t epoch = next_epoch(reader);
-    reader->promised = epoch;
-    reader->is_requested = true;
-    pthread_cond_signal(&reader->changed);
+    uint64_t epoch = promise(reader, next_epoch(reader));
     pthread_mutex_unlock(&reader->lock);
     return epoch;
 }

@@ -12,6 +12,8 @@ struct control *control_start(struct database *database); // NULL: no thread; se
 // Joins the thread. Who still waits is answered LAG_UNKNOWN before; later waits are so at once, on the
 // caller's thread, until the control itself is gone: stop the shadow first.
 void control_stop(struct control **control);
+// How long a read waits for catalogs that are read again; then it is dropped.
+#define CONTROL_CATALOGS_PATIENCE_NS UINT64_C(10000000000)
 // Have the catalogs read again; database->catalogs_epoch goes up when it is done, whatever came of it.
 // At most every 100 ms; requests in between are joined. Gives the epoch that will hold all that was
 // committed before this call: not one that is being read already.

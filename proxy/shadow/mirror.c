@@ -24,7 +24,7 @@
 #include <string.h>
 
 // With catalogs, and with a user's secret.
-static const uint64_t PATIENCE_NS = UINT64_C(10000000000);
+static const uint64_t PATIENCE_NS = CONTROL_CATALOGS_PATIENCE_NS;
 
 struct mirror *
 mirror_new(struct shadow *shadow, struct session_facts **facts)

@@ -299,35 +299,41 @@ NUMBERS = itertools.count()
 LAST = "SELECT relname FROM pg_catalog.pg_class LIMIT 1"  # is skipped as system_catalog, whatever the state
 
 
-def check(proxy, dbname, before, compared, label):
-    after = proxy.settled(dbname)
-    found = delta(after, before)
-    wanted = {**dict.fromkeys(VERDICTS, 0), "match": compared, "compared": compared}
-    wrong = {key: found[key] for key in wanted if found[key] != wanted[key]}
-    return after, f"{label}: wanted {compared} matches, got {wrong or 'them'}" if wrong else None
+def heard(proxy, dbname, connection, lasts):
+    """The STATUS when the session's reads are all in the books: its LAST is the `lasts`th. Where catalogs take too long to be
+    read, that one may be dropped, too."""
+    if connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        connection.pgconn.exec_(b"ROLLBACK")
+    connection.pgconn.exec_(LAST.encode())
+
+    def is_heard():
+        return proxy.skipped(dbname).get("system_catalog", 0) + int(proxy.status(dbname)["dropped"]) >= lasts
+    wait_until(is_heard, what=lambda: f"{lasts}: {proxy.skipped(dbname)} {proxy.status(dbname)}\n{proxy.said()}")
+    return proxy.settled(dbname)
 
 
 @pytest.mark.parametrize("protocol", ["simple", "extended", "named"])
 @pytest.mark.parametrize("group", GROUPS)
 def test_reads_match_under_the_state_of_their_session(start, pair, state, group, protocol):
-    proxy, failures = start(state), []
+    proxy, failures, lasts = start(state), [], 0
     with pair.old.connect(state) as plain:
         plain.execute("SELECT 1")
         with proxy.connect(state) as first:  # the catalogs have been read when this one is compared
             status = proxy.warmed(state, lambda: run(first, MADE, "simple"))
-        for number, (name, steps) in enumerate(GROUPS[group].items(), 1):
-            with proxy.connect(state) as connection:
-                compared, error = play(connection, plain, steps, protocol)
-                connection.pgconn.exec_(b"ROLLBACK")
-                connection.pgconn.exec_(LAST.encode())
-            wait_until(lambda: proxy.skipped(state).get("system_catalog") == number, what=proxy.said)
-            if error:
-                failures.append(f"{name}: {error}")
-                status = proxy.settled(state)
-                continue
-            status, wrong = check(proxy, state, status, compared, name)
-            if wrong:
-                failures.append(f"{wrong}; skipped so far {proxy.skipped(state)}")
+        for name, steps in GROUPS[group].items():
+            for _ in range(3):  # what is dropped on a machine that is too busy is neither right nor wrong
+                before, lasts = status, lasts + 1
+                with proxy.connect(state) as connection:
+                    compared, error = play(connection, plain, steps, protocol)
+                    status = heard(proxy, state, connection, lasts)
+                found = delta(status, before)
+                if not found["dropped"]:
+                    break
+                lasts = proxy.skipped(state)["system_catalog"] + status["dropped"]
+            wanted = {**dict.fromkeys(VERDICTS, 0), "match": compared, "compared": compared}
+            wrong = {key: found[key] for key in wanted if found[key] != wanted[key]}
+            if error or wrong:
+                failures.append(f"{name}: {error or f'wanted {compared} matches, got {wrong}; skipped so far {proxy.skipped(state)}'}")
     assert not failures, "\n".join(failures)
 
 
@@ -342,12 +348,8 @@ class Counted:
 
     def expect(self, connection, matches=0, **reasons):
         """So many reads of the session matched, and so many were skipped for each reason; nothing else became of any."""
-        if connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            connection.pgconn.exec_(b"ROLLBACK")
-        connection.pgconn.exec_(LAST.encode())
         self.sessions += 1
-        wait_until(lambda: self.proxy.skipped(self.dbname).get("system_catalog") == self.sessions, what=self.proxy.said)
-        status, skipped = self.proxy.settled(self.dbname), self.proxy.skipped(self.dbname)
+        status, skipped = heard(self.proxy, self.dbname, connection, self.sessions), self.proxy.skipped(self.dbname)
         found = delta(status, self.status)
         more = {reason: count - self.reasons.get(reason, 0) for reason, count in skipped.items()
                 if reason != "system_catalog" and count != self.reasons.get(reason, 0)}
