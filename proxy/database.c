@@ -1,7 +1,6 @@
-// Databases and their snapshots. A database is made from its entry and lives as long as the process;
-// what may change (settings, catalogs) is an immutable, counted snapshot behind a pointer that RELOAD or
-// the control thread swaps. The lock of a database is held for a reference at most; the lock of all
-// databases also while one is made, which reads certificates: connecting clients wait for that.
+// A database and its snapshots: what may change (settings, catalogs) is immutable, counted, and behind a pointer
+// that RELOAD or the control thread swaps. The lock is held for a reference at most. To make settings reads
+// certificates.
 #include "proxy/database.h"
 #include "compare/sql/quote.h"
 #include "config/connection.h"
@@ -17,22 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-struct member {
-    struct database database;
-    bool is_gone; // its entry is no longer configured; behind the lock of all
-    struct member *next;
-};
-
-struct databases {
-    pthread_mutex_t lock;
-    const struct configuration *configuration;
-    struct member *members; // in the order of making
-    size_t count;
-    bool is_held; // see databases_hold
-    void (*made)(void *context, struct database *database);
-    void *context;
-};
 
 static void
 settings_free(struct database_settings *settings)
@@ -88,9 +71,9 @@ key_is_followed(const struct configuration_database *entry, char *error, size_t 
     return false;
 }
 
-static struct database_settings *
-settings_new(const struct configuration *configuration, const char *name, char *error,
-             size_t error_size)
+struct database_settings *
+database_settings_new(const struct configuration *configuration, const char *name, char *error,
+                      size_t error_size)
 {
     struct database_settings *settings = calloc(1, sizeof *settings);
 
@@ -224,177 +207,6 @@ database_set_catalogs(struct database *database, struct catalog *old_catalog,
     database_catalogs_unref(&before);
 }
 
-static void
-member_free(struct member *member)
-{
-    struct database *database = &member->database;
-
-    database_settings_unref(&database->settings);
-    database_catalogs_unref(&database->catalogs);
-    if (database->figures)
-        figures_free(&database->figures);
-    if (database->mirrored)
-        fair_share_free(&database->mirrored);
-    key_writes_free(&database->key_writes);
-    pthread_mutex_destroy(&database->lock);
-    free(database->name);
-    free(member);
-}
-
-static struct member *
-member_new(const struct configuration *configuration, const char *name, char *error,
-           size_t error_size)
-{
-    struct member *member = calloc(1, sizeof *member);
-
-    if (!member) {
-        snprintf(error, error_size, "out of memory");
-        return NULL;
-    }
-
-    struct database *database = &member->database;
-
-    pthread_mutex_init(&database->lock, NULL);
-    database->name = strdup(name);
-    database->figures = figures_new();
-    database->mirrored = fair_share_new();
-    database->catalogs = calloc(1, sizeof *database->catalogs);
-    if (!database->name || !database->figures || !database->mirrored || !database->catalogs) {
-        snprintf(error, error_size, "out of memory");
-        goto failed;
-    }
-    atomic_init(&database->catalogs->references, 1);
-    database->settings = settings_new(configuration, name, error, error_size);
-    if (!database->settings)
-        goto failed;
-    atomic_init(&database->settings_epoch, 1);
-    atomic_init(&database->canary_percent, database->settings->entry->canary.percent);
-    atomic_init(&database->shadow_percent, database->settings->entry->shadow.percent);
-    atomic_init(&database->canary_state, CANARY_ARMED);
-    atomic_init(&database->has_included, database->settings->entry->canary.include_count > 0);
-    atomic_init(&database->lag_us, -1);
-    atomic_init(&database->lag_probe, (int)database->settings->entry->lag.probe);
-    return member;
-failed:
-    member_free(member);
-    return NULL;
-}
-
-static void
-databases_add(struct databases *databases, struct member *member)
-{
-    struct member **end = &databases->members;
-
-    if (databases->is_held)
-        (void)canary_switch_latch(&member->database, NULL);
-
-    while (*end)
-        end = &(*end)->next;
-    *end = member;
-    databases->count++;
-    if (databases->made)
-        databases->made(databases->context, &member->database);
-}
-
-static struct member *
-databases_member(const struct databases *databases, const char *name)
-{
-    for (struct member *member = databases->members; member; member = member->next) {
-        if (strcmp(member->database.name, name) == 0)
-            return member;
-    }
-    return NULL;
-}
-
-struct databases *
-databases_new(const struct configuration *configuration, char *error, size_t error_size)
-{
-    struct databases *databases = calloc(1, sizeof *databases);
-
-    if (!databases) {
-        snprintf(error, error_size, "out of memory");
-        return NULL;
-    }
-    pthread_mutex_init(&databases->lock, NULL);
-    databases->configuration = configuration_ref(configuration);
-    for (size_t i = 0; i < configuration->database_count; i++) {
-        const char *name = configuration->databases[i].name;
-
-        if (strcmp(name, "*") == 0)
-            continue;
-
-        struct member *member = member_new(configuration, name, error, error_size);
-
-        if (!member) {
-            databases_free(&databases);
-            return NULL;
-        }
-        databases_add(databases, member);
-    }
-    return databases;
-}
-
-void
-databases_free(struct databases **databases)
-{
-    struct databases *gone = *databases;
-
-    *databases = NULL;
-    if (!gone)
-        return;
-    for (struct member *member = gone->members, *next; member; member = next) {
-        next = member->next;
-        member_free(member);
-    }
-    configuration_unref(&gone->configuration);
-    pthread_mutex_destroy(&gone->lock);
-    free(gone);
-}
-
-void
-databases_on_made(struct databases *databases,
-                  void (*made)(void *context, struct database *database), void *context)
-{
-    pthread_mutex_lock(&databases->lock);
-    databases->made = made;
-    databases->context = context;
-    for (struct member *member = databases->members; member; member = member->next)
-        made(context, &member->database);
-    pthread_mutex_unlock(&databases->lock);
-}
-
-void
-databases_hold(struct databases *databases, bool is_held)
-{
-    pthread_mutex_lock(&databases->lock);
-    databases->is_held = is_held;
-    pthread_mutex_unlock(&databases->lock);
-}
-
-struct database *
-databases_find(struct databases *databases, const char *name)
-{
-    char error[1024];
-
-    pthread_mutex_lock(&databases->lock);
-
-    struct member *member = databases_member(databases, name);
-
-    if (!member && databases->count < DATABASES_LIMIT && *name && strcmp(name, "*") != 0 &&
-        configuration_database(databases->configuration, name)) {
-        member = member_new(databases->configuration, name, error, sizeof error);
-        if (member)
-            databases_add(databases, member);
-        else
-            log_event(LOG_ERROR_LEVEL, "database_failed", "database=%s error=\"%s\"", name, error);
-    }
-
-    struct database *database = member && !member->is_gone ? &member->database : NULL;
-
-    pthread_mutex_unlock(&databases->lock);
-    return database;
-}
-
 // An operator's setting follows the file only as long as it says what the file said.
 static void
 follow_percent(atomic_uint *percent, unsigned before, unsigned now)
@@ -403,7 +215,7 @@ follow_percent(atomic_uint *percent, unsigned before, unsigned now)
         atomic_compare_exchange_strong(percent, &before, now);
 }
 
-static void
+void
 database_set_settings(struct database *database, struct database_settings *settings)
 {
     pthread_mutex_lock(&database->lock);
@@ -422,99 +234,49 @@ database_set_settings(struct database *database, struct database_settings *setti
     database_settings_unref(&before);
 }
 
-// What a reload is about to put in force; nothing of it is seen until all of it is made.
-struct plan {
-    struct database_settings **settings; // by member; NULL: its entry is gone
-    struct member *members;              // new ones
-};
-
-static void
-plan_drop(struct plan *plan, size_t count)
-{
-    for (size_t i = 0; plan->settings && i < count; i++)
-        database_settings_unref(&plan->settings[i]);
-    free(plan->settings);
-    for (struct member *member = plan->members, *next; member; member = next) {
-        next = member->next;
-        member_free(member);
-    }
-}
-
-static bool
-plan_make(struct plan *plan, const struct databases *databases,
-          const struct configuration *configuration, char *error, size_t error_size)
-{
-    size_t i = 0;
-
-    plan->settings = calloc(databases->count + 1, sizeof *plan->settings);
-    if (!plan->settings) {
-        snprintf(error, error_size, "out of memory");
-        return false;
-    }
-    for (struct member *member = databases->members; member; member = member->next, i++) {
-        if (!configuration_database(configuration, member->database.name))
-            continue;
-        plan->settings[i] = settings_new(configuration, member->database.name, error, error_size);
-        if (!plan->settings[i])
-            return false;
-    }
-    for (i = configuration->database_count; i-- > 0;) {
-        const char *name = configuration->databases[i].name;
-
-        if (strcmp(name, "*") == 0 || databases_member(databases, name))
-            continue;
-
-        struct member *member = member_new(configuration, name, error, error_size);
-
-        if (!member)
-            return false;
-        member->next = plan->members;
-        plan->members = member;
-    }
-    return true;
-}
-
 bool
-databases_reload(struct databases *databases, const struct configuration *configuration,
-                 char *error, size_t error_size)
+database_init(struct database *database, const struct configuration *configuration,
+              const char *name, char *error, size_t error_size)
 {
-    struct plan plan = {0};
-    size_t i = 0;
+    pthread_mutex_init(&database->lock, NULL);
+    database->name = strdup(name);
+    database->figures = figures_new();
+    database->mirrored = fair_share_new();
+    database->catalogs = calloc(1, sizeof *database->catalogs);
+    if (!database->name || !database->figures || !database->mirrored || !database->catalogs) {
+        snprintf(error, error_size, "out of memory");
+        goto failed;
+    }
+    atomic_init(&database->catalogs->references, 1);
+    database->settings = database_settings_new(configuration, name, error, error_size);
+    if (!database->settings)
+        goto failed;
 
-    pthread_mutex_lock(&databases->lock);
-    if (!plan_make(&plan, databases, configuration, error, error_size)) {
-        plan_drop(&plan, databases->count);
-        pthread_mutex_unlock(&databases->lock);
-        return false;
-    }
-    for (struct member *member = databases->members; member; member = member->next, i++) {
-        member->is_gone = !plan.settings[i];
-        if (plan.settings[i])
-            database_set_settings(&member->database, plan.settings[i]);
-    }
-    free(plan.settings);
-    for (struct member *member = plan.members, *next; member; member = next) {
-        next = member->next;
-        member->next = NULL;
-        databases_add(databases, member);
-    }
-    configuration_unref(&databases->configuration);
-    databases->configuration = configuration_ref(configuration);
-    pthread_mutex_unlock(&databases->lock);
+    const struct configuration_database *entry = database->settings->entry;
+
+    atomic_init(&database->settings_epoch, 1);
+    atomic_init(&database->canary_percent, entry->canary.percent);
+    atomic_init(&database->shadow_percent, entry->shadow.percent);
+    atomic_init(&database->canary_state, CANARY_ARMED);
+    atomic_init(&database->has_included, entry->canary.include_count > 0);
+    atomic_init(&database->lag_us, -1);
+    atomic_init(&database->lag_probe, (int)entry->lag.probe);
     return true;
+failed:
+    database_fini(database);
+    return false;
 }
 
 void
-databases_each(struct databases *databases, void (*each)(void *context, struct database *database),
-               void *context)
+database_fini(struct database *database)
 {
-    // Members are only ever added at the end, and each is whole before it is: the walk needs the lock for
-    // the links alone, so that `each` may take its time and call back.
-    pthread_mutex_lock(&databases->lock);
-    for (struct member *member = databases->members; member; member = member->next) {
-        pthread_mutex_unlock(&databases->lock);
-        each(context, &member->database);
-        pthread_mutex_lock(&databases->lock);
-    }
-    pthread_mutex_unlock(&databases->lock);
+    database_settings_unref(&database->settings);
+    database_catalogs_unref(&database->catalogs);
+    if (database->figures)
+        figures_free(&database->figures);
+    if (database->mirrored)
+        fair_share_free(&database->mirrored);
+    key_writes_free(&database->key_writes);
+    pthread_mutex_destroy(&database->lock);
+    free(database->name);
 }

@@ -101,29 +101,14 @@ bool database_is_idle(const struct database *database);
 // Nothing is analysed any more by catalogs of an older epoch. Any thread.
 void database_want_catalogs(struct database *database, uint64_t epoch);
 
-// All databases of the process.
-struct databases;
-struct databases *databases_new(const struct configuration *configuration, char *error,
-                                size_t error_size);
-void databases_free(struct databases **databases); // after all threads have ended
-// `made` is called for every database that there is, and for each that is made from then on (by
-// RELOAD, by the '*' entry), once, before anybody finds it: to start what it needs. It must not call
-// back into databases_…. To be set before the threads that call databases_find start.
-void databases_on_made(struct databases *databases,
-                       void (*made)(void *context, struct database *database), void *context);
-// While the store that the fleet shares is away, nobody knows what was said of a database: those made meanwhile begin with
-// their canary latched.
-void databases_hold(struct databases *databases, bool is_held);
-// By the name in a startup packet; NULL: no such entry (any more). The '*' entry makes one at first
-// use, up to DATABASES_LIMIT of them: names come from clients that have not yet said who they are.
-enum { DATABASES_LIMIT = 1000 };
-struct database *databases_find(struct databases *databases, const char *name);
-// All or nothing. Databases whose entry is gone keep their sessions and take no new ones. A configured
-// percentage that differs from the one before replaces the percentage in force, unless an operator has
-// set another one, or the canary is latched.
-bool databases_reload(struct databases *databases, const struct configuration *configuration,
-                      char *error, size_t error_size);
-void databases_each(struct databases *databases,
-                    void (*each)(void *context, struct database *database), void *context);
+// For databases.c. The settings of an entry; NULL: `error` says why.
+struct database_settings *database_settings_new(const struct configuration *configuration,
+                                                const char *name, char *error, size_t error_size);
+// Takes the reference. A configured percentage that differs from the one before replaces the percentage in force.
+void database_set_settings(struct database *database, struct database_settings *settings);
+// `database` is zeroed, and still is nothing that needs _fini if this fails.
+bool database_init(struct database *database, const struct configuration *configuration,
+                   const char *name, char *error, size_t error_size);
+void database_fini(struct database *database);
 
 #endif

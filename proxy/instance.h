@@ -4,7 +4,7 @@
 #define PROXY_INSTANCE_H
 
 #include "config/configuration.h"
-#include "proxy/database.h"
+#include "proxy/databases.h"
 #include "proxy/relay/bucket.h"
 #include <pthread.h>
 #include <stdatomic.h>

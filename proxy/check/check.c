@@ -7,6 +7,7 @@
 #include "proxy/check/ask.h"
 #include "proxy/check/check_secrets.h"
 #include "proxy/check/check_tls.h"
+#include "proxy/databases.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 // What a session is made of, for the files session*.c alone. One worker's thread owns all of it.
 //
-//   session.c          states, streams' callbacks, closing
+//   session.c          states, beginning, closing
+//   session_streams.c  what the client's stream and old's say, and who is paused
 //   session_startup.c  the client's first packets, up to the choice of what serves it
 //   session_admission.c  logins take turns
 //   session_login.c    the old session, and the login through it
@@ -194,6 +195,7 @@ void session_end_with_old(struct session *session); // with its reason, where th
 void session_to_old(struct session *session, const void *bytes, size_t length); // copies
 extern const struct stream_callbacks session_client_callbacks, session_old_callbacks;
 void session_release_stream(struct session *session); // the client's stream is another's now
+void session_free_if_closed(struct session *session); // when both streams have closed
 
 void session_startup_bytes(struct session *session, const uint8_t *bytes, size_t length);
 void session_startup_secured(struct session *session);

@@ -4,7 +4,7 @@
 #ifndef PROXY_REPORT_KEPT_H
 #define PROXY_REPORT_KEPT_H
 
-#include "proxy/database.h"
+#include "proxy/databases.h"
 #include "proxy/report/store.h"
 
 struct kept;

@@ -1,6 +1,6 @@
 // Databases: found by name, made on demand by '*', reloaded as a whole or not at all, and an operator's
 // percentages outlive a reload.
-#include "proxy/database.h"
+#include "proxy/databases.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
