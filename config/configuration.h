@@ -97,8 +97,9 @@ struct configuration_canary {
 struct configuration_shadow {
     unsigned percent; // hundredths
     unsigned connections, max_connections;
-    unsigned max_per_second; // 0: no limit
-    double noise;            // share of the reads that old is asked twice
+    uint64_t idle_timeout, lifetime; // of our own sessions
+    unsigned max_per_second;         // 0: no limit
+    double noise;                    // share of the reads that old is asked twice
     size_t memory, max_result, max_request;
     uint64_t timeout;
     struct configuration_recheck {

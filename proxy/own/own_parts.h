@@ -64,6 +64,7 @@ struct own_session {
     struct connector *connector;
     struct stream *stream;
     uint64_t deadline;          // ns: of the connection, the login, the job
+    uint64_t opened_at;         // ns; 0: not logged in yet
     uint64_t idle_since;        // ns
     struct own_trouble trouble; // what the server said last, or why it broke
 

@@ -20,9 +20,15 @@
 
 static const uint64_t connect_nanoseconds = 5000000000u; // where the target does not say
 // When the last client has left a database, ours leave it, too, so that nothing of ours is in the way of DROP DATABASE.
-static const uint64_t idle_nanoseconds = 60000000000u, deserted_nanoseconds = 500000000u;
+static const uint64_t deserted_nanoseconds = 500000000u;
 
 static const char *const side_names[] = {[SIDE_OLD] = "old", [SIDE_NEW] = "new"};
+
+static bool
+is_too_old(const struct own_session *session, uint64_t now)
+{
+    return now - session->opened_at >= session->settings->entry->shadow.lifetime;
+}
 
 static void
 move(struct own_session *session, enum own_phase phase)
@@ -194,7 +200,8 @@ finish_job(struct own_session *session)
         own_admission_is_given(session);
     }
     struct own_trouble trouble = session->trouble;
-    bool is_usable = session->status == 'I' && !session->is_spent && !session->has_stale_statement;
+    bool is_usable = session->status == 'I' && !session->is_spent &&
+                     !session->has_stale_statement && !is_too_old(session, uv_hrtime());
     bool runs_again = session->has_stale_statement && job->on_bytes == NULL && !job->is_rerun;
     struct own_group *group = session->group;
     own_statements_settle(&session->statements);
@@ -383,7 +390,7 @@ own_session_is_logged_in(struct own_session *session)
     own_login_end(session);
     move(session, OWN_IDLE);
     session->is_fresh = true;
-    session->idle_since = uv_hrtime();
+    session->idle_since = session->opened_at = uv_hrtime();
     if (session->settings->entry->identity != IDENTITY_SET_ROLE) { // its role is still to be had
         own_admission_is_given(session);
     }
@@ -473,7 +480,8 @@ static uint64_t
 idle_limit(const struct own_session *session)
 {
     const struct database *database = session->group->place->database;
-    return atomic_load(&database->clients) > 0 ? idle_nanoseconds : deserted_nanoseconds;
+    uint64_t limit = session->settings->entry->shadow.idle_timeout;
+    return atomic_load(&database->clients) > 0 ? limit : deserted_nanoseconds;
 }
 
 void
@@ -487,7 +495,7 @@ own_session_tick(struct own_session *session, uint64_t now)
                                  : "no complete answer in time");
         own_session_has_broken(session, is_login ? OWN_UNAVAILABLE : OWN_TIMEOUT);
     } else if (session->phase == OWN_IDLE &&
-               (now - session->idle_since >= idle_limit(session) ||
+               (now - session->idle_since >= idle_limit(session) || is_too_old(session, now) ||
                 session->settings_epoch != session->group->place->settings_epoch)) {
         own_session_close(session, false);
     }

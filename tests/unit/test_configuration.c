@@ -92,6 +92,8 @@ Test(configuration, defaults_are_as_documented)
     cr_expect_eq(d->shadow.percent, 10000);
     cr_expect_eq(d->shadow.connections, 8);
     cr_expect_eq(d->shadow.max_connections, 32);
+    cr_expect_eq(d->shadow.idle_timeout, 60000000000u);
+    cr_expect_eq(d->shadow.lifetime, 3600000000000u);
     cr_expect_eq(d->shadow.max_per_second, 0);
     cr_expect_eq(d->shadow.noise, 0.01);
     cr_expect_eq(d->shadow.memory, 67108864);

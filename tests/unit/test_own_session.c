@@ -437,6 +437,7 @@ set_up(void)
     entry.shadow.connections = 2;
     entry.shadow.max_connections = 3;
     entry.shadow.timeout = 9000000000u;
+    entry.shadow.idle_timeout = entry.shadow.lifetime = 3600000000000u;
     settings.entry = &entry;
     settings.configuration = &configuration;
     atomic_init(&settings.references, 1);
@@ -663,6 +664,32 @@ Test(own_session, another_user_gets_the_place_of_an_idle_session)
         cr_expect_leq(atomic_load(&database.own_sessions[SIDE_NEW]), 3);
     }
     cr_expect_eq(accepted, 5);
+}
+
+Test(own_session, a_session_that_idles_for_too_long_is_closed)
+{
+    atomic_store(&database.clients, 1); // else it goes at once
+    entry.shadow.idle_timeout = 300000000u;
+    cr_expect_eq(run("SELECT 1"), OWN_DONE);
+    cr_expect_eq(run("SELECT 1"), OWN_DONE);
+    cr_expect_eq(accepted, 1, "it is kept meanwhile");
+    WAIT_FOR(atomic_load(&database.own_sessions[SIDE_NEW]) == 0);
+    cr_expect_eq(run("SELECT 1"), OWN_DONE);
+    cr_expect_eq(accepted, 2);
+}
+
+Test(own_session, a_session_that_never_idles_is_replaced_when_it_is_too_old)
+{
+    atomic_store(&database.clients, 1);
+    entry.shadow.lifetime = 200000000u;
+    uint64_t begun = uv_hrtime();
+    unsigned jobs = 0;
+    for (; accepted < 4 && uv_hrtime() - begun < UINT64_C(20000000000); jobs++) {
+        cr_expect_eq(run("SELECT 1"), OWN_DONE, "nobody hears of it");
+    }
+    cr_expect_eq(accepted, 4);
+    cr_expect_geq(uv_hrtime() - begun, 3 * entry.shadow.lifetime);
+    cr_expect_gt(jobs, 4, "each is kept meanwhile");
 }
 
 Test(own_session, a_side_that_is_down_fails_jobs_at_once_and_comes_back)
