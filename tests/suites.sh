@@ -13,10 +13,14 @@
 # of it is kept in the repository. With HOST PORT they run as the superuser $PGUSER (postgres), and drop
 # the databases, roles and tablespaces that an earlier run left there: meant for a throwaway server.
 #
+# Wall times: pipeline's uniqviol sends rows until the socket is full, which takes twice as many with a relay in between; and
+# on two cores the regression schedule leaves a relay none of its own.
+#
 # Prints a table (seconds of wall time; of CPU in old and in the proxy; what the proxy's books say) and the
 # names of the tests that differ from the direct run, or with HOST PORT that failed. Exit 0: there are none.
 #
 #   WAYS="direct shadow"    only these ways
+#   ROUNDS=3                each way so often, in turns; the medians of wall time and their ratios to direct are printed
 #   PGREHEARSE=FILE         this binary; else build/pgrehearse, which is built
 #   SUITES_CACHE=FOLDER     keeps the source; else build/suites
 #   KEEP=1                  the logs, the stores and the clusters' files are kept, and their folder is named
@@ -27,6 +31,8 @@ bin=/usr/lib/postgresql/15/bin
 cache=${SUITES_CACHE:-$root/build/suites}
 binary=${PGREHEARSE:-}
 ways=${WAYS:-direct relay shadow frozen}
+rounds=${ROUNDS:-1}
+declare -A times # wall times by suite and way, ms
 user=postgres host=127.0.0.1 given_port=
 
 say() { printf '%s\n' "$*" >&2; }
@@ -332,15 +338,18 @@ run_way() { # SUITE WAY
     shadow | frozen) port=$(free_port); start_proxy "$name" "$port" 100 ;;
     esac
     [ "$way" = frozen ] && freeze
-    old_began=$(cpu_of_old) began=$(date +%s)
+    rm -rf "${work:?}/$name"
+    old_began=$(cpu_of_old) began=$(date +%s%3N)
     run_suite "$suite" "$port" "$work/$name"
-    seconds=$(($(date +%s) - began)) old_used=$(($(cpu_of_old) - old_began))
+    seconds=$(($(date +%s%3N) - began)) old_used=$(($(cpu_of_old) - old_began))
     if [ -n "$proxy" ]; then
         proxy_used=$(cpu_of "$proxy")
         balance=$(books "$port" "$name")
         stop_proxy "$name"
         thaw
     fi
+    times[$suite $way]+="$seconds "
+    printf -v seconds '%d.%d' $((seconds / 1000)) $((seconds % 1000 / 100))
     read -r wrong reads compared mismatch dropped <<<"$balance"
     [ "$wrong" = 0 ] || { say "suites.sh: the books of $name do not balance: $(cat "$work/$name.status")"; status=1; }
     case $way in
@@ -353,6 +362,23 @@ run_way() { # SUITE WAY
     printf "$form" "$suite" "$way" "$(grep -c ' ok$' "$work/$name/result" || true)" \
         "$(grep -ci ' failed$' "$work/$name/result" || true)" "$seconds" "$old_used" "$proxy_used" \
         "$reads" "$compared" "$dropped" "$mismatch" "${differs:--}"
+}
+
+median() { tr ' ' '\n' | grep . | sort -n | awk '{ at[NR] = $1 } END { print (at[int((NR + 1) / 2)] + at[int(NR / 2) + 1]) / 2 }'; }
+
+# Each way's median wall time, and its ratio to direct's.
+compare_times() { # SUITE
+    local way direct time
+    direct=$(median <<<"${times[$1 direct]:-0}")
+    printf '%-10s wall time, median of %d:' "$1" "$rounds"
+    for way in $ways; do
+        time=$(median <<<"${times[$1 $way]}")
+        awk -v way="$way" -v time="$time" -v direct="$direct" 'BEGIN {
+            printf "  %s %.1f s", way, time / 1000
+            if (direct > 0) printf " (%.2f)", time / direct
+        }'
+    done
+    echo
 }
 
 # The tests whose outcome differs, and those that fail both times but with another output.
@@ -393,7 +419,10 @@ printf "$form" suite way ok failed seconds old_cpu prox_cpu reads compared dropp
 for suite in $suites; do
     # New has what the suite leaves behind, so that mirrored reads find tables there.
     [[ ! $ways =~ shadow|frozen ]] || run_suite "$suite" "$new_port" "$work/new-$suite"
-    for way in $ways; do run_way "$suite" "$way"; done
+    for ((round = 0; round < rounds; round++)); do
+        for way in $ways; do run_way "$suite" "$way"; done
+    done
+    ((rounds == 1)) || compare_times "$suite"
 done
 echo "$((tests - different)) passed, $different failed in $SECONDS s"
 exit $status
