@@ -97,7 +97,7 @@ fi
 if wanted tsan; then
     stage tsan 'builds with TSan' build build/tsan thread pgrehearse &&
         stage races 'TSan is silent under load, faults and the canary' pytests "$PWD/build/tsan/pgrehearse" \
-            tests/system -k 'pgbench or planted or balance or comes_back or outlive or cohort or cancel'
+            tests/system -m races
 fi
 if wanted quickstart; then
     stage release 'builds for release' build build '' pgrehearse &&

@@ -225,19 +225,27 @@ store_run(struct store *store, enum store_statement which, const char *types, ..
     return store->backend->run(store, which, values, count);
 }
 
-struct store_rows
-store_ask(struct store *store, enum store_statement which, const char *types, ...)
+static struct store_rows
+ask(struct store *store, enum store_statement which, const char *types, va_list *arguments)
 {
     struct store_value values[STORE_PARAMETERS_MAX];
     struct store_rows rows = {.store = store};
+    size_t count = take_values(values, types, arguments);
+
+    store->backend->ask(store, which, values, count, &rows);
+    return rows;
+}
+
+struct store_rows
+store_ask(struct store *store, enum store_statement which, const char *types, ...)
+{
     va_list arguments;
 
     va_start(arguments, types);
 
-    size_t count = take_values(values, types, &arguments);
+    struct store_rows rows = ask(store, which, types, &arguments);
 
     va_end(arguments);
-    store->backend->ask(store, which, values, count, &rows);
     return rows;
 }
 
@@ -245,16 +253,13 @@ bool
 store_ask_integer(struct store *store, int64_t *value, enum store_statement which,
                   const char *types, ...)
 {
-    struct store_value values[STORE_PARAMETERS_MAX];
-    struct store_rows rows = {.store = store};
     va_list arguments;
 
     va_start(arguments, types);
 
-    size_t count = take_values(values, types, &arguments);
+    struct store_rows rows = ask(store, which, types, &arguments);
 
     va_end(arguments);
-    store->backend->ask(store, which, values, count, &rows);
     while (store_step(&rows))
         *value = store_integer(&rows, 0);
     return rows.ok;

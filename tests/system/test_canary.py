@@ -90,6 +90,7 @@ def test_when_new_fails_old_answers_unseen(start, pair, shop, protocol):
     assert status["served_old"] + status["served_new"] == 20 and status["served_new"] == 0
 
 
+@pytest.mark.races
 @pytest.mark.parametrize("illness", ["stop", "freeze"])
 def test_when_new_goes_away_old_answers_unseen(start, pair, shop, illness):
     proxy = start(shop, canary(percent=100, patience="200ms"))
@@ -112,6 +113,7 @@ def test_when_new_goes_away_old_answers_unseen(start, pair, shop, illness):
     assert proxy.settled(shop, 300)["mismatch"] == 0
 
 
+@pytest.mark.races
 def test_a_cancel_ends_an_answer_that_new_is_sending(start, pair, shop):
     proxy = start(shop, canary(percent=100, hold="8KiB"))
     sql = "SELECT a.id, b.name FROM items a, items b, generate_series(1, 50) c WHERE a.id < {}"
@@ -221,6 +223,7 @@ def test_a_rollback_is_latched_until_it_is_armed_again(start, pair, shop):
     assert (float(status["canary_percent"]), status["canary_state"]) == (10, "armed")
 
 
+@pytest.mark.races
 @pytest.mark.parametrize("latch", [False, True])
 def test_percent_and_latch_outlive_a_restart(start, shop, latch):
     proxy = start(shop, CANARY)

@@ -120,6 +120,7 @@ def said(proxy, command):
     return notices
 
 
+@pytest.mark.races
 def test_what_is_said_at_one_proxy_holds_at_the_others(fleet, shop, store):
     one, other = fleet()
     one.console(f"ALTER DATABASE {shop} SET canary_percent = 12.5")
@@ -224,6 +225,7 @@ def refused(pair, shop, url, **canary_settings):
     return done.stderr
 
 
+@pytest.mark.races
 def test_proxies_that_decide_otherwise_who_is_in_the_cohort_do_not_go_together(start, pair, shop, store):
     first = start(shop, merge(QUIET, {"canary": {"salt": "a", "key": "user"}}), store=store.url)
     before = store.ask("SELECT instance, database, key, salt FROM cohorts")

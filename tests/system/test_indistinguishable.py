@@ -437,6 +437,7 @@ def test_what_comes_with_the_startup_packet_is_answered(both):
     both.raw(script)
 
 
+@pytest.mark.races
 def test_a_cancel_ends_the_query_that_runs_and_never_the_next(pair, served):
     proxy, name = served
     with proxy.connect(name) as connection, pair.old.connect("postgres", user="postgres") as watch:

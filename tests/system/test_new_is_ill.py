@@ -113,6 +113,7 @@ def test_clients_can_not_tell_that_new_is_away(start, pair, shop):
     assert status["compared"] == 0
 
 
+@pytest.mark.races
 def test_clients_can_not_tell_that_new_stops_and_comes_back(start, pair, shop):
     proxy = start(shop)
     load = load_on_a_new_that_works(proxy, shop)

@@ -150,6 +150,7 @@ class Writers:
         assert not self.older, self.older[:10]
 
 
+@pytest.mark.races
 def test_under_load_no_session_reads_older_than_its_own_write(begin, replica, is_long):
     play = begin()
     writers = Writers(play)

@@ -44,6 +44,7 @@ def test_psql_shows_what_it_shows_directly(proxy, pair, shop):
     assert runs[0].stderr == runs[1].stderr
 
 
+@pytest.mark.races
 @pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
 def test_pgbench_runs_without_an_error(proxy, pair, shop, mode):
     run("pgbench", "-i", "-q", "-s", "1", dsn=pair.old.dsn(shop, user="app"))
@@ -54,6 +55,7 @@ def test_pgbench_runs_without_an_error(proxy, pair, shop, mode):
     assert "number of failed transactions: 0 " in done.stdout
 
 
+@pytest.mark.races
 def test_pgbench_connects_for_each_transaction(proxy, pair, shop):
     run("pgbench", "-i", "-q", "-s", "1", dsn=pair.old.dsn(shop, user="app"))
     done = run("pgbench", "-n", "-C", "-S", "-c", "4", "-t", "25", dsn=proxy.dsn(shop))
@@ -108,6 +110,7 @@ def test_large_values_pass_both_ways(proxy, shop, megabytes, is_long):
             hashlib.md5(value.encode()).hexdigest(), value)
 
 
+@pytest.mark.races
 def test_cancel_reaches_the_query_that_runs(proxy, shop):
     with proxy.connect(shop) as connection:
         timer = threading.Timer(0.3, connection.cancel)
@@ -120,6 +123,7 @@ def test_cancel_reaches_the_query_that_runs(proxy, shop):
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.races
 def test_cancel_with_a_wrong_key_cancels_nothing(proxy, shop):
     import socket
     import struct

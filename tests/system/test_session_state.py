@@ -403,6 +403,7 @@ def test_pipelines_with_an_error_undo_what_they_set(proxy_of, state):
         counted.expect(connection, 6)
 
 
+@pytest.mark.races
 def test_prepared_statements_outlive_a_rollback_and_follow_the_path(proxy_of, state):
     counted = proxy_of()
     with counted.proxy.connect(state) as connection:

@@ -64,6 +64,7 @@ FAULTS = [  # what is done to new, the read that sees it, how it must be named
 ]
 
 
+@pytest.mark.races
 @pytest.mark.parametrize("fault, sql, named", FAULTS, ids=[f"{named[2]}-{named[1] or i}"
                                                           for i, (_, _, named) in enumerate(FAULTS)])
 def test_a_planted_fault_is_named(start, pair, shop, fault, sql, named):
@@ -207,6 +208,7 @@ def test_replication_lag_is_told_from_a_mismatch(start, pair):
     pair.forget(name)
 
 
+@pytest.mark.races
 def test_books_balance_under_load_and_agree_with_the_clients_count(start, pair, shop):
     proxy = start(shop, {"shadow": {"memory": "1MiB", "connections": 2}})
     script = proxy.home / "load.sql"

@@ -22,6 +22,7 @@ def storm(tmp_path_factory):
     return program
 
 
+@pytest.mark.races
 def test_clients_that_come_cancel_and_go_meet_nobody_elses_results_and_leave_nothing_behind(proxy, shop, storm, is_long):
     sessions = 200_000 if is_long else 2_000
     memory, reads = [], 0

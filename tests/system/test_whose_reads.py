@@ -173,6 +173,7 @@ def test_a_sessions_own_key_is_shown_and_decides(rekey, shop):
         connection.close()
 
 
+@pytest.mark.races
 def test_show_cohort_says_in_or_out_and_why(rekey, shop):
     proxy = rekey(key="parameter:app.tenant", salt="shop", include=["o'neil"], exclude=["10.0.0.7"])
 
@@ -298,6 +299,7 @@ class Reader(threading.Thread):
             self.error = error
 
 
+@pytest.mark.races
 def test_no_read_of_the_cohort_that_begins_behind_the_answer_is_served_by_new(rekey, shop, is_long):
     proxy = rekey(key="session")
     readers = [Reader(proxy.connect(shop)) for _ in range(CLIENTS)]
