@@ -222,7 +222,7 @@ static bool
 are_presentable(struct candidate *candidate, const struct state_snapshot *state)
 {
     struct session *session = candidate->session;
-    bool are = true, is_sure;
+    bool are = true, is_sure = false;
     canary_types_init(&candidate->types, session->database, state);
     candidate->may_stream = true;
     for (size_t i = 0; i < candidate->unit->read_count; i++) {
