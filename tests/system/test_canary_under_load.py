@@ -52,7 +52,6 @@ def percentile(latencies, share):
     return latencies[min(int(len(latencies) * share), len(latencies) - 1)]
 
 
-@pytest.mark.races
 @pytest.mark.parametrize("mode, hedge", [("simple", "0ms"), ("prepared", "0ms"), ("extended", "20ms")])
 def test_whatever_becomes_of_new_no_client_suffers(start, pair, shop, is_long, mode, hedge):
     rounds = 70 if is_long else 4
