@@ -141,6 +141,7 @@ struct session {
     struct held held;
     bool is_held_by_pause;
     bool message_ends_unit;              // the client's message that is under way
+    bool message_is_cut;                 // the same: its beginning was captured, and no more is
     char last_from_old;                  // type of old's last message
     struct unit *first_unit, *last_unit; // unanswered ones, oldest first
     struct unit *filling;                // the last one, while its requests are not complete
@@ -248,6 +249,7 @@ void session_relay_after_unit(struct session *session); // between units: what w
 
 // A unit begins; NULL: no memory, and the session is closing.
 struct unit *session_unit_begin(struct session *session, uint64_t now);
+void session_unit_end_request(struct unit *unit); // nothing more of its request is kept
 void session_unit_request(struct session *session, struct chunk *chunk, const uint8_t *from,
                           const uint8_t *to);
 void session_unit_reply(struct session *session, struct chunk *chunk, const uint8_t *from,

@@ -6,6 +6,9 @@
 #include "proxy/canary/session_canary.h"
 #include "proxy/relay/session_pass.h"
 #include <stdio.h>
+#include <string.h>
+
+enum { CUT_KEPT = 512 }; // bytes of a message's body: its names, and how its statement begins
 
 void
 session_refuse_junk(struct session *session)
@@ -86,6 +89,49 @@ names_statement(const struct frame_piece *piece)
             (piece->body_length == 0 || piece->body[0] != '\0'));
 }
 
+static bool
+is_too_large(const struct pass *pass, const struct frame_piece *piece)
+{
+    const struct session *session = pass->session;
+    size_t before = session->filling->request.length + (size_t)(pass->message - pass->captured);
+    return piece->body_total > CUT_KEPT &&
+           before + 5 + piece->body_total > session->settings->entry->shadow.max_request;
+}
+
+// Are the names whole that a message begins with?
+static bool
+has_names(char type, const uint8_t *body, size_t length)
+{
+    const uint8_t *end = body + length;
+    unsigned names = type == MESSAGE_CLIENT_BIND ? 2 : type == MESSAGE_CLIENT_PARSE ? 1 : 0;
+    for (; names > 0 && body < end; body++) {
+        names -= *body == '\0';
+    }
+    return names == 0;
+}
+
+// Of a message that is too large its beginning is kept, so that the rest of the unit is understood.
+static void
+capture_beginning(struct pass *pass, const struct frame_piece *piece)
+{
+    struct session *session = pass->session;
+    struct unit *unit = session->filling;
+    uint8_t bytes[5 + CUT_KEPT] = {(uint8_t)(piece->type | UNIT_CUT)};
+    size_t kept = piece->body_length < CUT_KEPT ? piece->body_length : CUT_KEPT;
+    capture(pass, pass->message);
+    bytes[3] = (uint8_t)((kept + 4) >> 8);
+    bytes[4] = (uint8_t)(kept + 4);
+    if (kept > 0) {
+        memcpy(bytes + 5, piece->body, kept);
+    }
+    session->message_is_cut = true;
+    unit->is_request_cut = true;
+    if (unit->is_request_ended || !has_names(piece->type, bytes + 5, kept) ||
+        !capture_copy(&unit->request, bytes, 5 + kept)) {
+        session_unit_end_request(unit);
+    }
+}
+
 // False: the session is closing, or it will: the type is junk.
 static bool
 begin_message(struct pass *pass, const struct frame_piece *piece)
@@ -107,6 +153,7 @@ begin_message(struct pass *pass, const struct frame_piece *piece)
         return false;
     }
     session->message_ends_unit = place.ends_unit;
+    session->message_is_cut = false;
     // It tells which Syncs the server has read inside the COPY: kept, also behind a Query, or behind a Sync that
     // was sent ahead.
     if (ends_copy(type) && !session->filling && session->last_unit) {
@@ -122,9 +169,11 @@ begin_message(struct pass *pass, const struct frame_piece *piece)
     }
     if (is_uncaptured(type)) {
         capture(pass, pass->message);
-    } else if (session->filling && !session->filling->is_request_cut &&
+    } else if (session->filling && is_too_large(pass, piece)) {
+        capture_beginning(pass, piece);
+    } else if (session->filling && !session->filling->is_request_ended &&
                !pass_capture_carried(pass, &session->filling->request)) {
-        session->filling->is_request_cut = true;
+        session_unit_end_request(session->filling);
     }
     return true;
 }
@@ -169,7 +218,7 @@ scan(struct pass *pass)
         if (piece.first && !begin_message(pass, &piece)) {
             return pass->message;
         }
-        if (is_uncaptured(piece.type)) {
+        if (is_uncaptured(piece.type) || session->message_is_cut) {
             pass->captured = at;
         }
         if (piece.last) {

@@ -98,9 +98,8 @@ drops_statements(const struct message *message)
 static bool
 is_query(const struct unit *unit)
 {
-    return unit->request.count > 0 &&
-           unit->request.slices[0].chunk->bytes[unit->request.slices[0].offset] ==
-               MESSAGE_CLIENT_QUERY;
+    const struct slice *first = unit->request.count > 0 ? &unit->request.slices[0] : NULL;
+    return first && (first->chunk->bytes[first->offset] & ~UNIT_CUT) == MESSAGE_CLIENT_QUERY;
 }
 
 void

@@ -62,18 +62,25 @@ session_unit_begin(struct session *session, uint64_t now)
     return unit;
 }
 
-// Without memory the capture is given up, not the session.
+// Messages that would go over shadow.max_request are cut before they come here; many small ones may go on up to twice as
+// much. Without memory the capture is given up, not the session.
 static void
 append_request(const struct session *session, struct unit *unit, struct chunk *chunk, size_t offset,
                size_t length)
 {
-    if (length == 0 || unit->is_request_cut) {
+    if (length == 0 || unit->is_request_ended) {
         return;
     }
-    if (unit->request.length + length > shadow_settings(session)->max_request ||
+    if (unit->request.length + length > 2 * shadow_settings(session)->max_request ||
         !capture_append(&unit->request, chunk, offset, length)) {
-        unit->is_request_cut = true;
+        session_unit_end_request(unit);
     }
+}
+
+void
+session_unit_end_request(struct unit *unit)
+{
+    unit->is_request_cut = unit->is_request_ended = true;
 }
 
 void
@@ -118,6 +125,7 @@ join_next(struct session *session, struct unit *unit)
         append_request(session, unit, slice->chunk, slice->offset, slice->length);
     }
     unit->is_request_cut = unit->is_request_cut || next->is_request_cut;
+    unit->is_request_ended = unit->is_request_ended || next->is_request_ended;
     unit_free(&next);
     // Its number is no gap that the shadow would have to ask about.
     for (struct unit *at = unit->next; at; at = at->next) {
@@ -197,6 +205,10 @@ book_lost(struct session *session, const struct unit *unit)
         // Without the reply there are no tags: what had a result too large to keep was a read.
         if (message.type == MESSAGE_CLIENT_EXECUTE && unit->is_reply_cut) {
             book_statement(&lost, "select", strlen("select"));
+        }
+        if (message.type == (char)(MESSAGE_CLIENT_QUERY | UNIT_CUT)) {
+            book_statement(&lost, (const char *)message.body, message.length);
+            is_simple = true;
         }
         if (message.type == MESSAGE_CLIENT_QUERY &&
             request_read_query(message.body, message.length, &text)) {

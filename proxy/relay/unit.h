@@ -13,6 +13,9 @@ enum unit_route { UNIT_ROUTE_OLD, UNIT_ROUTE_NEW, UNIT_ROUTE_FALLBACK };
 // What a unit does to the transaction block; the worker's.
 enum unit_move { UNIT_MOVES_NOTHING, UNIT_BEGINS, UNIT_SETS, UNIT_ENDS };
 
+// Set in the type of a captured message that is not kept whole; its length says how much of it is.
+enum { UNIT_CUT = 0x80 };
+
 struct unit {
     struct unit *next;
     uint64_t session;
@@ -23,7 +26,8 @@ struct unit {
     enum unit_route route;
     char status_before, status_after; // ReadyForQuery's: 'I', 'T', 'E'; after 0: never answered
     bool is_copy;                     // COPY data passed: its bytes are not captured
-    bool is_request_cut;              // over shadow.max_request: `request` holds what came before
+    bool is_request_cut;              // over shadow.max_request: messages of `request` are cut
+    bool is_request_ended;            // and from some point on none was kept
     bool is_reply_cut;                // over shadow.max_result, or stripped: `reply` is empty
     bool is_unsampled;     // not in shadow.percent: `reply` is without its DataRows, reads are
                            // SKIP_SAMPLED_OUT; the worker throws the dice, the shadow doesn't
@@ -34,8 +38,8 @@ struct unit {
     enum unit_move move;   // the worker's: a command of the transaction's is all that is not a read
     bool may_be_read_only; // the worker's: of the transaction that it begins or sets
     enum drop_reason dropped; // stripped of its reply: its reads are dropped with this reason
-    struct capture request;   // whole messages from the client
-    struct capture reply;     // whole messages from the served side, as the client got them
+    struct capture request; // messages from the client; UNIT_CUT in the type: the body's beginning
+    struct capture reply;   // whole messages from the served side, as the client got them
 };
 
 struct unit *unit_new(uint64_t session, uint64_t sequence, char status_before, uint64_t now);

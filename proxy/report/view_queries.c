@@ -129,19 +129,32 @@ static const struct answer_column skipped_columns[] = {
 };
 
 static void
+fill_skips(struct answer *answer, const struct picture *picture, enum skip_reason reason,
+           const char *fingerprint, uint64_t reads, const char *query)
+{
+    if (reads == 0)
+        return;
+    answer_text(answer, picture->database);
+    answer_text(answer, skip_reason_name(reason));
+    answer_text(answer, fingerprint);
+    answer_integer(answer, reads);
+    answer_text(answer, query);
+}
+
+// Last the reads of statements that were not at hand: of them the books alone tell.
+static void
 fill_reason(struct answer *answer, const struct picture *picture, enum skip_reason reason)
 {
+    uint64_t told = 0, all = picture->books.skipped[reason];
+
     for (size_t i = 0; i < picture->figure_count; i++) {
         const struct figure *figure = &picture->figures[i];
 
-        if (figure->skipped[reason] == 0)
-            continue;
-        answer_text(answer, picture->database);
-        answer_text(answer, skip_reason_name(reason));
-        answer_text(answer, figure->fingerprint);
-        answer_integer(answer, figure->skipped[reason]);
-        answer_text(answer, figure->query);
+        told += figure->skipped[reason];
+        fill_skips(answer, picture, reason, figure->fingerprint, figure->skipped[reason],
+                   figure->query);
     }
+    fill_skips(answer, picture, reason, "", all > told ? all - told : 0, "");
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "proxy/shadow/dissect.h"
 #include "protocol/message.h"
 #include "protocol/pairing.h"
+#include "proxy/relay/unit.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ step_add(struct dissected *dissected)
     return step;
 }
 
-// Finds the messages in the requests; the last one may be cut off.
+// Finds the messages in the requests; the last one may be cut off, others say that they are.
 static bool
 read_requests(struct dissected *dissected, size_t length)
 {
@@ -55,7 +56,8 @@ read_requests(struct dissected *dissected, size_t length)
         struct step *step = step_add(dissected);
         if (!step)
             return false;
-        step->type = (char)header[0];
+        step->type = (char)(header[0] & ~UNIT_CUT);
+        step->is_cut = (header[0] & UNIT_CUT) != 0;
         step->body = header + 5;
         step->length = total - 4;
         if (step->length > length - at - 5) {

@@ -163,6 +163,8 @@ apply_effect(struct mirror *mirror, const struct execution *execution, const str
     }
     if (!state_apply(mirror->state, effect))
         mirror_lose(mirror, "no memory for the session's state");
+    else if (effect->kind == EFFECT_DISCARD_ALL)
+        mirror_regain(mirror);
 }
 
 // `sql` is the execution's own, or what it has EXECUTEd.
@@ -292,7 +294,7 @@ execute_read(struct mirror *mirror, const struct unit *unit, const struct execut
         .bind_length = execution->bind_length,
         .shape = shape,
         .result = execution->result,
-        .skip = state_against(mirror, shape, execution),
+        .skip = execution->is_cut ? SKIP_REQUEST_SIZE : state_against(mirror, shape, execution),
     };
     if (facts.skip == SKIP_NONE && execution->may_be_partial)
         facts.skip = SKIP_ROW_LIMIT;

@@ -14,6 +14,7 @@ struct execution {
     struct statement *statement; // extended protocol, else NULL
     const uint8_t *bind;
     size_t bind_length;
+    bool is_cut;           // the Bind is not at hand: over shadow.max_request
     struct result *result; // NULL: cut away
     bool is_unknown;       // whether old accepted it is not known
     bool

@@ -3,7 +3,7 @@
 // execution, an execution is analysed (proxy/classify), moves the session's state when old accepted it, and is
 // a read or is not. Units wait while catalogs are read again, after DDL and when a name was unknown, and while what
 // opens the user's sessions is looked up; order is kept. A gap in the units' numbers means that one was lost: from
-// there on the session's state is unknown and its reads are skipped as session_state.
+// there on the session's state is unknown and its reads are skipped as session_state, up to a DISCARD ALL.
 //
 // One shadow thread, the session's.
 
@@ -50,6 +50,17 @@ mirror_new(struct shadow *shadow, struct session_facts **facts)
     mirror->secret_until = mirror->facts->awaits_secret ? uv_hrtime() + PATIENCE_NS : 0;
     session_view_publish(mirror->facts->view, 0, mirror->state);
     return mirror;
+}
+
+void
+mirror_regain(struct mirror *mirror)
+{
+    if (!mirror->lost_because)
+        return;
+    mirror->lost_because = NULL;
+    portals_clear(&mirror->portals);
+    log_event(LOG_INFO_LEVEL, "session_state_regained", "session=%llu",
+              (unsigned long long)mirror->id);
 }
 
 void

@@ -32,6 +32,8 @@ struct mirror *mirror_new(struct shadow *shadow, struct session_facts **facts);
 void mirror_unref(struct mirror **mirror);
 // From here on nothing of the session's state is known.
 void mirror_lose(struct mirror *mirror, const char *because);
+// A DISCARD ALL has left nothing of what was not seen.
+void mirror_regain(struct mirror *mirror);
 // Takes the unit: reads it now, or lets it wait behind others.
 void mirror_take(struct mirror *mirror, struct unit **unit);
 void mirror_end(struct mirror *mirror);

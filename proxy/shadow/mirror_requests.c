@@ -82,6 +82,9 @@ take_query(struct mirror *mirror, const struct unit *unit, struct step *step)
         lexer_split(sql, length, query_statement, &query);
     else if (!is_split)
         query_statement(&query, sql, length);
+    // Of a text that is cut the results tell what the others were.
+    while (step->is_cut && query.number < step->result_count && !query.has_failed)
+        query_statement(&query, sql, length);
 done:
     encoding_fini(&text);
 }
@@ -123,8 +126,11 @@ take_bind(struct mirror *mirror, const struct step *step)
     size_t rest = step->length - portal_length - 1;
     struct statement *statement =
         strnlen(name, rest) < rest ? statements_find(&mirror->statements, name) : NULL;
-    if (statement)
-        portals_put(&mirror->portals, portal, statement, step->body, step->length);
+    struct portal *put =
+        statement ? portals_put(&mirror->portals, portal, statement, step->body, step->length)
+                  : NULL;
+    if (put)
+        put->is_cut = step->is_cut;
     else
         portals_remove(&mirror->portals, portal);
 }
@@ -149,14 +155,29 @@ take_describe(struct mirror *mirror, const struct unit *unit, const struct step 
                               step->results[0].columns, step->results[0].column_count);
 }
 
-// An Execute of a portal that we know nothing of: a cursor's, or its Parse was lost.
+// What has no effect on the session's state, as far as its command tag tells.
+static bool
+is_tag_of_data(const char *tag)
+{
+    static const char *const tags[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "FETCH"};
+    for (size_t i = 0; tag && i < sizeof(tags) / sizeof(*tags); i++)
+        if (strncmp(tag, tags[i], strlen(tags[i])) == 0)
+            return true;
+    return false;
+}
+
+// An Execute of a portal that we know nothing of: a cursor's, or its Parse was too large.
 static void
-execute_unknown(struct mirror *mirror, const struct unit *unit, struct step *step)
+execute_unknown(struct mirror *mirror, const struct unit *unit, struct step *step,
+                enum skip_reason skip)
 {
     struct result *result = step->result_count ? &step->results[0] : NULL;
+    if (result && result->tag && !is_tag_of_data(result->tag)) {
+        mirror_lose(mirror, "a statement that changes state was not at hand");
+        mirror->has_ddl = true;
+    }
     bool is_read = classify_is_read(NULL, "", 0, result ? result->tag : NULL);
-    struct read_facts facts = {
-        .unit = unit, .sql = "", .result = result, .skip = SKIP_SESSION_STATE};
+    struct read_facts facts = {.unit = unit, .sql = "", .result = result, .skip = skip};
     if (is_read)
         read_begin(mirror, &facts);
     else
@@ -173,7 +194,8 @@ take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
         return;
     struct portal *portal = portals_find(&mirror->portals, request.portal);
     if (!portal || portal->statement->is_cut || portal->statement->has_unknown_type) {
-        execute_unknown(mirror, unit, step);
+        bool is_cut = portal && portal->statement->is_cut;
+        execute_unknown(mirror, unit, step, is_cut ? SKIP_REQUEST_SIZE : SKIP_SESSION_STATE);
         return;
     }
     if (portal->is_begun && request.row_limit == 0 && step->result_count &&
@@ -186,8 +208,9 @@ take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
         .sql = portal->statement->sql,
         .sql_length = strlen(portal->statement->sql),
         .statement = portal->statement,
-        .bind = portal->bind,
-        .bind_length = portal->bind_length,
+        .bind = portal->is_cut ? NULL : portal->bind,
+        .bind_length = portal->is_cut ? 0 : portal->bind_length,
+        .is_cut = portal->is_cut,
         .result = step->result_count ? &step->results[0] : NULL,
         .is_unknown = step->outcome == STEP_UNKNOWN,
         .may_be_partial = may_be_partial,

@@ -139,24 +139,24 @@ statements_clear(void **statements)
     *statements = NULL;
 }
 
-bool
+struct portal *
 portals_put(void **portals, const char *name, struct statement *statement, const uint8_t *bind,
             size_t bind_length)
 {
     portals_remove(portals, name);
     struct portal *portal = calloc(1, sizeof(*portal));
     if (!portal)
-        return false;
+        return NULL;
     portal->name = strdup(name);
     portal->bind = malloc(bind_length ? bind_length : 1);
     portal->statement = statement_ref(statement);
     if (!portal->name || !portal->bind || !tsearch(portal, portals, portal_order)) {
         portal_free(portal);
-        return false;
+        return NULL;
     }
     memcpy(portal->bind, bind, bind_length);
     portal->bind_length = bind_length;
-    return true;
+    return portal;
 }
 
 struct portal *

@@ -30,6 +30,7 @@ struct portal {
     struct statement *statement;
     uint8_t *bind; // body of the Bind message
     size_t bind_length;
+    bool is_cut;   // the Bind was over shadow.max_request: `bind` is its beginning
     bool is_begun; // an Execute ran it
 };
 
@@ -46,8 +47,8 @@ bool statements_put(void **statements, struct statement *statement); // takes on
 struct statement *statements_find(void *const *statements, const char *name);
 void statements_remove(void **statements, const char *name);
 void statements_clear(void **statements);
-bool portals_put(void **portals, const char *name, struct statement *statement, const uint8_t *bind,
-                 size_t bind_length);
+struct portal *portals_put(void **portals, const char *name, struct statement *statement,
+                           const uint8_t *bind, size_t bind_length); // NULL: no memory
 struct portal *portals_find(void *const *portals, const char *name);
 void portals_remove(void **portals, const char *name);
 void portals_clear(void **portals);

@@ -176,6 +176,18 @@ def test_reads_stay_on_old_while_new_lacks_the_write_and_go_back_when_it_has_it(
         play.comes_to(writer, 5, "new", 77)
 
 
+@pytest.mark.parametrize("key, setting", [("application_name", "application_name"), ("parameter:app.tenant", "app.tenant")])
+def test_a_write_that_may_be_any_key_s_keeps_all_keys_reads_on_old(begin, replica, key, setting):
+    play = begin(key, after_write_scope="key")
+    with play.connect("till") as writer, play.connect("desk") as stranger:
+        with replica.paused():
+            writer.execute(f"SET {setting} = 'desk'; UPDATE tokens SET token = 99 WHERE id = 7")
+            ends = time.monotonic() + 0.3
+            while time.monotonic() < ends:
+                assert read(replica, stranger, 7) == ("old", 99)
+        play.comes_to(stranger, 7, "new", 99)
+
+
 @pytest.mark.parametrize("key", ["application_name", "parameter:app.tenant", "comment:tenant"])
 def test_with_the_scope_key_no_session_of_the_key_reads_older_than_the_key_s_last_write(begin, replica, key):
     play = begin(key, after_write_scope="key")

@@ -354,7 +354,7 @@ class Counted:
         more = {reason: count - self.reasons.get(reason, 0) for reason, count in skipped.items()
                 if reason != "system_catalog" and count != self.reasons.get(reason, 0)}
         self.status, self.reasons = status, skipped
-        assert more == reasons, f"{found} {more}"
+        assert more == reasons, f"{found} {more} {skipped} {status}"
         assert found["match"] == found["compared"] == matches and found["dropped"] == 0, f"{found} {more}"
 
 
@@ -437,6 +437,52 @@ def test_a_plan_whose_columns_have_changed_is_no_difference(proxy_of, state, pai
         pgconn.exec_(b"SET search_path = two")
         assert answer(pgconn.exec_(b"EXECUTE p")) == b"0A000"
         counted.expect(connection, 1, session_state=1)
+
+
+@pytest.mark.parametrize("how", ["simple", "extended", "named"])
+@pytest.mark.parametrize("size", [1000, 2000, 100_000])
+def test_a_read_that_is_too_large_is_skipped_and_the_session_is_followed(proxy_of, state, how, size):
+    counted = proxy_of({"shadow": {"max_request": "1KiB"}})
+    with counted.proxy.connect(state) as connection:
+        connection.execute("SET search_path = two")
+        run(connection, f"SELECT id, what FROM things /* {'x' * size} */", how)
+        connection.execute(THINGS)
+        counted.expect(connection, 1, request_size=1)
+
+
+@pytest.mark.parametrize("size", [600, 2000, 3_000_000])
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_large_values_do_not_hide_what_else_their_pipeline_does(proxy_of, state, pair, size, is_binary):
+    pair.old.psql("CREATE TABLE texts (t text); GRANT ALL ON texts TO app", state)
+    pair.new.psql("CREATE TABLE texts (t text); GRANT ALL ON texts TO app", state)
+    counted, text = proxy_of({"shadow": {"max_request": "1KiB"}}), "x" * size
+    with counted.proxy.connect(state) as connection:
+        with connection.pipeline():
+            connection.execute("SELECT set_config('search_path', %s, false)", ("two, public",))
+            connection.execute(f"INSERT INTO texts VALUES (%{'b' if is_binary else 't'})", (text,))
+            connection.execute("SELECT length(t), %s::text FROM texts", (text,))
+            connection.execute("SET app.tenant_id = 'b'")
+        connection.execute(THINGS)
+        connection.execute(TENANTS)
+        counted.expect(connection, 2, request_size=2)
+        assert connection.execute("SELECT length(t) FROM texts").fetchone() == (size,)
+
+
+@pytest.mark.parametrize("how", ["simple", "extended"])
+def test_a_session_that_could_not_be_followed_is_again_from_discard_all_on(proxy_of, state, how):
+    counted = proxy_of({"shadow": {"max_request": "1KiB"}})
+    with counted.proxy.connect(state) as connection:
+        connection.execute(MADE)
+        connection.pgconn.exec_(f"SET search_path = one; SELECT 1 /* {'x' * 2000} */".encode())
+        connection.execute(THINGS)
+        connection.execute("SET search_path = two")  # one setting is known then, yet not the others
+        connection.execute(THINGS)
+        counted.expect(connection, 1, session_state=2, request_size=1)
+        run(connection, "DISCARD ALL", how)
+        connection.execute(THINGS)
+        connection.execute("SET search_path = two")
+        connection.execute(THINGS)
+        counted.expect(connection, 2)
 
 
 def test_the_startup_packet_counts_and_is_what_reset_goes_back_to(proxy_of, state):

@@ -167,7 +167,10 @@ Test(report, json_has_the_columns_as_keys)
     cr_expect_str_eq(json_string_value(json_object_get(one, "at")), "2023-11-14T22:13:20.000000Z");
     cr_expect(json_is_array(json_object_get(one, "samples")));
     cr_expect(json_is_string(json_object_get(one, "parameters")), "what is no JSON stays text");
-    cr_expect_eq(json_array_size(json_object_get(database, "skipped")), 0u);
+    cr_expect_eq(json_array_size(json_object_get(database, "skipped")), 1u);
+    json_t *skipped = json_array_get(json_object_get(database, "skipped"), 0);
+    cr_expect_eq(json_integer_value(json_object_get(skipped, "reads")), 10,
+                 "what no fingerprint tells of, the books do");
     cr_expect(
         json_is_integer(json_object_get(json_object_get(database, "dropped"), "new_unavailable")));
     json_decref(report);
