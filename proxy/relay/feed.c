@@ -47,6 +47,7 @@ session_facts_free(struct session_facts **facts)
     free(gone->application_name);
     free(gone->client_address);
     session_view_unref(&gone->view);
+    state_free(&gone->state);
     free(gone);
 }
 

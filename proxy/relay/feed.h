@@ -24,6 +24,7 @@ struct session_facts {
     char *client_address;      // owned
     uint32_t backend_pid;
     struct session_view *view; // a reference
+    struct state *state;       // of the session as it begins, which the view shows already; owned
     char *
         *parameters; // startup parameters that are settings, and ParameterStatus' values at login:
                      // name, value, …, NULL; `options` taken to pieces; owned

@@ -177,16 +177,33 @@ register_client(struct session *session)
     session->is_registered = true;
 }
 
+// Shown at once, so that the first read that comes can be new's: many a session has no other.
+static bool
+show_state(struct session *session)
+{
+    struct session_facts *facts = session->facts;
+    const char *const *pairs = (const char *const *)facts->parameters;
+    session->view = session_view_new();
+    facts->state = state_new(pairs, facts->reported_from);
+    bool is_fine = session->view && facts->state;
+    for (size_t i = facts->reported_from; is_fine && i < facts->parameter_count; i++) {
+        is_fine = state_reported(facts->state, pairs[2 * i], pairs[2 * i + 1]);
+    }
+    if (is_fine) {
+        facts->view = session_view_ref(session->view);
+        session_view_publish(session->view, 0, facts->state);
+    }
+    return is_fine;
+}
+
 // Replication connections are no business of the shadow's.
 static bool
 tell_shadow(struct session *session)
 {
     struct session_facts *facts = session->facts;
-    session->view = session_view_new();
-    if (!session->view) {
+    if (!show_state(session)) {
         return false;
     }
-    facts->view = session_view_ref(session->view);
     facts->secret = session_auth_secret(session);
     facts->awaits_secret = session_auth_awaits_secret(session);
     session->own_secret = secret_ref(facts->secret);

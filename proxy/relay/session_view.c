@@ -1,5 +1,5 @@
-// The shadow's knowledge of a session's state, for the worker that routes its canary reads. Writer: the
-// session's shadow thread. Reader: its worker. The lock is held for taking a reference at most.
+// What is known of a session's state, for the worker that routes its canary reads. Writer: the worker as the session
+// begins, then the session's shadow thread. Reader: the worker. The lock is held for taking a reference at most.
 //
 // What it covers, whether it is usable and the snapshot change together, behind the lock, so that a reader
 // never sees a snapshot with another one's sequence.

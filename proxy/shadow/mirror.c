@@ -37,18 +37,15 @@ mirror_new(struct shadow *shadow, struct session_facts **facts)
     mirror->references = 1;
     mirror->waiting_end = &mirror->waiting;
     mirror->at = shadow_database(shadow, (*facts)->database);
-    mirror->state = state_new((const char *const *)(*facts)->parameters, (*facts)->reported_from);
-    if (!mirror->at || !mirror->state) {
-        state_free(&mirror->state);
+    if (!mirror->at) {
         free(mirror);
         return NULL;
     }
-    for (size_t i = (*facts)->reported_from; i < (*facts)->parameter_count; i++)
-        state_reported(mirror->state, (*facts)->parameters[2 * i], (*facts)->parameters[2 * i + 1]);
     mirror->facts = *facts;
     *facts = NULL;
+    mirror->state = mirror->facts->state;
+    mirror->facts->state = NULL;
     mirror->secret_until = mirror->facts->awaits_secret ? uv_hrtime() + PATIENCE_NS : 0;
-    session_view_publish(mirror->facts->view, 0, mirror->state);
     return mirror;
 }
 

@@ -12,6 +12,7 @@
 #include "proxy/shadow/shadow.h"
 #include "proxy/background.h"
 #include "proxy/log.h"
+#include "proxy/relay/session_view.h"
 #include "proxy/report/reporter.h"
 #include "proxy/shadow/judge.h"
 #include "proxy/shadow/large.h"
@@ -109,8 +110,12 @@ session_begun(struct shadow *shadow, struct session_facts **facts)
     if (mirror && tsearch(mirror, &shadow->mirrors, mirror_order))
         return;
     log_event(LOG_ERROR_LEVEL, "session_not_followed", "because=memory");
-    if (mirror)
+    if (mirror) {
+        mirror_lose(mirror, "no memory for the session");
         mirror_unref(&mirror);
+    } else {
+        atomic_store(&(*facts)->view->is_usable, false);
+    }
     session_facts_free(facts);
 }
 

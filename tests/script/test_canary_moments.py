@@ -60,6 +60,13 @@ def canary(mirrors):
     return begin
 
 
+def test_the_first_read_of_a_session_is_new_s_too(canary):
+    proxy, *_ = canary()
+    for _ in range(20):
+        with Client(proxy.port) as client:
+            assert client.login().ask(READ) == rows(FROM_NEW) + ready()
+
+
 @pytest.mark.parametrize("illness, reason", [(fails, "error"), (disconnects, "disconnected"), (says_junk, "junk"),
                                              (is_late, "patience"), (has_other_columns, "unfit")],
                          ids=["error", "disconnect", "junk", "late", "other columns"])
