@@ -250,13 +250,14 @@ def test_an_accepted_mismatch_is_counted_apart_and_quarantines_nothing(mirrors):
         with pytest.raises(psycopg.Error):
             proxy.console(wrong)
     proxy.console(f"ACCEPT {queries(proxy)['fingerprint']} REASON 'names are new'")
+    reads = proxy.settled("app")["reads"]
     new.own_answer = is_wrong
 
     def is_served_by_new():
         return client.ask(READ) == rows(FROM_NEW) + ready()
     wait_until(is_served_by_new)
     assert all(is_served_by_new() for _ in range(60))
-    status = proxy.settled("app")
+    status = proxy.settled("app", reads + 61)
     assert status["mismatch"] > 0 and status["accepted"] == status["mismatch"] and float(status["mismatch_rate"]) == 0
     row = queries(proxy)
     assert (row["accepted"], row["accepted_because"], row["quarantined"]) == (row["mismatch"], "names are new", "f")
