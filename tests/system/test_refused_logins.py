@@ -1,6 +1,7 @@
 """New does not let a user in: the client is served all the same, and operators learn for whom and what to configure."""
 
 import contextlib
+import itertools
 
 import pytest
 
@@ -88,13 +89,14 @@ def test_the_event_says_what_to_configure(pair, start, visitors, user, arrange, 
 def test_a_canary_read_of_a_refused_user_is_served_by_old_and_is_no_failure_of_new(pair, start, visitors):
     proxy = start(visitors, {"canary": {"percent": 100}})
     # Old's columns are learnt from a comparison, which nobody's login must fail.
-    wait_until(lambda: (reads(proxy, visitors, "app"), int(proxy.status(visitors)["served_new"]))[1])
+    asked = itertools.count(1)
+    wait_until(lambda: (next(asked), reads(proxy, visitors, "app"), int(proxy.status(visitors)["served_new"]))[2])
     with refusing(pair.new, "visitor"), proxy.connect(visitors, user="visitor") as client:
         def falls_back():  # once the shape is known
-            assert client.execute(READ, prepare=False).fetchone() == (7, "item 7")
+            assert next(asked) and client.execute(READ, prepare=False).fetchone() == (7, "item 7")
             return int(proxy.status(visitors)["fallbacks"])
         wait_until(falls_back, what=proxy.said)
-        before = proxy.settled(visitors)
+        before = proxy.settled(visitors, next(asked) - 1)
         for _ in range(10):  # more in a row than make new count as failing
             client.execute(READ, prepare=False)
         after = proxy.settled(visitors, before["reads"] + 10)
