@@ -1,7 +1,7 @@
 #!/bin/bash
 # All tests: builds what it needs, runs every stage, and ends with a line "N passed, N failed".
 #
-#   tests/run.sh                     everything but the large sizes, in about ten minutes on two cores
+#   tests/run.sh                     everything but the large sizes, in about eleven minutes on two cores
 #   tests/run.sh --only STAGE[,…]    unit | script | system | fuzz | tsan | quickstart | format
 #   tests/run.sh --fuzz SECONDS      the fuzzers alone, so long each (tests/fuzz/run.sh)
 #   tests/run.sh --long              the large sizes as well

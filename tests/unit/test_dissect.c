@@ -65,6 +65,43 @@ Test(dissect, a_query_of_two_statements_has_two_results)
     unit_free(&unit);
 }
 
+Test(dissect, behind_a_message_that_is_cut_each_request_has_its_answer)
+{
+    struct unit *unit = unit_new(1, 1, 'I', 1);
+    struct parse_request parse = {.statement = "", .sql = "SELECT 1"};
+    uint8_t cut[] = {MESSAGE_CLIENT_BIND | UNIT_CUT, 0, 0, 0, 7, 0, 0, 1};
+    struct writer writer;
+    writer_init(&writer);
+    request_write_parse(&writer, &parse);
+    writer_bytes(&writer, cut, sizeof(cut));
+    request_write_execute(&writer, "", 0);
+    request_write_sync(&writer);
+    capture_writer(&unit->request, &writer);
+    writer_init(&writer);
+    writer_bytes(&writer,
+                 "1\0\0\0\4"
+                 "2\0\0\0\4",
+                 10);
+    write_row(&writer, "one");
+    reply_write_command_complete(&writer, "SELECT 1");
+    reply_write_ready(&writer, 'I');
+    capture_writer(&unit->reply, &writer);
+
+    struct dissected dissected;
+    cr_assert(dissect(unit, &dissected));
+    cr_assert(!dissected.is_junk);
+    cr_assert_eq(dissected.count, 4);
+    cr_expect_not(dissected.steps[0].is_cut);
+    cr_expect(dissected.steps[1].is_cut);
+    cr_expect_eq(dissected.steps[1].type, MESSAGE_CLIENT_BIND);
+    cr_expect_eq(dissected.steps[1].length, 3);
+    cr_expect_eq(dissected.steps[1].outcome, STEP_COMPLETED);
+    cr_expect_eq(dissected.steps[2].result_count, 1);
+    cr_expect_eq(dissected.steps[2].results[0].row_count, 1);
+    dissected_fini(&dissected);
+    unit_free(&unit);
+}
+
 Test(dissect, what_follows_an_error_is_skipped)
 {
     struct unit *unit = unit_new(1, 1, 'I', 1);
