@@ -1,5 +1,6 @@
 // A unit is taken to pieces so that each request has what was answered to it, and nothing else.
 
+#include "protocol/message.h"
 #include "protocol/request.h"
 #include "proxy/shadow/dissect.h"
 #include <criterion/criterion.h>
