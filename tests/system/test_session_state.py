@@ -450,11 +450,24 @@ def test_a_read_that_is_too_large_is_skipped_and_the_session_is_followed(proxy_o
         counted.expect(connection, 1, request_size=1)
 
 
+@pytest.mark.parametrize("how", ["simple", "extended", "named"])
+@pytest.mark.parametrize("size", [1000, 2000, 100_000])
+def test_a_write_that_is_too_large_leaves_the_session_followed(proxy_of, state, pair, how, size):
+    for side in (pair.old, pair.new):
+        side.psql("CREATE TABLE texts (t text); GRANT ALL ON texts TO app", state)
+    counted = proxy_of({"shadow": {"max_request": "1KiB"}})
+    with counted.proxy.connect(state) as connection:
+        connection.execute("SET search_path = two, public")
+        run(connection, f"INSERT INTO texts VALUES ('{'x' * size}')", how)
+        connection.execute(THINGS)
+        counted.expect(connection, 1)
+
+
 @pytest.mark.parametrize("size", [600, 2000, 3_000_000])
 @pytest.mark.parametrize("is_binary", [False, True])
 def test_large_values_do_not_hide_what_else_their_pipeline_does(proxy_of, state, pair, size, is_binary):
-    pair.old.psql("CREATE TABLE texts (t text); GRANT ALL ON texts TO app", state)
-    pair.new.psql("CREATE TABLE texts (t text); GRANT ALL ON texts TO app", state)
+    for side in (pair.old, pair.new):
+        side.psql("CREATE TABLE texts (t text); GRANT ALL ON texts TO app", state)
     counted, text = proxy_of({"shadow": {"max_request": "1KiB"}}), "x" * size
     with counted.proxy.connect(state) as connection:
         with connection.pipeline():
