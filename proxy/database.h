@@ -82,6 +82,7 @@ struct database {
     // Connections now open.
     atomic_uint_fast64_t clients, old_sessions; // sessions of clients
     atomic_uint own_sessions[2];                // of our own, against max_connections
+    atomic_uint own_missing[2];                 // for which there is no room, while others are idle
     // Logins of our own: sessions that were let in, and refusals since the last that was.
     atomic_uint own_admitted[2], own_refused[2];
 };

@@ -5,6 +5,9 @@
 // connection alone; meanwhile a job that has no session to run on fails at once, so that nothing queues up
 // behind a dead server. A user who is refused is not tried again for 10 s, unless with another password.
 //
+// Where shadow.max_connections leaves no room, sessions go that are idle: another user's at once, another pool's when they
+// have been for a while; each pool looks after that itself, on its own loop.
+//
 // `done` is always called from a timer of its own, never from within anything that callers call.
 // Known compromise: shadow.connections is kept per loop, shadow.max_connections over all loops.
 #include "proxy/own/own_parts.h"
@@ -18,6 +21,7 @@ enum { TICK_BUSY_MS = 20, TICK_IDLE_MS = 250 };
 static const uint64_t first_delay = 100000000u;     // ns
 static const uint64_t longest_delay = 2000000000u;  // ns
 static const uint64_t refusal_lasts = 10000000000u; // ns
+static const uint64_t least_idle = 250000000u;      // ns, before another pool gets the place
 
 static void dispatch(struct own_group *group);
 
@@ -117,7 +121,9 @@ grow(struct own_group *group, uint64_t now)
            side_may_be_tried(place, now) && !is_refused(group, now)) {
         if (atomic_fetch_add(total, 1) >= limits->max_connections) {
             atomic_fetch_sub(total, 1);
-            make_room(group);
+            if (!make_room(group)) {
+                atomic_store(&place->database->own_missing[place->side], group->waiting - coming);
+            }
             return;
         }
         if (!own_session_start(group)) {
@@ -181,6 +187,26 @@ dispatch(struct own_group *group)
     }
 }
 
+// Closes what has idled for a while, as far as another pool has no room for as many.
+static void
+give_room(struct own_group *group, uint64_t now)
+{
+    atomic_uint *at = &group->place->database->own_missing[group->place->side];
+    if (group->waiting > 0 || atomic_load_explicit(at, memory_order_relaxed) == 0) {
+        return;
+    }
+    unsigned missing = atomic_exchange(at, 0); // who still lacks some says so again
+    struct own_session *next;
+    for (struct own_session *session = group->sessions; session != NULL && missing > 0;
+         session = next) {
+        next = session->next;
+        if (session->phase == OWN_IDLE && now - session->idle_since >= least_idle) {
+            own_session_close(session, false);
+            missing--;
+        }
+    }
+}
+
 // ---- the ticker ----
 
 static void on_tick(uv_timer_t *timer);
@@ -227,6 +253,7 @@ on_tick(uv_timer_t *timer)
             own_session_tick(at, now);
         }
         own_group_fail_overdue(group, now);
+        give_room(group, now);
         dispatch(group);
     }
     struct own_group **at = &pool->groups;

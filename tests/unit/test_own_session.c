@@ -666,6 +666,33 @@ Test(own_session, another_user_gets_the_place_of_an_idle_session)
     cr_expect_eq(accepted, 5);
 }
 
+Test(own_session, another_pool_gets_the_places_of_sessions_that_idle)
+{
+    static const char *const users[] = {"a", "b", "c"};
+    struct own_pool *first = pool;
+    atomic_store(&database.clients, 1);
+    for (int i = 0; i < 3; i++) {
+        struct case_of_job at = {0};
+        run_as(&at, users[i], NULL, "SELECT 1");
+        cr_expect_eq(finish(&at), OWN_DONE);
+    }
+    cr_expect_eq(atomic_load(&database.own_sessions[SIDE_NEW]), 3, "all that there may be");
+    pool = own_pool_new(&loop);
+    struct case_of_job jobs[2] = {{0}};
+    for (int i = 0; i < 2; i++) {
+        run_as(&jobs[i], "alice", NULL, "SELECT 1");
+    }
+    for (int i = 0; i < 2; i++) {
+        cr_expect_eq(finish(&jobs[i]), OWN_DONE);
+        cr_expect_leq(atomic_load(&database.own_sessions[SIDE_NEW]), 3);
+    }
+    own_pool_stop(pool, on_pool_closed, NULL);
+    WAIT_FOR(pool_is_closed);
+    own_pool_free(&pool);
+    pool_is_closed = false;
+    pool = first;
+}
+
 Test(own_session, a_session_that_idles_for_too_long_is_closed)
 {
     atomic_store(&database.clients, 1); // else it goes at once
