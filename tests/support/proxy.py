@@ -161,12 +161,16 @@ class Proxy:
         return rows[0]
 
     def settled(self, dbname, reads=0, limit=LIMIT):
-        """The STATUS once at least `reads` are counted and none is in flight; its books balance."""
+        """The STATUS once at least `reads` are counted, none is on its way to the shadow and none in flight; its books balance."""
         row = {}
 
-        def done():
+        def is_still():
+            before = row.get("reads")
             row.update(self.status(dbname))
-            return int(row["reads"]) >= reads and int(row["in_flight"]) == 0
+            return int(row["reads"]) >= reads and int(row["in_flight"]) == int(row["queue_reads"]) == 0 and row["reads"] == before
+
+        def done():  # what has just been taken from the queue is in the books at the second look
+            return is_still() or is_still()
         wait_until(done, limit, what=lambda: f"settled with {reads} reads: {row}\n{self.said()[-3000:]}")
         assert books_balance(row), row
         return {key: int(value) if re.fullmatch(r"\d+", str(value)) else value for key, value in row.items()}
