@@ -104,8 +104,9 @@ def test_a_verdict_does_not_wait_for_the_second_reading_of_old_nor_does_the_end(
         before = proxy.status(two)
         with frozen(pair.old, two):
             connection.execute(MOVING)
-            status = proxy.settled(two, int(before["reads"]) + 1)
-            assert status["match"] == int(before["match"]) + 1, status
+            wait_until(lambda: int(proxy.status(two)["match"]) == int(before["match"]) + 1, what=lambda: str(proxy.status(two)))
+            status = proxy.status(two)
+            assert status["in_flight"] == "0" and int(status["reads"]) == int(before["reads"]) + 1, status
             assert noise(proxy)["moving"] is None
             connection.close()
             proxy.stop()
