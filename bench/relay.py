@@ -45,6 +45,7 @@ def run(command, **options):
 
 class Bench:
     def __init__(self, arguments):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped
         self.arguments = arguments
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="pgrehearse-bench."))
         self.work.chmod(0o755)
