@@ -192,17 +192,14 @@ static void
 give_room(struct own_group *group, uint64_t now)
 {
     atomic_uint *at = &group->place->database->own_missing[group->place->side];
-    if (group->waiting > 0 || atomic_load_explicit(at, memory_order_relaxed) == 0) {
-        return;
-    }
-    unsigned missing = atomic_exchange(at, 0); // who still lacks some says so again
+    unsigned missing = group->waiting == 0 ? atomic_load_explicit(at, memory_order_relaxed) : 0;
     struct own_session *next;
-    for (struct own_session *session = group->sessions; session != NULL && missing > 0;
-         session = next) {
+    for (struct own_session *session = missing > 0 ? group->sessions : NULL;
+         session != NULL && missing > 0; session = next) {
         next = session->next;
         if (session->phase == OWN_IDLE && now - session->idle_since >= least_idle) {
             own_session_close(session, false);
-            missing--;
+            atomic_store(at, --missing); // who lacks more says so again
         }
     }
 }

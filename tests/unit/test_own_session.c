@@ -693,6 +693,37 @@ Test(own_session, another_pool_gets_the_places_of_sessions_that_idle)
     pool = first;
 }
 
+Test(own_session, who_has_none_that_idles_does_not_hide_that_room_is_wanted)
+{
+    static const char *const users[] = {"a", "b"};
+    struct case_of_job slow[2] = {{0}}, idle = {0}, wanted = {0};
+    struct own_pool *first = pool;
+    atomic_store(&database.clients, 1);
+    run_as(&idle, "idle", NULL, "SELECT 1"); // looked at last
+    cr_expect_eq(finish(&idle), OWN_DONE);
+    manner = IS_SILENT;
+    for (int i = 0; i < 2; i++) {
+        run_as(&slow[i], users[i], NULL, "SELECT 1");
+        WAIT_FOR(slow[i].job->sent != 0);
+    }
+    uint64_t begun = uv_hrtime();
+    WAIT_FOR(uv_hrtime() - begun > 300000000u); // what was sent has come
+    manner = ANSWERS;
+    pool = own_pool_new(&loop);
+    wanted.job = own_job_new();
+    wanted.job->queue_timeout = 5000000000u; // before the slow ones are given up
+    run_as(&wanted, "alice", NULL, "SELECT 1");
+    cr_expect_eq(finish(&wanted), OWN_DONE);
+    own_pool_stop(pool, on_pool_closed, NULL);
+    WAIT_FOR(pool_is_closed);
+    own_pool_free(&pool);
+    pool_is_closed = false;
+    pool = first;
+    for (int i = 0; i < 2; i++) {
+        own_pool_abandon(pool, &slow[i].job);
+    }
+}
+
 Test(own_session, a_session_that_idles_for_too_long_is_closed)
 {
     atomic_store(&database.clients, 1); // else it goes at once
