@@ -31,6 +31,17 @@ struct feed {
 };
 
 void
+session_facts_forget_parameters(struct session_facts *facts)
+{
+    for (size_t i = 0; facts->parameters && i < 2 * facts->parameter_count; i++) {
+        free(facts->parameters[i]);
+    }
+    free(facts->parameters);
+    facts->parameters = NULL;
+    facts->parameter_count = 0;
+}
+
+void
 session_facts_free(struct session_facts **facts)
 {
     struct session_facts *gone = *facts;
@@ -39,10 +50,7 @@ session_facts_free(struct session_facts **facts)
         return;
     }
     secret_unref(&gone->secret);
-    for (size_t i = 0; gone->parameters && i < 2 * gone->parameter_count; i++) {
-        free(gone->parameters[i]);
-    }
-    free(gone->parameters);
+    session_facts_forget_parameters(gone);
     free(gone->user);
     free(gone->application_name);
     free(gone->client_address);

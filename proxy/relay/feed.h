@@ -25,12 +25,13 @@ struct session_facts {
     uint32_t backend_pid;
     struct session_view *view; // a reference
     struct state *state;       // of the session as it begins, which the view shows already; owned
-    char *
-        *parameters; // startup parameters that are settings, and ParameterStatus' values at login:
-                     // name, value, …, NULL; `options` taken to pieces; owned
+    // Until `state` has been made of them: startup parameters that are settings, and ParameterStatus' values at login:
+    // name, value, …, NULL; `options` taken to pieces; owned.
+    char **parameters;
     size_t parameter_count; // pairs
     size_t reported_from;   // pairs from here on are ParameterStatus'
 };
+void session_facts_forget_parameters(struct session_facts *facts);
 void session_facts_free(struct session_facts **facts);
 
 enum feed_kind {

@@ -192,6 +192,7 @@ show_state(struct session *session)
     if (is_fine) {
         facts->view = session_view_ref(session->view);
         session_view_publish(session->view, 0, facts->state);
+        session_facts_forget_parameters(facts);
     }
     return is_fine;
 }

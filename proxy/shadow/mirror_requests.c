@@ -155,12 +155,12 @@ take_describe(struct mirror *mirror, const struct unit *unit, const struct step 
                               step->results[0].columns, step->results[0].column_count);
 }
 
-// What has no effect on the session's state, as far as its command tag tells.
+// What is no read and has no effect on the session's state, as far as its command tag tells.
 static bool
 is_tag_of_data(const char *tag)
 {
-    static const char *const tags[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "FETCH"};
-    for (size_t i = 0; tag && i < sizeof(tags) / sizeof(*tags); i++)
+    static const char *const tags[] = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "FETCH"};
+    for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
         if (strncmp(tag, tags[i], strlen(tags[i])) == 0)
             return true;
     return false;
@@ -172,11 +172,11 @@ execute_unknown(struct mirror *mirror, const struct unit *unit, struct step *ste
                 enum skip_reason skip)
 {
     struct result *result = step->result_count ? &step->results[0] : NULL;
-    if (result && result->tag && !is_tag_of_data(result->tag)) {
+    bool is_read = classify_is_read(NULL, "", 0, result ? result->tag : NULL);
+    if (!is_read && result && result->tag && !is_tag_of_data(result->tag)) {
         mirror_lose(mirror, "a statement that changes state was not at hand");
         mirror->has_ddl = true;
     }
-    bool is_read = classify_is_read(NULL, "", 0, result ? result->tag : NULL);
     struct read_facts facts = {.unit = unit, .sql = "", .result = result, .skip = skip};
     if (is_read)
         read_begin(mirror, &facts);

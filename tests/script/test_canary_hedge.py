@@ -9,7 +9,7 @@ from messages import BOUND, CLOSED, PARSED, SYNC, bind, close, describe, execute
 from peer import CANCEL_REQUEST, LIMIT, Client, complete, data_row, error, message, query, ready, row_description
 from proxy import wait_until
 from scripted import COLUMNS, ITEMS, READ, Request, answer, put, rows
-from test_canary_moments import FROM_NEW, fallbacks, gained, healthy
+from test_canary_moments import FROM_NEW, gained, healthy
 from test_canary_strays import NOTICE, NOTIFICATION, STRAYS, is_quiet
 
 EXTENDED = [parse(READ), bind(), describe(), execute(), SYNC]
@@ -79,7 +79,7 @@ def hedged(mirrors):
             del self.server.take_cancel
             self.old.is_held.set()
             self.new.is_held.set()
-            self.before, self.status = fallbacks(self.proxy), self.proxy.status("app")
+            self.before, self.status = self.proxy.fallbacks(), self.proxy.status("app")
 
         def begins(self, *parts):
             """Both sides are asked."""

@@ -38,15 +38,6 @@ def has_other_columns(session, request):
     session.send(rows([("1",)], COLUMNS[:1]), ready("T"))
 
 
-def fallbacks(proxy):
-    """By reason, as /metrics says."""
-    found = {}
-    for line in proxy.http("/metrics")[1].splitlines():
-        if line.startswith("pgrehearse_fallbacks_total{"):
-            found[line.split('reason="')[1].split('"')[0]] = int(float(line.split()[-1]))
-    return {reason: count for reason, count in found.items() if count}
-
-
 @pytest.fixture
 def canary(mirrors):
     """The proxy, old, new, and a client whose reads new serves."""
@@ -72,10 +63,10 @@ def test_the_first_read_of_a_session_is_new_s_too(canary):
                          ids=["error", "disconnect", "junk", "late", "other columns"])
 def test_old_answers_when_new(canary, illness, reason):
     proxy, _, new, client = canary(patience="200ms")
-    before = fallbacks(proxy)
+    before = proxy.fallbacks()
     new.own_answer = illness
     assert client.ask(READ) == rows(ITEMS) + ready()
-    gained = {why: count - before.get(why, 0) for why, count in fallbacks(proxy).items() if count > before.get(why, 0)}
+    gained = {why: count - before.get(why, 0) for why, count in proxy.fallbacks().items() if count > before.get(why, 0)}
     assert gained == {reason: 1}
     new.own_answer = healthy
     wait_until(lambda: client.ask(READ) == rows(FROM_NEW) + ready())
@@ -97,7 +88,7 @@ def test_after_five_failures_in_a_row_new_is_left_alone_but_for_a_probe_a_second
         assert client.ask(READ) == rows(ITEMS) + ready()
     probes = int(time.monotonic() - began)
     assert 5 <= len(tried) <= 5 + probes
-    assert fallbacks(proxy).get("error") == len(tried)
+    assert proxy.fallbacks().get("error") == len(tried)
     new.own_answer = healthy
     wait_until(lambda: client.ask(READ) == rows(FROM_NEW) + ready())
 
@@ -120,7 +111,7 @@ def test_a_cancel_while_new_serves_ends_with_57014_and_new_is_told(canary):
 
 
 def gained(proxy, before):
-    return {why: count - before.get(why, 0) for why, count in fallbacks(proxy).items() if count > before.get(why, 0)}
+    return {why: count - before.get(why, 0) for why, count in proxy.fallbacks().items() if count > before.get(why, 0)}
 
 
 def refuses_login(session):
@@ -139,6 +130,6 @@ def test_old_answers_when_no_session_on_new_can_be_had(canary, admits):
     new.own = admits
     new.end_own_sessions()
     assert client.ask(READ) == rows(ITEMS) + ready()  # it may have found the session that ends
-    before = fallbacks(proxy)
+    before = proxy.fallbacks()
     assert client.ask(READ) == rows(ITEMS) + ready()
     assert gained(proxy, before) == {"unavailable": 1}

@@ -10,7 +10,6 @@ from messages import BOUND, PARSED, SYNC, bind, execute, parse
 from peer import CANCEL_REQUEST, LIMIT, Client, complete, data_row, error, query, ready, row_description
 from proxy import wait_until
 from scripted import COLUMNS, ITEMS, READ, answer, put, rows
-from test_canary_moments import fallbacks
 from test_canary_strays import FROM_NEW, Play, is_quiet
 
 ISOLATION = "SELECT pg_catalog.current_setting('transaction_isolation')"
@@ -72,10 +71,10 @@ def test_old_is_asked_once_how_it_is_isolated(begin):
 def test_in_other_transactions_old_serves_and_new_has_not_failed(begin, isolation, read_only):
     play = begin()
     play.isolation, play.read_only = isolation, read_only
-    before = fallbacks(play.proxy)
+    before = play.proxy.fallbacks()
     for _ in range(3):
         assert play.client.ask(READ) == rows(ITEMS) + ready("T")
-    assert [sql.startswith(ISOLATION) for sql in play.asked].count(True) == 1 and fallbacks(play.proxy) == before
+    assert [sql.startswith(ISOLATION) for sql in play.asked].count(True) == 1 and play.proxy.fallbacks() == before
     play.end()
     play.isolation, play.read_only = "read committed", "on"
     play.begin()

@@ -196,6 +196,14 @@ class Proxy:
                 reasons[row["reason"]] = reasons.get(row["reason"], 0) + int(row["reads"])
         return reasons
 
+    def fallbacks(self):
+        """By reason, as /metrics says; those that there are."""
+        found = {}
+        for line in self.http("/metrics")[1].splitlines():
+            if line.startswith("pgrehearse_fallbacks_total{"):
+                found[line.split('reason="')[1].split('"')[0]] = int(float(line.split()[-1]))
+        return {reason: count for reason, count in found.items() if count}
+
     def tables(self, dbname):
         """SHOW TABLES as a set of (table, column, class), a missing column as ''."""
         return {(row["table"].removeprefix("public."), row["column"] or "", row["class"]) for row in self.console("SHOW TABLES")

@@ -135,11 +135,6 @@ def test_a_cancel_ends_an_answer_that_new_is_sending(start, pair, shop):
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def fallbacks(proxy, reason):
-    lines = proxy.http("/metrics")[1].splitlines()
-    return sum(float(line.split()[-1]) for line in lines if "fallbacks_total{" in line and f'reason="{reason}"' in line)
-
-
 def test_while_all_sessions_on_new_are_busy_old_serves(start, pair, shop):
     mark_new(pair, shop)
     settings = {**canary(percent=100, hold="8KiB", patience="300ms"), "shadow": {"percent": 0, "connections": 1, "timeout": "60s"}}
@@ -150,12 +145,12 @@ def test_while_all_sessions_on_new_are_busy_old_serves(start, pair, shop):
             return ("from new",) in connection.execute(sql).fetchall()
         wait_until(lambda: is_served_by_new(other, NAME_OF_ONE))
         wait_until(lambda: is_served_by_new(greedy, many.format(2)))
-        before = fallbacks(proxy, "unavailable")
+        before = proxy.fallbacks().get("unavailable", 0)
         greedy.pgconn.send_query(many.format(1000).encode())
         greedy.pgconn.set_single_row_mode()
         assert greedy.pgconn.get_result().ntuples == 1  # and takes no more: new's only session is held up
         assert other.execute(NAME_OF_ONE).fetchone() == ("item 1",)
-        assert fallbacks(proxy, "unavailable") == before + 1
+        assert proxy.fallbacks()["unavailable"] == before + 1
         greedy.pgconn.get_cancel().cancel()
         while greedy.pgconn.get_result():
             pass
