@@ -7,7 +7,6 @@
 #include "compare/sql/shape.h"
 #include "proxy/canary/canary_rewrite.h"
 #include "proxy/report/figures.h"
-#include "proxy/shadow/shapes.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +26,8 @@ stands_alone(const struct session *session)
            session->view;
 }
 
-static bool
-is_open(const struct session *session)
+bool
+session_canary_is_open(const struct session *session)
 {
     struct database *database = session->database;
     return (atomic_load_explicit(&database->canary_percent, memory_order_relaxed) > 0 ||
@@ -78,9 +77,9 @@ are_in_cohort(const struct session *session, const struct state_snapshot *state,
     return are;
 }
 
-static struct shape *
-find_shape(const struct session *session, const struct canary_read *read,
-           const struct state_snapshot *state)
+struct shape *
+session_canary_shape(const struct session *session, const struct canary_read *read,
+                     const struct state_snapshot *state)
 {
     struct shape_context context = {
         .types = read->types,
@@ -174,7 +173,8 @@ find_shapes(struct candidate *candidate, const struct state_snapshot *state)
     candidate->columns = calloc(count, sizeof(struct shape_columns *));
     bool is_fine = candidate->shapes && candidate->columns;
     for (size_t i = 0; i < count && is_fine; i++) {
-        candidate->shapes[i] = find_shape(candidate->session, &candidate->unit->reads[i], state);
+        candidate->shapes[i] =
+            session_canary_shape(candidate->session, &candidate->unit->reads[i], state);
         is_fine = candidate->shapes[i] != NULL;
     }
     return is_fine;
@@ -355,7 +355,7 @@ bool
 session_canary_take(struct session *session, struct chunk *chunk, size_t offset, size_t length)
 {
     struct canary_unit unit;
-    if (!is_open(session) || !stands_alone(session)) {
+    if (!session_canary_is_open(session) || !stands_alone(session)) {
         return false;
     }
     session_renew_settings(session);

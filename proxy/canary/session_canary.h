@@ -10,6 +10,7 @@
 #include "proxy/canary/canary_unit.h"
 #include "proxy/own/own_session.h"
 #include "proxy/relay/session_parts.h"
+#include "proxy/shadow/shapes.h"
 
 // COLLECTING ──► [IN_MESSAGE ──►] [ASKING_OLD ──►] RELEASED ──► [ABORTING_OLD ──►] done
 // COLLECTING ──► HEDGED ──► RELEASED ──► DRAINING ──► done   (new was late, and yet the first)
@@ -77,6 +78,10 @@ struct canary {
 // Serves the unit in these bytes by new, if it can be: takes the bytes. False: they are old's.
 bool session_canary_take(struct session *session, struct chunk *chunk, size_t offset,
                          size_t length);
+bool session_canary_is_open(const struct session *session); // some reads may be served by new
+// What is known of a read, by the names that `state` makes it mean; a reference, NULL: nothing is.
+struct shape *session_canary_shape(const struct session *session, const struct canary_read *read,
+                                   const struct state_snapshot *state);
 // The key that decides of the session's read; by `state` and `sql`, which may be NULL where they do not matter.
 void session_canary_key(const struct session *session, const struct state_snapshot *state,
                         const char *sql, size_t sql_length, char key[CANARY_KEY_MAX]);

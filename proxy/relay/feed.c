@@ -12,6 +12,9 @@
 #include <string.h>
 
 enum { LAZY_NS = 20 * 1000 * 1000, CACHE_LINE = 64 };
+// A few that wait are no sign of anything: the reader may just not have been scheduled.
+enum { LATE_NS = 250 * 1000 * 1000, LATE_LEAST = 64 };
+enum { SMALL_REPLY = 1024 };
 
 struct cell {
     atomic_uint_fast64_t turn;
@@ -25,6 +28,9 @@ struct feed {
     _Alignas(CACHE_LINE) atomic_uint_fast64_t tail;   // next place to fill
     _Alignas(CACHE_LINE) atomic_uint_fast64_t head;   // next place to empty
     _Alignas(CACHE_LINE) atomic_uint_fast64_t memory; // pinned and not given back
+    // ns: when the unit ended that was pulled last, or that found the feed empty
+    atomic_uint_fast64_t reached;
+    atomic_bool is_late; // from when it is until the reader finds the feed empty
     atomic_bool is_dirty;
     atomic_bool is_watched;           // the reader looks by itself, every few milliseconds
     atomic_uint_fast64_t dirty_since; // uv_hrtime of the first flush that left it so, 0: none did
@@ -124,26 +130,46 @@ waiting(const struct feed *feed)
     return tail > head ? tail - head : 0;
 }
 
-static void
-strip(struct unit *unit, enum drop_reason reason)
-{
-    capture_fini(&unit->reply);
-    unit->is_reply_cut = true;
-    unit->dropped = reason;
-}
-
-// Has the unit to go without its reply?
+// What speaks against the unit's reply, or the whole unit where it is no loss.
 static enum drop_reason
 overload(const struct feed *feed, const struct unit *unit, size_t memory_limit)
 {
     uint64_t before = atomic_load_explicit(&feed->memory, memory_order_relaxed);
-    if (unit->dropped != DROP_NONE) {
-        return DROP_NONE;
-    }
     if (waiting(feed) > feed->depth - feed->depth / 8) {
         return DROP_QUEUE_FULL;
     }
     return before + unit_memory(unit) > memory_limit ? DROP_MEMORY : DROP_NONE;
+}
+
+static bool
+is_late(struct feed *feed, uint64_t now)
+{
+    uint64_t reached = atomic_load_explicit(&feed->reached, memory_order_relaxed);
+    bool is = atomic_load_explicit(&feed->is_late, memory_order_relaxed);
+    if (!is && waiting(feed) >= LATE_LEAST && now > reached && now - reached > LATE_NS) {
+        is = true;
+        atomic_store_explicit(&feed->is_late, true, memory_order_relaxed);
+    }
+    return is;
+}
+
+enum drop_reason
+feed_sheds(struct feed *feed, const struct unit *unit, size_t memory_limit, bool is_awaited)
+{
+    enum drop_reason reason = overload(feed, unit, memory_limit);
+    bool is_just_late = reason == DROP_NONE && is_awaited && is_late(feed, unit->ended);
+    return is_just_late ? DROP_QUEUE_FULL : reason;
+}
+
+// What becomes of the session's state may be told by a small reply.
+static void
+strip(struct unit *unit, enum drop_reason reason)
+{
+    if (unit->reply.length > SMALL_REPLY) {
+        capture_fini(&unit->reply);
+        unit->is_reply_cut = true;
+    }
+    unit->dropped = reason;
 }
 
 // Beyond twice the limit nothing goes in.
@@ -179,10 +205,14 @@ bool
 feed_push(struct feed *feed, struct feed_event *event, size_t memory_limit)
 {
     struct unit *unit = event->kind == FEED_UNIT ? event->unit : NULL;
-    enum drop_reason reason = unit ? overload(feed, unit, memory_limit) : DROP_NONE;
+    bool may_strip = unit && unit->dropped == DROP_NONE;
+    enum drop_reason reason = may_strip ? overload(feed, unit, memory_limit) : DROP_NONE;
     size_t memory = unit ? unit_memory(unit) : 0;
-    if (reason != DROP_NONE) {
+    if (reason != DROP_NONE && unit->reply.length > SMALL_REPLY) {
         memory -= unit->reply.pinned;
+    }
+    if (unit && waiting(feed) == 0) {
+        atomic_store_explicit(&feed->reached, unit->ended, memory_order_relaxed);
     }
     uint64_t place;
     struct cell *cell = !unit || fits(feed, memory, memory_limit) ? claim(feed, &place) : NULL;
@@ -242,9 +272,13 @@ feed_pull(struct feed *feed, struct feed_event *event)
     uint64_t place = atomic_load_explicit(&feed->head, memory_order_relaxed);
     struct cell *cell = &feed->cells[place & (feed->depth - 1)];
     if (atomic_load_explicit(&cell->turn, memory_order_acquire) != place + 1) {
+        atomic_store_explicit(&feed->is_late, false, memory_order_relaxed);
         return false;
     }
     *event = cell->event;
+    if (event->kind == FEED_UNIT) {
+        atomic_store_explicit(&feed->reached, event->unit->ended, memory_order_relaxed);
+    }
     atomic_store_explicit(&cell->turn, place + feed->depth, memory_order_release);
     atomic_store_explicit(&feed->head, place + 1, memory_order_relaxed);
     return true;

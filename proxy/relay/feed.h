@@ -1,7 +1,8 @@
 // The way from the workers to one shadow thread: bounded, in session order, never waited on. When
-// it is nearly full, units lose their replies and their reads are dropped (`queue_full`, `memory`), but
-// state still gets through; when it is full, the push fails, and the session is `session_state` for
-// the shadow until it reconnects. Many workers push, one shadow thread pulls.
+// it is nearly full, reads that are known to be harmless are to stay out of it (feed_sheds), units lose their
+// replies and their reads are dropped (`queue_full`, `memory`), but state still gets through; when it is full, the
+// push fails, and the session is `session_state` for the shadow until its next DISCARD ALL. Many workers push, one
+// shadow thread pulls.
 #ifndef PROXY_RELAY_FEED_H
 #define PROXY_RELAY_FEED_H
 
@@ -59,6 +60,10 @@ void feed_free(struct feed **feed); // frees the events still in it
 // Takes the event. False: full even for state; the event is still the caller's, as it was. May strip the
 // unit that it takes of its reply and set its `dropped`. Does not wake; call feed_flush at the end of the loop's turn.
 bool feed_push(struct feed *feed, struct feed_event *event, size_t memory_limit);
+// For a unit that the reader can do without, why it should not get it now, DROP_NONE: it should. It has too much to do;
+// or its view is `is_awaited`, and it is so late that nothing but what it needs should come until it has caught up.
+enum drop_reason feed_sheds(struct feed *feed, const struct unit *unit, size_t memory_limit,
+                            bool is_awaited);
 // Wakes the shadow if something was pushed. `is_urgent` false: only when much waits, or 20 ms passed.
 void feed_flush(struct feed *feed, bool is_urgent);
 // The reader says that it looks into the feed by itself, every few milliseconds: writers then leave

@@ -17,6 +17,7 @@
 //   session_transaction.c  the transaction block that is open, for those
 //   session_statements.c  prepared statements, for those
 //   session_units.c    units: filled from the bytes that pass, given to the shadow
+//   session_shedding.c  those that the shadow does without while it has too much to do
 //   session_hold.c     bytes of the client that wait: PAUSE, and the end of the login
 #ifndef PROXY_RELAY_SESSION_PARTS_H
 #define PROXY_RELAY_SESSION_PARTS_H
@@ -148,8 +149,9 @@ struct session {
     uint64_t sequence;                   // of the last unit
     struct feed *feed;
     struct session_view *view;
-    bool is_stray; // first_unit is a ParameterStatus that came between units
-    bool is_unfed; // the shadow does not know of it: its reads are booked here
+    bool is_stray;        // first_unit is a ParameterStatus that came between units
+    bool is_unfed;        // the shadow does not know of it: its reads are booked here
+    uint64_t passed_over; // units since the last one that the shadow got, and may do without
 
     // Canary.
     struct canary *canary;      // a read is on its way, NULL: none
@@ -261,6 +263,10 @@ void session_unit_settle(struct session *session, struct unit *unit);
 // ParameterStatus that came between units: a unit without a request. `bytes` NULL: it was too large to be kept.
 void session_unit_stray(struct session *session, const uint8_t *bytes, size_t length);
 void session_units_lose(struct session *session); // those that will not be answered
+// Does the shadow, which has too much to do, do without it? Then it is known to be harmless, and is in the books.
+bool session_unit_shed(struct session *session, const struct unit *unit);
+// What it executed goes into the books, as dropped: it found no room on the way to the shadow.
+void session_unit_book(struct session *session, const struct unit *unit);
 void session_renew_settings(struct session *session);
 void session_statements_follow(struct session *session, const struct unit *unit);
 // The unit has ended: what it means for the transaction block. May find that it is harmless.

@@ -1,11 +1,7 @@
 // Units, from the bytes that pass: the request goes into the last unit, the reply into the first, since the
 // server answers in order. A finished unit goes to the session's shadow thread; one that finds no room is
-// booked here, so that the books balance, and the shadow sees the gap in the sequence.
-#include "compare/sql/lexer.h"
-#include "protocol/request.h"
+// booked here (session_shedding.c), and the shadow sees the gap in the sequence.
 #include "proxy/canary/session_canary.h"
-#include <stdlib.h>
-#include <string.h>
 
 static const struct configuration_shadow *
 shadow_settings(const struct session *session)
@@ -147,97 +143,19 @@ session_unit_join(struct session *session, unsigned units, bool reopens)
     }
 }
 
-static bool
-is_read_word(const char *word)
-{
-    static const char *const words[] = {"select", "values", "table", "show", "explain"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcasecmp(word, words[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum served
-served_by(const struct unit *unit)
-{
-    if (unit->is_lost) {
-        return SERVED_UNANSWERED;
-    }
-    return unit->route == UNIT_ROUTE_NEW
-               ? SERVED_NEW
-               : (unit->route == UNIT_ROUTE_FALLBACK ? SERVED_FALLBACK : SERVED_OLD);
-}
-
-struct lost_books {
-    struct books *books;
-    enum served served;
-};
-
-static bool
-book_statement(void *context, const char *sql, size_t length)
-{
-    const struct lost_books *lost = context;
-    char word[32];
-    lexer_first_word(sql, length, word);
-    if (is_read_word(word)) {
-        books_begin(lost->books, lost->served);
-        books_dropped(lost->books, DROP_QUEUE_FULL);
-    } else if (word[0] != '\0') {
-        books_other(lost->books);
-    }
-    return true;
-}
-
-// The executions of a lost unit, by the words that its statements begin with; for an Execute, whose
-// statement is not at hand, by the reply's command tags, which begin alike.
-static void
-book_lost(struct session *session, const struct unit *unit)
-{
-    struct lost_books lost = {&session->database->books, served_by(unit)};
-    struct capture_cursor cursor;
-    struct message message;
-    const char *text;
-    bool is_simple = false;
-    capture_cursor_init(&cursor, &unit->request);
-    while (capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
-        // Without the reply there are no tags: what had a result too large to keep was a read.
-        if (message.type == MESSAGE_CLIENT_EXECUTE && unit->is_reply_cut) {
-            book_statement(&lost, "select", strlen("select"));
-        }
-        if (message.type == (char)(MESSAGE_CLIENT_QUERY | UNIT_CUT)) {
-            book_statement(&lost, (const char *)message.body, message.length);
-            is_simple = true;
-        }
-        if (message.type == MESSAGE_CLIENT_QUERY &&
-            request_read_query(message.body, message.length, &text)) {
-            lexer_split(text, strlen(text), book_statement, &lost);
-            is_simple = true;
-        }
-    }
-    capture_cursor_fini(&cursor);
-    capture_cursor_init(&cursor, &unit->reply);
-    while (!is_simple && capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
-        if (message.type == MESSAGE_SERVER_COMMAND_COMPLETE &&
-            reply_read_command_tag(message.body, message.length, &text)) {
-            book_statement(&lost, text, strlen(text));
-        }
-    }
-    capture_cursor_fini(&cursor);
-}
-
 // To the shadow, or into the books at once.
 static void
 hand_over(struct session *session, struct unit *unit)
 {
     struct feed_event event = {.kind = FEED_UNIT, .session = session->id, .unit = unit};
     bool is_urgent = !unit->is_unsampled;
+    unit->passed_over = session->passed_over;
     if (!session->is_unfed && feed_push(session->feed, &event, shadow_settings(session)->memory)) {
+        session->passed_over = 0;
         worker_note_feed(session->worker, session->feed, is_urgent);
         return;
     }
-    book_lost(session, unit);
+    session_unit_book(session, unit);
     unit_free(&unit);
 }
 
@@ -270,6 +188,8 @@ session_unit_settle(struct session *session, struct unit *unit)
                                   : CLIENT_IDLE,
                               memory_order_relaxed);
     }
+    bool is_shed = session_unit_shed(session, unit);
+    unit->is_harmless = unit->is_harmless || is_shed;
     session_transaction_follow(session, unit);
     if (!unit->is_harmless) {
         if (unit->request.length > 0 || unit->is_request_cut) {
@@ -278,7 +198,11 @@ session_unit_settle(struct session *session, struct unit *unit)
         session->stateful_sequence = unit->sequence;
     }
     session_statements_follow(session, unit);
-    hand_over(session, unit);
+    if (is_shed) {
+        unit_free(&unit);
+    } else {
+        hand_over(session, unit);
+    }
 }
 
 void

@@ -19,10 +19,11 @@ enum { UNIT_CUT = 0x80 };
 struct unit {
     struct unit *next;
     uint64_t session;
-    uint64_t sequence; // from 1 within the session
-    uint64_t begun;    // ns, uv_hrtime: the first request byte was sent on
-    uint64_t answered; // ns: the first byte of the reply came; 0: none did
-    uint64_t ended;    // ns: ReadyForQuery came
+    uint64_t sequence;    // from 1 within the session
+    uint64_t passed_over; // units right before it that were shed: the shadow need not miss them
+    uint64_t begun;       // ns, uv_hrtime: the first request byte was sent on
+    uint64_t answered;    // ns: the first byte of the reply came; 0: none did
+    uint64_t ended;       // ns: ReadyForQuery came
     enum unit_route route;
     char status_before, status_after; // ReadyForQuery's: 'I', 'T', 'E'; after 0: never answered
     bool is_copy;                     // COPY data passed: its bytes are not captured
@@ -37,7 +38,7 @@ struct unit {
     bool is_harmless;      // the worker's: known to write nothing and to leave no state behind
     enum unit_move move;   // the worker's: a command of the transaction's is all that is not a read
     bool may_be_read_only; // the worker's: of the transaction that it begins or sets
-    enum drop_reason dropped; // stripped of its reply: its reads are dropped with this reason
+    enum drop_reason dropped; // its reads are, with this reason; what reply is left tells of state
     struct capture request; // messages from the client; UNIT_CUT in the type: the body's beginning
     struct capture reply;   // whole messages from the served side, as the client got them
 };

@@ -2,8 +2,9 @@
 // in order, as the server did: Parse and Bind fill the tables, an Execute or a statement of a Query is an
 // execution, an execution is analysed (proxy/classify), moves the session's state when old accepted it, and is
 // a read or is not. Units wait while catalogs are read again, after DDL and when a name was unknown, and while what
-// opens the user's sessions is looked up; order is kept. A gap in the units' numbers means that one was lost: from
-// there on the session's state is unknown and its reads are skipped as session_state, up to a DISCARD ALL.
+// opens the user's sessions is looked up; order is kept. A gap in the units' numbers means that one was lost, unless it
+// was shed (relay/session_shedding.c): from there on the session's state is unknown and its reads are skipped as
+// session_state, up to a DISCARD ALL.
 //
 // One shadow thread, the session's.
 
@@ -242,6 +243,19 @@ end_unit(struct mirror *mirror, const struct unit *unit, bool failed)
         session_view_publish(mirror->facts->view, unit->sequence, mirror->state);
 }
 
+// What was shed left nothing behind but what the unnamed statement and portal are now.
+static void
+follow_on(struct mirror *mirror, const struct unit *unit)
+{
+    if (unit->passed_over > 0) {
+        statements_remove(&mirror->statements, "");
+        portals_remove(&mirror->portals, "");
+    }
+    if (unit->sequence != mirror->sequence + unit->passed_over + 1)
+        mirror_lose(mirror, "a unit was lost on the way to the shadow");
+    mirror->sequence = unit->sequence;
+}
+
 // True: taken in and freed; false: it has to wait.
 static bool
 take_now(struct mirror *mirror, struct unit *unit)
@@ -253,9 +267,7 @@ take_now(struct mirror *mirror, struct unit *unit)
         dissected_fini(&dissected);
         return false;
     }
-    if (unit->sequence != mirror->sequence + 1)
-        mirror_lose(mirror, "a unit was lost on the way to the shadow");
-    mirror->sequence = unit->sequence;
+    follow_on(mirror, unit);
     if (!is_dissected || dissected.is_junk)
         mirror_lose(mirror, is_dissected ? "a unit could not be followed" : "no memory for a unit");
     bool failed = is_dissected && has_failed(&dissected);

@@ -145,6 +145,12 @@ read_end_dropped(struct read **read, enum drop_reason reason)
     read_end(read);
 }
 
+static enum side
+served_side_of(const struct unit *unit)
+{
+    return unit->route == UNIT_ROUTE_NEW ? SIDE_NEW : SIDE_OLD;
+}
+
 // A read that ends as it begins: nothing was made for it yet.
 static void
 end_at_once(struct mirror *mirror, const struct read_facts *facts, enum served served,
@@ -237,7 +243,7 @@ read_new(struct mirror *mirror, const struct read_facts *facts, enum served serv
     atomic_fetch_add(&read->catalogs->references, 1);
     read->state = state_snapshot(mirror->state);
     read->served = served;
-    read->served_side = facts->unit->route == UNIT_ROUTE_NEW ? SIDE_NEW : SIDE_OLD;
+    read->served_side = served_side_of(facts->unit);
     read->served_at = read_wall_clock(facts->unit->begun);
     read->served_ns = facts->unit->ended - facts->unit->begun;
     result_init(&read->results[SIDE_OLD]);
@@ -273,6 +279,23 @@ read_run_mirrored(struct read *read)
     return true;
 }
 
+// At once, and of what is not mirrored, too: without old's columns new can't serve such a read.
+static void
+learn_served(struct mirror *mirror, const struct read_facts *facts)
+{
+    struct shapes *shapes = mirror->at->database->shapes;
+    enum side side = served_side_of(facts->unit);
+    const struct result *served = facts->result;
+    const struct statement_columns *described =
+        facts->statement ? &facts->statement->columns[side] : NULL;
+    if (!facts->shape || !served || served->kind != RESULT_ROWS)
+        return;
+    if (served->has_columns)
+        shape_learn(shapes, facts->shape, side, served->columns, served->column_count);
+    else if (described && described->list)
+        shape_learn(shapes, facts->shape, side, described->list, described->count);
+}
+
 static enum served
 served_of(const struct unit *unit)
 {
@@ -293,6 +316,7 @@ read_begin(struct mirror *mirror, const struct read_facts *facts)
 {
     enum served served = served_of(facts->unit);
     books_begin(books_of(mirror), served);
+    learn_served(mirror, facts);
     enum skip_reason skip = read_skip_of(mirror, facts);
     enum drop_reason drop = skip == SKIP_NONE ? read_drop_of(mirror, facts) : DROP_NONE;
     if (skip != SKIP_NONE || drop != DROP_NONE) {
@@ -328,14 +352,13 @@ read_differs(const struct read *read, const struct result *old_result,
 }
 
 static void
-learn_columns(struct read *read)
+learn_mirrored(struct read *read)
 {
     struct shapes *shapes = read->mirror->at->database->shapes;
-    for (enum side side = SIDE_OLD; side <= SIDE_NEW; side++) {
-        const struct result *result = &read->results[side];
-        if (result->kind == RESULT_ROWS && result->has_columns)
-            shape_learn(shapes, read->shape, side, result->columns, result->column_count);
-    }
+    enum side side = read->served_side == SIDE_OLD ? SIDE_NEW : SIDE_OLD;
+    const struct result *mirrored = &read->results[side];
+    if (mirrored->kind == RESULT_ROWS && mirrored->has_columns)
+        shape_learn(shapes, read->shape, side, mirrored->columns, mirrored->column_count);
 }
 
 // A result without types takes the other side's: nobody ever described it.
@@ -358,7 +381,7 @@ static void
 read_compare(struct read *read)
 {
     struct result *old_result = &read->results[SIDE_OLD], *new_result = &read->results[SIDE_NEW];
-    learn_columns(read);
+    learn_mirrored(read);
     lend_columns(old_result, new_result);
     struct difference difference;
     if (!rules_for_read(&read->rules, &read->settings->entry->compare, read->shape->analysis,

@@ -113,6 +113,19 @@ def test_when_new_goes_away_old_answers_unseen(start, pair, shop, illness):
     assert proxy.settled(shop, 300)["mismatch"] == 0
 
 
+def test_what_old_has_answered_once_is_tried_on_new_before_new_has_answered_it(start, pair, shop):
+    proxy = start(shop, canary(percent=100, patience="200ms"))
+    with reader(proxy, shop) as connection:
+        wait_until(lambda: connection.execute("SELECT name FROM items WHERE id = 7").fetchone() and int(proxy.status(shop)["served_new"]) > 0)
+        pair.new.freeze()
+        try:
+            tried = sum(proxy.fallbacks().values())
+            wait_until(lambda: connection.execute("SELECT price FROM items WHERE id = 8").fetchone()
+                       and sum(proxy.fallbacks().values()) > tried, what=proxy.said)
+        finally:
+            pair.new.thaw()
+
+
 @pytest.mark.races
 def test_a_cancel_ends_an_answer_that_new_is_sending(start, pair, shop):
     proxy = start(shop, canary(percent=100, hold="8KiB"))

@@ -94,6 +94,31 @@ Test(feed, strips_replies_over_the_memory_limit_and_refuses_beyond_twice)
     feed_free(&feed);
 }
 
+Test(feed, leaves_a_small_reply_that_may_tell_of_state)
+{
+    struct feed *feed = feed_new(64, NULL);
+    struct feed_event event = {.kind = FEED_UNIT, .session = 1};
+    event.unit = unit_with(1, 1, 10, 60000);
+    size_t limit = unit_memory(event.unit);
+    cr_assert(feed_push(feed, &event, limit));
+    event.unit = unit_with(1, 2, 10, 1000);
+    cr_assert(feed_push(feed, &event, limit));
+    struct feed_event out;
+    cr_assert(feed_pull(feed, &out));
+    feed_release(feed, unit_memory(out.unit));
+    unit_free(&out.unit);
+    cr_assert(feed_pull(feed, &out));
+    cr_expect_eq(out.unit->dropped, DROP_MEMORY);
+    cr_expect_not(out.unit->is_reply_cut);
+    cr_expect_eq(out.unit->reply.length, 1000);
+    feed_release(feed, unit_memory(out.unit));
+    unit_free(&out.unit);
+    uint64_t events, bytes;
+    feed_depth(feed, &events, &bytes);
+    cr_expect_eq(bytes, 0);
+    feed_free(&feed);
+}
+
 Test(feed, strips_when_nearly_full_and_refuses_when_full)
 {
     struct feed *feed = feed_new(64, NULL);
@@ -112,5 +137,88 @@ Test(feed, strips_when_nearly_full_and_refuses_when_full)
     }
     cr_assert_eq(taken, 64);
     cr_assert_eq(stripped, 7);
+    feed_free(&feed);
+}
+
+static void
+push_at(struct feed *feed, uint64_t sequence, uint64_t ended)
+{
+    struct feed_event event = {.kind = FEED_UNIT, .session = 1};
+    event.unit = unit_with(1, sequence, 10, 10);
+    event.unit->ended = ended;
+    cr_assert(feed_push(feed, &event, 1 << 30));
+}
+
+static void
+pull_one(struct feed *feed)
+{
+    struct feed_event event;
+    cr_assert(feed_pull(feed, &event));
+    feed_release(feed, unit_memory(event.unit));
+    unit_free(&event.unit);
+}
+
+static enum drop_reason
+shed_at(struct feed *feed, uint64_t ended, bool is_awaited)
+{
+    struct unit *unit = unit_with(1, 1, 10, 10);
+    unit->ended = ended;
+    enum drop_reason reason = feed_sheds(feed, unit, 1 << 30, is_awaited);
+    unit_free(&unit);
+    return reason;
+}
+
+Test(feed, sheds_when_nearly_full_or_over_its_memory)
+{
+    struct feed *feed = feed_new(64, NULL);
+    for (uint64_t i = 1; i <= 56; i++) {
+        cr_assert_eq(shed_at(feed, i, false), DROP_NONE);
+        push_at(feed, i, i);
+    }
+    struct unit *unit = unit_with(1, 57, 10, 10);
+    cr_expect_eq(feed_sheds(feed, unit, 100, false), DROP_MEMORY);
+    push_at(feed, 57, 57);
+    cr_expect_eq(feed_sheds(feed, unit, 1 << 30, false), DROP_QUEUE_FULL);
+    pull_one(feed);
+    cr_expect_eq(feed_sheds(feed, unit, 1 << 30, false), DROP_NONE);
+    unit_free(&unit);
+    feed_free(&feed);
+}
+
+Test(feed, sheds_what_comes_while_an_awaited_reader_is_late_until_it_has_caught_up)
+{
+    static const uint64_t MS = 1000 * 1000;
+    struct feed *feed = feed_new(1024, NULL);
+    uint64_t start = 1000 * MS;
+    for (uint64_t i = 0; i < 100; i++) {
+        push_at(feed, i + 1, start + i * MS);
+    }
+    cr_expect_eq(shed_at(feed, start + 100 * MS, true), DROP_NONE, "not yet late");
+    cr_expect_eq(shed_at(feed, start + 300 * MS, false), DROP_NONE, "nobody waits for it");
+    cr_expect_eq(shed_at(feed, start + 300 * MS, true), DROP_QUEUE_FULL);
+    for (int i = 0; i < 100; i++) {
+        pull_one(feed);
+    }
+    cr_expect_eq(shed_at(feed, start + 301 * MS, true), DROP_QUEUE_FULL, "it does not know yet");
+    struct feed_event event;
+    cr_assert_not(feed_pull(feed, &event));
+    cr_expect_eq(shed_at(feed, start + 302 * MS, true), DROP_NONE);
+    // After a pause the time counts from what came first.
+    push_at(feed, 101, start + 9000 * MS);
+    for (uint64_t i = 0; i < 100; i++) {
+        push_at(feed, 102 + i, start + 9000 * MS);
+    }
+    cr_expect_eq(shed_at(feed, start + 9001 * MS, true), DROP_NONE);
+    feed_free(&feed);
+}
+
+Test(feed, a_few_that_wait_for_long_do_not_make_the_reader_late)
+{
+    static const uint64_t MS = 1000 * 1000;
+    struct feed *feed = feed_new(1024, NULL);
+    for (uint64_t i = 1; i <= 10; i++) {
+        push_at(feed, i, MS);
+    }
+    cr_expect_eq(shed_at(feed, 5000 * MS, true), DROP_NONE);
     feed_free(&feed);
 }
