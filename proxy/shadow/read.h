@@ -67,6 +67,8 @@ enum { READ_UNITS = 3 /* BEGIN, the read, ROLLBACK */, READ_IN_FLIGHT_LIMIT = 81
 
 // Books the read and either ends it at once (skipped, dropped) or starts its mirrored run.
 void read_begin(struct mirror *mirror, const struct read_facts *facts);
+// Starts it, on the side that did not serve. False: no memory.
+bool read_run_mirrored(struct read *read);
 // Writes read->messages and, of a read that is rewritten, read->new_messages. False: no memory. *refused: this one
 // cannot be put to new.
 bool read_write_messages(struct read *read, const struct read_facts *facts, bool *refused);
