@@ -13,6 +13,8 @@
 #include "proxy/transport/stream_parts.h"
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -315,6 +317,32 @@ stream_start_tls_client(struct stream *stream, struct tls_context *context, cons
 
 // ---- life ----
 
+// What lies in the kernel's buffers, the peer that has stopped reading has not felt yet, nor has the one at the other end,
+// which goes on sending. So that it is not much more with us in between: little that the network has not asked for, and
+// to ourselves on this machine, where no distance is to be filled, a small window.
+static void
+bound_buffers(int fd, bool is_loopback)
+{
+    int unsent = STREAM_HIGH_WATER, window = STREAM_HIGH_WATER;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    if (is_loopback) {
+        setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof window);
+    }
+}
+
+static bool
+is_loopback(const struct sockaddr_storage *address)
+{
+    switch (address->ss_family) {
+    case AF_INET:
+        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6:
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+    default:
+        return false;
+    }
+}
+
 static bool
 take_descriptor(uv_loop_t *loop, struct stream *stream, int fd)
 {
@@ -338,6 +366,7 @@ take_descriptor(uv_loop_t *loop, struct stream *stream, int fd)
     if (address.ss_family != AF_UNIX) { // neither is worth a connection
         uv_tcp_nodelay(&stream->socket.tcp, 1);
         uv_tcp_keepalive(&stream->socket.tcp, 1, KEEPALIVE_SECONDS);
+        bound_buffers(fd, is_loopback(&address));
     }
     return true;
 }
