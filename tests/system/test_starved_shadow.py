@@ -57,6 +57,7 @@ def was_lost(proxy):
     return "session_state_lost" in proxy.said()
 
 
+@pytest.mark.races
 @pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
 def test_what_it_has_no_time_for_is_dropped_and_no_session_is_lost(start, shop, pair, mode):
     proxy = start(shop, {"shadow": {"memory": "1MiB"}})
