@@ -69,19 +69,11 @@ workers_have_ended(void *context)
     uv_async_send(&serve->ended);
 }
 
-static void
-close_handle(uv_handle_t *handle, void *context)
-{
-    (void)context;
-    if (!uv_is_closing(handle)) {
-        uv_close(handle, NULL);
-    }
-}
-
+// Signals are still taken, and pass unheard: what is left to be done is to be done whole.
 static void
 on_ended(uv_async_t *async)
 {
-    uv_walk(async->loop, close_handle, NULL);
+    uv_stop(async->loop);
 }
 
 static bool
@@ -98,6 +90,15 @@ start_loop(struct serve *serve)
            uv_signal_start(&serve->terminate, on_stop, SIGTERM) == 0 &&
            uv_signal_start(&serve->interrupt, on_stop, SIGINT) == 0 &&
            uv_signal_start(&serve->hang_up, on_hang_up, SIGHUP) == 0;
+}
+
+static void
+close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
 }
 
 static void

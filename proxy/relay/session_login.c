@@ -237,6 +237,9 @@ session_login_go_on(struct session *session)
         if (!session_is_closing(session)) {
             session_unhold(session);
         }
+        if (session->client_has_ended) {
+            session_say_goodbye(session);
+        }
         return;
     }
     if (at > 0) {
@@ -272,8 +275,7 @@ take_passwords(struct session *session, const uint8_t *at, const uint8_t *end)
     while (at < end) {
         if (frame_is_between_messages(&session->login_frame)) {
             message = at;
-            bool is_leaving = *at == MESSAGE_CLIENT_TERMINATE;
-            if (*at != MESSAGE_CLIENT_PASSWORD && (is_leaving || !session->answer_is_due)) {
+            if (*at != MESSAGE_CLIENT_PASSWORD && !session->answer_is_due) {
                 return message;
             }
             session->answer_is_due = false;
@@ -317,10 +319,6 @@ session_login_from_client(struct session *session, struct chunk *chunk, size_t o
     if (stop > from && !is_ours &&
         !stream_write(session->old, chunk, offset, (size_t)(stop - from))) {
         session_client_pause(session, PAUSE_OTHER_IS_FULL);
-    }
-    if (stop < end && *stop == MESSAGE_CLIENT_TERMINATE) {
-        session_close(session, "the client left during the login");
-        return;
     }
     if (stop < end && session_auth_is_asking(session)) {
         session_auth_refuse_message(session, (char)*stop);

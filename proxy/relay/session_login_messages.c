@@ -92,6 +92,10 @@ static void
 expect_answer(struct session *session, uint32_t code)
 {
     session->answer_is_due = code != AUTHENTICATION_OK && code != AUTHENTICATION_SASL_FINAL;
+    if (session->answer_is_due && session->client_has_ended) {
+        session_close(session, "the client left during the login");
+        return;
+    }
     if (session->answer_is_due && session->held.chunk) {
         session_unhold(session);
     }

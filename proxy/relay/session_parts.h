@@ -194,6 +194,7 @@ void session_client_resume(struct session *session, enum pause_reason reason);
 void session_old_pause(struct session *session, enum pause_reason reason);
 void session_old_resume(struct session *session, enum pause_reason reason);
 void session_to_client(struct session *session, const void *bytes, size_t length); // copies
+void session_say_goodbye(struct session *session);  // the client's end was seen: old hears of it
 void session_end_with_old(struct session *session); // with its reason, where that is not told yet
 void session_to_old(struct session *session, const void *bytes, size_t length); // copies
 extern const struct stream_callbacks session_client_callbacks, session_old_callbacks;

@@ -149,8 +149,11 @@ begin_message(struct pass *pass, const struct frame_piece *piece)
                  (unsigned char)type);
         return false;
     }
-    if (place.begins_unit && !session_unit_begin(session, pass->now)) {
-        return false;
+    if (place.begins_unit) {
+        if (!session_unit_begin(session, pass->now)) {
+            return false;
+        }
+        pass->captured = pass->message; // a Flush before it is of no unit
     }
     session->message_ends_unit = place.ends_unit;
     session->message_is_cut = false;

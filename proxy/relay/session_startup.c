@@ -33,11 +33,31 @@ start_tls(struct session *session, const void *client_hello, size_t length)
     return is_started;
 }
 
+// As servers before 18 say it, in the format that protocol 2 and 1 had: a line of text, without fields.
+static void
+refuse_version(struct session *session)
+{
+    unsigned major = session->startup.major, minor = session->startup.minor;
+    char message[128], line[160];
+    snprintf(message, sizeof(message),
+             "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0", major, minor);
+    if (major >= 3 || (major == 0 && minor == 0)) {
+        session_refuse_fatal(session, "0A000", message, NULL);
+        return;
+    }
+    int length = snprintf(line, sizeof(line), "EFATAL:  %s\n", message);
+    session_to_client(session, line, (size_t)length + 1);
+    log_event(LOG_INFO_LEVEL, "client_refused",
+              "session=%llu address=%s sqlstate=0A000 message=\"%s\"",
+              (unsigned long long)session->id, session->address, message);
+    session_close(session, message);
+}
+
 static void
 answer_ssl_request(struct session *session)
 {
     if (session->has_asked_tls || stream_is_tls(session->client)) {
-        session_refuse_fatal(session, "08P01", "a second SSLRequest on one connection", NULL);
+        refuse_version(session);
         return;
     }
     session->has_asked_tls = true;
@@ -47,24 +67,23 @@ answer_ssl_request(struct session *session)
     take_packet(session, session->startup.length);
     if (!is_offered) {
         session_to_client(session, "N", 1);
-        return;
     }
     if (session->packet_length > 0) {
         session_refuse_fatal(
             session, "08P01", "received unencrypted data after SSL request",
             "This could be either a client-software bug or evidence of an attempted "
             "man-in-the-middle attack.");
-        return;
+    } else if (is_offered) {
+        session_to_client(session, "S", 1);
+        start_tls(session, NULL, 0);
     }
-    session_to_client(session, "S", 1);
-    start_tls(session, NULL, 0);
 }
 
 static void
 answer_gss_request(struct session *session)
 {
     if (session->has_asked_gss) {
-        session_refuse_fatal(session, "08P01", "a second GSSENCRequest on one connection", NULL);
+        refuse_version(session);
         return;
     }
     session->has_asked_gss = true;
@@ -305,26 +324,6 @@ begin_session(struct session *session)
     enter_database(session);
 }
 
-// As servers before 18 say it, in the format that protocol 2 and 1 had: a line of text, without fields.
-static void
-refuse_version(struct session *session)
-{
-    unsigned major = session->startup.major, minor = session->startup.minor;
-    char message[128], line[160];
-    snprintf(message, sizeof(message),
-             "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0", major, minor);
-    if (major >= 3 || (major == 0 && minor == 0)) {
-        session_refuse_fatal(session, "0A000", message, NULL);
-        return;
-    }
-    int length = snprintf(line, sizeof(line), "EFATAL:  %s\n", message);
-    session_to_client(session, line, (size_t)length + 1);
-    log_event(LOG_INFO_LEVEL, "client_refused",
-              "session=%llu address=%s sqlstate=0A000 message=\"%s\"",
-              (unsigned long long)session->id, session->address, message);
-    session_close(session, message);
-}
-
 static void
 refuse_junk(struct session *session)
 {
@@ -337,6 +336,15 @@ refuse_junk(struct session *session)
     } else {
         refuse_version(session);
     }
+}
+
+// A driver that is told to leave before it has connected says so first (as servers do, it is not answered).
+static bool
+is_goodbye(const struct session *session)
+{
+    static const uint8_t terminate[] = {MESSAGE_CLIENT_TERMINATE, 0, 0, 0, 4};
+    size_t length = session->packet_length;
+    return length <= sizeof(terminate) && memcmp(session->packet, terminate, length) == 0;
 }
 
 // What the packet at the front is decides; true: there may be another one behind it.
@@ -352,6 +360,10 @@ step(struct session *session)
         refuse_junk(session);
         return false;
     case STARTUP_BAD_LENGTH:
+        if (is_goodbye(session)) {
+            session_close(session, "the client left before it said who it is");
+            return false;
+        }
         session_refuse_fatal(session, "08P01", "invalid length of startup packet",
                              "A PostgreSQL client is expected on this port.");
         return false;

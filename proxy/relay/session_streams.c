@@ -118,13 +118,45 @@ on_client_secured(void *context)
     }
 }
 
+// A login that asks nothing more of the client goes on.
+static bool
+can_finish_login(const struct session *session)
+{
+    return session->phase == SESSION_LOGIN && !session->answer_is_due &&
+           !session_auth_is_asking(session) && frame_is_between_messages(&session->login_frame);
+}
+
+static bool
+can_finish_units(const struct session *session)
+{
+    return session->phase == SESSION_RELAY && session->old && !session_is_between_units(session) &&
+           !session->pairing.is_copying_in && frame_is_between_messages(&session->client_frame);
+}
+
 // The client says no more, but may still read: a server would finish what it was sent.
 static bool
 can_finish(const struct session *session, enum stream_end why)
 {
-    return why == STREAM_END_PEER && session->phase == SESSION_RELAY && session->old &&
-           !session->held.chunk && !session_is_between_units(session) &&
-           !session->pairing.is_copying_in && frame_is_between_messages(&session->client_frame);
+    return why == STREAM_END_PEER && !session->held.chunk &&
+           (can_finish_login(session) || can_finish_units(session));
+}
+
+void
+session_say_goodbye(struct session *session)
+{
+    if (session->phase == SESSION_OPAQUE) {
+        session_close(session, "the client has left");
+        return;
+    }
+    if (!session->old || session->client_has_terminated || session->phase != SESSION_RELAY ||
+        session->pairing.is_copying_in || !frame_is_between_messages(&session->client_frame)) {
+        return;
+    }
+    struct writer writer;
+    writer_init(&writer);
+    request_write_terminate(&writer);
+    stream_write_copy(session->old, writer.bytes, writer.length);
+    writer_fini(&writer);
 }
 
 static void
@@ -137,15 +169,8 @@ on_client_end(void *context, enum stream_end why)
     if (session->phase == SESSION_SECURING) {
         session_startup_not_secured(session, why);
     }
-    bool must_say_goodbye = session->old && !session->client_has_terminated &&
-                            (session->phase == SESSION_RELAY) && !session->pairing.is_copying_in &&
-                            frame_is_between_messages(&session->client_frame);
-    if (must_say_goodbye) {
-        struct writer writer;
-        writer_init(&writer);
-        request_write_terminate(&writer);
-        stream_write_copy(session->old, writer.bytes, writer.length);
-        writer_fini(&writer);
+    if (session->phase == SESSION_RELAY) {
+        session_say_goodbye(session);
     }
     if (can_finish(session, why)) {
         session->client_has_ended = true;

@@ -8,6 +8,7 @@ wait for answers, everything of the client's at once and then everything of old'
 
 import socket
 import struct
+import time
 
 import pytest
 
@@ -160,6 +161,17 @@ def bytewise(client, old, turns):
         assert other.read(len(said)) == said
 
 
+def torn(client, old, turns):
+    """Each turn's first header in two pieces, and all the rest with the second."""
+    for who, parts in turns:
+        wire, other = (client, old) if who == ">" else (old, client)
+        said = b"".join(parts)
+        wire.send(said[:2])
+        time.sleep(0.005)
+        wire.send(said[2:])
+        assert other.read(len(said)) == said
+
+
 def with_strays(client, old, turns):
     say(old, client, [STRAYS])
     for who, parts in turns:
@@ -180,7 +192,7 @@ def running():
         yield begin(old={"client": holds})
 
 
-@pytest.mark.parametrize("way", [whole, bytewise, with_strays, sent_ahead], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", [whole, bytewise, torn, with_strays, sent_ahead], ids=lambda way: way.__name__)
 @pytest.mark.parametrize("name", DIALOGUES)
 def test_a_dialogue_passes_as_it_is(running, name, way):
     proxy, old, _ = running

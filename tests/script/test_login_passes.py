@@ -1,13 +1,16 @@
 """auth.type passthrough: old's exchange with the client passes, and old stays the only authority."""
 
+import queue
 import socket
 import ssl
 import struct
+import threading
+import time
 
 import pytest
 
 from clusters import make_certificate
-from peer import SSL_REQUEST, Client, authentication, error, message, ready, startup, text
+from peer import SSL_REQUEST, Client, authentication, error, message, query, ready, startup, text
 from scripted import ITEMS, READ, rows
 
 REFUSE = {"auth": {"type": "passthrough", "unchallenged": "refuse"}}
@@ -50,6 +53,81 @@ def test_a_password_passes_as_it_was_asked_for(play, challenge, is_right):
         assert client.ask(READ) == rows(ITEMS) + ready()
     else:
         assert client.rest() == refusal
+
+
+@pytest.mark.parametrize("goodbye", [b"", message("X"), query(READ), query(READ) + message("X")],
+                         ids=["nothing", "Terminate", "a Query", "a Query and Terminate"])
+@pytest.mark.parametrize("is_apart", [True, False], ids=["apart", "at once"])
+def test_who_says_no_more_behind_the_startup_packet_hears_what_it_asked_for(play, goodbye, is_apart):
+    gate, heard = threading.Event(), queue.Queue()
+
+    def client(session):
+        assert gate.wait(30)
+        session.admit()
+        kind, _ = session.receive()
+        if kind == "Q":
+            session.send(rows(ITEMS), ready())
+            kind, _ = session.receive()
+        heard.put(kind)
+    proxy, _, _ = play(old={"client": client})
+    leaver = Client(proxy.port)
+    begins = startup(user="app", database="app")
+    leaver.send(begins if is_apart else begins + goodbye)
+    if is_apart:
+        time.sleep(0.05)
+        leaver.send(goodbye)
+    leaver.connection.shutdown(socket.SHUT_WR)
+    time.sleep(0.05)
+    gate.set()
+    said = leaver.rest()
+    assert said.startswith(authentication(0)) and said.count(ready()) == 1 + (b"SELECT" in goodbye), said
+    assert said.endswith(rows(ITEMS) + ready() if b"SELECT" in goodbye else ready())
+    assert heard.get(timeout=30) == "X"
+
+
+def test_who_leaves_when_asked_for_a_password_is_told_what_old_says(play):
+    refusal = error("08P01", "expected password response, got message type 88", "FATAL")
+
+    def asks(session):
+        session.send(authentication(3))
+        assert session.receive() == ("X", b"")
+        session.send(refusal)
+        session.connection.shutdown(socket.SHUT_WR)
+    proxy, _, _ = play(old={"client": asks}, **REFUSE)
+    client = Client(proxy.port)
+    client.send(startup(user="app", database="app"))
+    client.expect("R")
+    client.send(message("X"))
+    assert client.rest() == refusal
+
+
+def test_whose_end_comes_before_the_question_leaves_nothing_on_old(play):
+    gate, heard = threading.Event(), queue.Queue()
+
+    def asks(session):
+        assert gate.wait(30)
+        session.send(authentication(3))
+        heard.put(session.connection.recv(100))
+    proxy, _, _ = play(old={"client": asks}, **REFUSE)
+    client = Client(proxy.port)
+    client.send(startup(user="app", database="app"))
+    client.connection.shutdown(socket.SHUT_WR)
+    time.sleep(0.05)
+    gate.set()
+    client.rest()
+    assert heard.get(timeout=30) == b""
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "a byte at a time"])
+def test_a_terminate_instead_of_a_startup_packet_is_not_answered(play, is_whole):
+    proxy, _, _ = play()
+    client = Client(proxy.port)
+    for part in [message("X")] if is_whole else [message("X")[i:i + 1] for i in range(5)]:
+        try:
+            client.send(part)
+        except OSError:  # it has closed already
+            break
+    assert client.rest() == b""
 
 
 @pytest.mark.parametrize("is_tls", [True, False], ids=["tls", "plain"])

@@ -80,8 +80,9 @@ AT_THE_START = {
     "no string ends": (packet(12, VERSION, more=b"user"), LAYOUT),
     "rubbish behind the terminator": (packet(19, VERSION, more=b"user\0a\0\0more"), LAYOUT),
     "a zero behind the terminator": (packet(17, VERSION, more=b"user\0a\0\0\0"), LAYOUT),
-    "a second SSLRequest": (packet(8, SSL_REQUEST) * 2, ("FATAL", "08P01", None)),
-    "a second GSSENCRequest": (packet(8, GSS_REQUEST) * 2, ("FATAL", "08P01", None)),
+    "a second SSLRequest": (packet(8, SSL_REQUEST) * 2, ("FATAL", None, None)),  # by when it comes
+    "a second GSSENCRequest": (packet(8, GSS_REQUEST) * 2,
+                               ("FATAL", "0A000", "unsupported frontend protocol 1234.5680: server supports 3.0 to 3.0")),
     "an SSLRequest that is too long": (packet(12, SSL_REQUEST, 0), OTHER),
     "a special code that is unknown": (packet(8, 80877105),
                                        ("FATAL", "0A000", "unsupported frontend protocol 1234.5681: server supports 3.0 to 3.0")),
