@@ -19,6 +19,9 @@
 
 static const uint64_t millisecond = 1000000, pace_least = 5000000, pace_writes = 20000000,
                       pace_idle = 1000000000, rest_after = 500000000;
+// What is left of a session that has ended may keep a deserted database for so long: while new is away its reads wait
+// for catalogs, and DROP DATABASE waits for us (five seconds).
+static const uint64_t leftovers_last = 1000000000;
 static const char *const side_names[] = {"old", "new"};
 
 struct waiter {
@@ -48,6 +51,7 @@ struct control {
     struct waiter *waiters;
     uint64_t polled_at, pace; // ns
     uint64_t in_use_at;       // ns: when a client or a waiter was last seen
+    uint64_t peopled_at;      // ns: when a client was
     atomic_bool is_resting;   // nobody uses the database: both links are closed
     atomic_bool is_called;    // reads wait for catalogs
     struct write_fence fence;
@@ -287,11 +291,23 @@ dismiss(struct waiter *waiter)
 // --- rest -------------------------------------------------------------------------------------
 
 static bool
-is_in_use(const struct control *control)
+is_peopled(const struct control *control)
 {
     bool is_named = strcmp(control->settings->entry->name, "*") != 0;
 
-    return is_named || control->waiters || atomic_load(&control->database->clients) > 0;
+    return is_named || atomic_load(&control->database->clients) > 0;
+}
+
+static bool
+may_have_leftovers(const struct control *control, uint64_t now)
+{
+    return now - control->peopled_at < leftovers_last;
+}
+
+static bool
+is_in_use(const struct control *control)
+{
+    return is_peopled(control) || (control->waiters && may_have_leftovers(control, uv_hrtime()));
 }
 
 static void
@@ -324,7 +340,13 @@ rests(struct control *control)
 {
     uint64_t now = uv_hrtime();
 
-    if (atomic_exchange(&control->is_called, false) || is_in_use(control)) {
+    if (is_peopled(control))
+        control->peopled_at = now;
+
+    bool is_called =
+        may_have_leftovers(control, now) && atomic_exchange(&control->is_called, false);
+
+    if (is_called || is_in_use(control)) {
         control->in_use_at = now;
         if (control->is_resting)
             end_rest(control);
@@ -403,7 +425,7 @@ run(void *context)
 {
     struct control *control = context;
 
-    control->in_use_at = uv_hrtime();
+    control->in_use_at = control->peopled_at = uv_hrtime();
     do {
         follow_settings(control);
 

@@ -38,6 +38,30 @@ def test_a_database_that_its_clients_have_left_can_be_dropped_renamed_and_copied
     pair.old.psql("DROP DATABASE IF EXISTS deserted_too")
 
 
+@pytest.mark.parametrize("new", ["lacks it", "is frozen"])
+def test_it_can_be_dropped_whatever_becomes_of_new(any_database, pair, new):
+    """What the session has left behind waits for new's catalogs, and keeps nobody from old."""
+    proxy = any_database
+    if new == "lacks it":
+        wait_until(lambda: pair.new.psql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'deserted'") == ["0"])
+        pair.new.psql("DROP DATABASE deserted")
+    else:
+        pair.new.freeze()
+    try:
+        for _ in range(2):
+            with proxy.connect("deserted", user="postgres") as connection:
+                assert connection.execute("SELECT sum(a) FROM t").fetchone() == (55,)
+                connection.execute("CREATE TABLE fresh (a int)")
+                connection.execute("SELECT a FROM fresh")
+            with proxy.connect("postgres", user="postgres") as connection:
+                connection.execute("DROP DATABASE deserted")
+                connection.execute("CREATE DATABASE deserted")
+            pair.old.psql("CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 10) g", "deserted")
+    finally:
+        if new == "is frozen":
+            pair.new.thaw()
+
+
 def test_a_database_that_was_made_anew_is_read_by_its_new_catalogs(any_database, pair):
     proxy = any_database
     read_and_leave(proxy, 1)
