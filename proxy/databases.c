@@ -1,5 +1,6 @@
 // All databases of the process. One is made from its entry, at start, by RELOAD or when a client first names it, and
-// lives as long as the process: whoever has found it keeps the pointer. The lock of all is held also while one is
+// lives as long as the process: whoever has found it keeps the pointer. Only what no client has been admitted to yet
+// goes with the clients that asked for it. The lock of all is held also while one is
 // made, which reads certificates: connecting clients wait for that.
 #include "proxy/databases.h"
 #include "proxy/guard/canary_switch.h"
@@ -9,8 +10,9 @@
 #include <string.h>
 
 struct member {
-    struct database database;
-    bool is_gone; // its entry is no longer configured; behind the lock of all
+    struct database database; // first: a database that was found is its member
+    atomic_bool is_admitted;  // and stays so; set behind the lock of all
+    bool is_gone;             // its entry is no longer configured; behind the lock of all
     struct member *next;
 };
 
@@ -53,15 +55,35 @@ databases_add(struct databases *databases, struct member *member)
 {
     struct member **end = &databases->members;
 
-    if (databases->is_held)
-        (void)canary_switch_latch(&member->database, NULL);
-
     while (*end)
         end = &(*end)->next;
     *end = member;
     databases->count++;
+}
+
+static void
+databases_drop(struct databases *databases, struct member *member)
+{
+    struct member **link = &databases->members;
+
+    while (*link != member)
+        link = &(*link)->next;
+    *link = member->next;
+    databases->count--;
+    member_free(member);
+}
+
+// The lock of all is held.
+static void
+member_admit(struct databases *databases, struct member *member)
+{
+    if (atomic_load(&member->is_admitted))
+        return;
+    if (databases->is_held)
+        (void)canary_switch_latch(&member->database, NULL);
     if (databases->made)
         databases->made(databases->context, &member->database);
+    atomic_store(&member->is_admitted, true);
 }
 
 static struct member *
@@ -98,6 +120,7 @@ databases_new(const struct configuration *configuration, char *error, size_t err
             return NULL;
         }
         databases_add(databases, member);
+        member_admit(databases, member);
     }
     return databases;
 }
@@ -126,8 +149,10 @@ databases_on_made(struct databases *databases,
     pthread_mutex_lock(&databases->lock);
     databases->made = made;
     databases->context = context;
-    for (struct member *member = databases->members; member; member = member->next)
-        made(context, &member->database);
+    for (struct member *member = databases->members; member; member = member->next) {
+        if (atomic_load(&member->is_admitted))
+            made(context, &member->database);
+    }
     pthread_mutex_unlock(&databases->lock);
 }
 
@@ -139,13 +164,11 @@ databases_hold(struct databases *databases, bool is_held)
     pthread_mutex_unlock(&databases->lock);
 }
 
-struct database *
-databases_find(struct databases *databases, const char *name)
+// The lock of all is held. NULL: there is no such entry, or no room.
+static struct member *
+find_or_make(struct databases *databases, const char *name)
 {
     char error[1024];
-
-    pthread_mutex_lock(&databases->lock);
-
     struct member *member = databases_member(databases, name);
 
     if (!member && databases->count < DATABASES_LIMIT && *name && strcmp(name, "*") != 0 &&
@@ -157,10 +180,65 @@ databases_find(struct databases *databases, const char *name)
             log_event(LOG_ERROR_LEVEL, "database_failed", "database=%s error=\"%s\"", name, error);
     }
 
-    struct database *database = member && !member->is_gone ? &member->database : NULL;
+    return member && !member->is_gone ? member : NULL;
+}
 
+struct database *
+databases_find(struct databases *databases, const char *name)
+{
+    pthread_mutex_lock(&databases->lock);
+
+    struct member *member = find_or_make(databases, name);
+
+    if (member)
+        member_admit(databases, member);
     pthread_mutex_unlock(&databases->lock);
-    return database;
+    return member ? &member->database : NULL;
+}
+
+struct database *
+databases_enter(struct databases *databases, const char *name)
+{
+    pthread_mutex_lock(&databases->lock);
+
+    struct member *member = find_or_make(databases, name);
+
+    if (member)
+        atomic_fetch_add(&member->database.clients, 1);
+    pthread_mutex_unlock(&databases->lock);
+    return member ? &member->database : NULL;
+}
+
+bool
+databases_is_admitted(const struct database *database)
+{
+    return atomic_load(&((const struct member *)database)->is_admitted);
+}
+
+void
+databases_admit(struct databases *databases, struct database *database)
+{
+    if (databases_is_admitted(database))
+        return;
+    pthread_mutex_lock(&databases->lock);
+    member_admit(databases, (struct member *)database);
+    pthread_mutex_unlock(&databases->lock);
+}
+
+void
+databases_leave(struct databases *databases, struct database **database)
+{
+    struct member *member = (struct member *)*database;
+
+    *database = NULL;
+    if (atomic_load(&member->is_admitted)) {
+        atomic_fetch_sub(&member->database.clients, 1);
+        return;
+    }
+    pthread_mutex_lock(&databases->lock);
+    if (atomic_fetch_sub(&member->database.clients, 1) == 1 && !atomic_load(&member->is_admitted))
+        databases_drop(databases, member);
+    pthread_mutex_unlock(&databases->lock);
 }
 
 // What a reload is about to put in force; nothing of it is seen until all of it is made.
@@ -231,14 +309,21 @@ databases_reload(struct databases *databases, const struct configuration *config
     }
     for (struct member *member = databases->members; member; member = member->next, i++) {
         member->is_gone = !plan.settings[i];
-        if (plan.settings[i])
-            database_set_settings(&member->database, plan.settings[i]);
+        if (!plan.settings[i])
+            continue;
+
+        bool is_named = strcmp(plan.settings[i]->entry->name, "*") != 0;
+
+        database_set_settings(&member->database, plan.settings[i]);
+        if (is_named)
+            member_admit(databases, member);
     }
     free(plan.settings);
     for (struct member *member = plan.members, *next; member; member = next) {
         next = member->next;
         member->next = NULL;
         databases_add(databases, member);
+        member_admit(databases, member);
     }
     configuration_unref(&databases->configuration);
     databases->configuration = configuration_ref(configuration);
@@ -246,14 +331,23 @@ databases_reload(struct databases *databases, const struct configuration *config
     return true;
 }
 
+static struct member *
+first_admitted(struct member *member)
+{
+    while (member && !atomic_load(&member->is_admitted))
+        member = member->next;
+    return member;
+}
+
 void
 databases_each(struct databases *databases, void (*each)(void *context, struct database *database),
                void *context)
 {
-    // Members are only ever added at the end, and each is whole before it is: the walk needs the lock for
-    // the links alone, so that `each` may take its time and call back.
+    // Members are only ever added at the end, each is whole before it is, and what was admitted stays: the walk needs the
+    // lock for the links alone, so that `each` may take its time and call back.
     pthread_mutex_lock(&databases->lock);
-    for (struct member *member = databases->members; member; member = member->next) {
+    for (struct member *member = first_admitted(databases->members); member;
+         member = first_admitted(member->next)) {
         pthread_mutex_unlock(&databases->lock);
         each(context, &member->database);
         pthread_mutex_lock(&databases->lock);

@@ -86,8 +86,8 @@ session_free(struct session *session)
     session_canary_fini(session);
     session_facts_end(session);
     session_login_fini(session);
-    if (session->counts_in_database) {
-        atomic_fetch_sub(&session->database->clients, 1);
+    if (session->database) {
+        databases_leave(worker->instance->databases, &session->database);
     }
     if (session->counts_as_client) {
         atomic_fetch_sub(&worker->instance->client_connections, 1);

@@ -29,6 +29,7 @@ struct session_auth {
     enum auth_phase phase;
     bool old_has_spoken;         // what lets the client be asked
     bool is_over;                // the login is
+    bool looks_up_late;          // of a database that may not exist
     uint32_t code;               // of the last Authentication message to the client
     struct writer message;       // the client's password message under way; wiped
     struct challenge *challenge; // NULL: the proxy does not ask
@@ -229,8 +230,21 @@ session_auth_saw(struct session *session, uint32_t code, const uint8_t *body, si
         scram_witness_server(auth->secret.witness, body, length);
     }
     bool opens_others = session->settings->entry->identity == IDENTITY_SAME;
-    if (is_first && code != AUTHENTICATION_CLEARTEXT && opens_others) {
+    if (!is_first || code == AUTHENTICATION_CLEARTEXT || !opens_others) {
+        return;
+    }
+    auth->looks_up_late = !databases_is_admitted(session->database);
+    if (!auth->looks_up_late) {
         // Without memory further sessions are not opened, and that is all.
+        (void)session_secret_look_up(session, &auth->secret);
+    }
+}
+
+void
+session_auth_let_in(struct session *session)
+{
+    struct session_auth *auth = session->auth;
+    if (auth && auth->looks_up_late) {
         (void)session_secret_look_up(session, &auth->secret);
     }
 }

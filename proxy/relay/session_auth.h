@@ -39,6 +39,8 @@ void session_auth_from_client(struct session *session, const struct frame_piece 
 void session_auth_refuse_message(struct session *session, char type);
 // An Authentication message of old's that passes to the client; `body` with the code.
 void session_auth_saw(struct session *session, uint32_t code, const uint8_t *body, size_t length);
+// Old has let the client in: the secret is looked up now, where that has waited for it.
+void session_auth_let_in(struct session *session);
 // The secret that was looked up: from the worker's mailbox.
 void session_auth_answered(struct session *session, enum credentials_status status,
                            const char *secret);

@@ -223,6 +223,8 @@ void
 session_facts_publish(struct session *session)
 {
     bool is_replication = startup_is_replication(&session->startup);
+    databases_admit(session->worker->instance->databases, session->database);
+    session_auth_let_in(session);
     if ((!session->facts && !begin(session)) || (!is_replication && !tell_shadow(session))) {
         session_close(session, "out of memory");
         return;

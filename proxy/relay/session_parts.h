@@ -115,7 +115,6 @@ struct session {
     struct database *database;
     struct database_settings *settings; // a reference, renewed between units
     uint64_t settings_epoch;
-    bool counts_in_database;
 
     // Login.
     uint8_t *login_bytes; // of old's, not yet a whole message

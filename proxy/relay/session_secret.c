@@ -55,6 +55,9 @@ session_secret_look_up(struct session *session, struct session_secret *secret)
     if (!ask) {
         return false;
     }
+    // Who asks there keeps the database. Known compromise: with '*' and an auth.type of the proxy's own, the names
+    // that clients invent stay.
+    databases_admit(session->worker->instance->databases, session->database);
     *ask = (struct ask){session->worker, session->id};
     secret->was_asked = secret->is_awaited =
         credentials_ask(session->worker->instance->credentials, session->database, session->user,

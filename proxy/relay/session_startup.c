@@ -257,13 +257,13 @@ static struct database *
 find_database(struct session *session)
 {
     struct instance *instance = session->worker->instance;
-    struct database *database = databases_find(instance->databases, session->database_name);
+    struct database *database = databases_enter(instance->databases, session->database_name);
     if (database || !startup_is_replication(&session->startup)) {
         return database;
     }
     const struct configuration *configuration = instance_configuration(instance);
     if (configuration->database_count == 1) {
-        database = databases_find(instance->databases, configuration->databases[0].name);
+        database = databases_enter(instance->databases, configuration->databases[0].name);
     }
     configuration_unref(&configuration);
     return database;
@@ -287,8 +287,6 @@ enter_database(struct session *session)
         refuse_unknown_database(session);
         return;
     }
-    atomic_fetch_add(&session->database->clients, 1);
-    session->counts_in_database = true;
     session->settings_epoch = atomic_load(&session->database->settings_epoch);
     session->settings = database_settings(session->database);
     session->deadline = uv_hrtime() + session->settings->configuration->auth.timeout;

@@ -76,3 +76,13 @@ def test_a_database_that_was_made_anew_is_read_by_its_new_catalogs(any_database,
     proxy.settled("deserted", 2)
     assert pair.new.psql("SELECT is_called FROM s", "deserted") == ["f"], "what writes was rehearsed"
     assert proxy.skipped("deserted").get("volatile_function") == 1, proxy.skipped("deserted")
+
+
+def test_a_name_that_a_client_invents_leaves_nothing_behind(any_database):
+    proxy = any_database
+    for number in range(20):
+        with pytest.raises(psycopg.OperationalError, match=f'database "invented{number}" does not exist'):
+            proxy.connect(f"invented{number}", user="postgres")
+    read_and_leave(proxy, 1)
+    assert {row["database"] for row in proxy.console("SHOW STATUS")} == {"deserted"}
+    assert "invented" not in "".join(line for line in proxy.said().splitlines(True) if " warning " in line)

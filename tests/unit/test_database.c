@@ -105,6 +105,56 @@ Test(database, any_name_is_made_once_and_only_so_many_are)
     databases_free(&databases);
 }
 
+Test(database, a_name_that_nobody_was_admitted_by_goes_with_who_said_it)
+{
+    struct databases *databases = make(ENTRY("*", ""));
+    unsigned made = 0, seen = 0;
+
+    databases_on_made(databases, count, &made);
+    for (int i = 0; i < 3 * DATABASES_LIMIT; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "d%d", i);
+
+        struct database *database = databases_enter(databases, name);
+
+        cr_assert(database);
+        cr_assert_eq(database->clients, 1);
+        databases_leave(databases, &database);
+        cr_assert_null(database);
+    }
+    struct database *one = databases_enter(databases, "one"), *again;
+
+    databases_each(databases, count, &seen);
+    cr_expect_eq(made, 0);
+    cr_expect_eq(seen, 0);
+    cr_expect_not(databases_is_admitted(one));
+    databases_admit(databases, one);
+    databases_admit(databases, one);
+    databases_each(databases, count, &seen);
+    cr_expect_eq(made, 1);
+    cr_expect_eq(seen, 1);
+    again = one;
+    databases_leave(databases, &again);
+    cr_expect_eq(databases_enter(databases, "one"), one);
+    cr_expect_eq(one->clients, 1);
+    databases_free(&databases);
+}
+
+Test(database, of_two_who_said_a_name_one_may_leave)
+{
+    struct databases *databases = make(ENTRY("*", ""));
+    struct database *one = databases_enter(databases, "a"),
+                    *other = databases_enter(databases, "a");
+
+    cr_assert_eq(one, other);
+    databases_leave(databases, &one);
+    cr_expect_eq(other->clients, 1);
+    databases_admit(databases, other);
+    cr_expect_eq(databases_find(databases, "a"), other);
+    databases_free(&databases);
+}
+
 Test(database, a_reload_swaps_the_settings_and_leaves_references_whole)
 {
     struct databases *databases = make(ENTRY("a", ""));
