@@ -42,9 +42,12 @@ def starved(proxy):
 
 @contextlib.contextmanager
 def load(proxy, shop, mode, script):
+    """Begins when the shadow knows these reads: what it does not know it can't do without."""
     (proxy.home / "load.sql").write_text(script)
-    process = subprocess.Popen([BIN / "pgbench", "-n", "-M", mode, "-c", "4", "-T", "600", "-f", proxy.home / "load.sql",
-                                proxy.dsn(shop)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    pgbench = [BIN / "pgbench", "-n", "-M", mode, "-f", proxy.home / "load.sql", proxy.dsn(shop)]
+    subprocess.run([*pgbench, "-t", "5"], check=True, capture_output=True)
+    proxy.settled(shop, 5)
+    process = subprocess.Popen([*pgbench, "-c", "4", "-T", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         yield
         assert process.poll() is None, process.stderr.read()
