@@ -69,10 +69,13 @@ answer_ssl_request(struct session *session)
         session_to_client(session, "N", 1);
     }
     if (session->packet_length > 0) {
-        session_refuse_fatal(
-            session, "08P01", "received unencrypted data after SSL request",
-            "This could be either a client-software bug or evidence of an attempted "
-            "man-in-the-middle attack.");
+        session_refuse(session, &(struct reply_error_text){
+                                    .severity = "FATAL",
+                                    .sqlstate = "08P01",
+                                    .message = "received unencrypted data after SSL request",
+                                    .detail = "This could be either a client-software bug or "
+                                              "evidence of an attempted man-in-the-middle attack.",
+                                });
     } else if (is_offered) {
         session_to_client(session, "S", 1);
         start_tls(session, NULL, 0);
