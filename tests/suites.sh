@@ -13,7 +13,7 @@
 # of it is kept in the repository. With HOST PORT they run as the superuser $PGUSER (postgres), and drop
 # the databases, roles and tablespaces that an earlier run left there: meant for a throwaway server.
 #
-# Wall times: pipeline's uniqviol sends rows until the socket is full, which takes twice as many with a relay in between; and
+# Wall times: pipeline's uniqviol sends rows until the socket is full, which takes half as many more with a relay in between; and
 # on two cores the regression schedule leaves a relay none of its own.
 #
 # Prints a table (seconds of wall time; of CPU in old and in the proxy; what the proxy's books say) and the
