@@ -265,6 +265,14 @@ session_login_from_old(struct session *session, struct chunk *chunk, size_t offs
     session_login_go_on(session);
 }
 
+// Old takes whatever comes next for its answer, and so it must not come before the question.
+static bool
+is_early(const struct session *session, char type)
+{
+    return session_auth_is_ours(session) ? type != MESSAGE_CLIENT_PASSWORD
+                                         : !session->answer_is_due;
+}
+
 // Passes on, or takes, the messages at the front that belong to the exchange; gives where they end. NULL: the
 // session is closing.
 static const uint8_t *
@@ -275,7 +283,7 @@ take_passwords(struct session *session, const uint8_t *at, const uint8_t *end)
     while (at < end) {
         if (frame_is_between_messages(&session->login_frame)) {
             message = at;
-            if (*at != MESSAGE_CLIENT_PASSWORD && !session->answer_is_due) {
+            if (is_early(session, (char)*at)) {
                 return message;
             }
             session->answer_is_due = false;

@@ -118,6 +118,28 @@ def test_whose_end_comes_before_the_question_leaves_nothing_on_old(play):
     assert heard.get(timeout=30) == b""
 
 
+def test_a_password_that_comes_before_the_question_is_its_answer(play):
+    gate, secret = threading.Event(), message("p", text("secret"))
+
+    def asks(session):
+        assert gate.wait(30)
+        session.send(authentication(3))
+        assert session.read(len(secret)) == secret
+        session.peer.answers(session)
+    proxy, _, _ = play(old={"client": asks}, **REFUSE)
+    client = Client(proxy.port)
+    client.send(startup(user="app", database="app"))
+    time.sleep(0.05)  # the proxy has connected
+    client.send(secret)
+    time.sleep(0.05)
+    client.send(query(READ))
+    time.sleep(0.05)
+    gate.set()
+    assert client.until_ready().startswith(authentication(3))
+    assert client.until_ready() == rows(ITEMS) + ready()
+    assert proxy.settled("app", 1)["reads"] == 1 and "session_opaque" not in proxy.said()
+
+
 @pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "a byte at a time"])
 def test_a_terminate_instead_of_a_startup_packet_is_not_answered(play, is_whole):
     proxy, _, _ = play()
