@@ -1,7 +1,7 @@
 // All databases of the process. One is made from its entry, at start, by RELOAD or when a client first names it, and
 // lives as long as the process: whoever has found it keeps the pointer. Only what no client has been admitted to yet
-// goes with the clients that asked for it. The lock of all is held also while one is
-// made, which reads certificates: connecting clients wait for that.
+// goes with the clients that asked for it. The lock of all is held also while one is made, which reads certificates:
+// connecting clients wait for that.
 #include "proxy/databases.h"
 #include "proxy/guard/canary_switch.h"
 #include "proxy/log.h"

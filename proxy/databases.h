@@ -9,8 +9,8 @@ struct databases *databases_new(const struct configuration *configuration, char 
                                 size_t error_size);
 void databases_free(struct databases **databases); // after all threads have ended
 // `made` is called for every database that there is, and for each that is made from then on (by
-// RELOAD, by the '*' entry once a client of it was admitted), once, before anybody uses it: to start what it needs. It must not call
-// back into databases_…. To be set before the threads that call databases_find start.
+// RELOAD, by the '*' entry once a client of it was admitted), once, before anybody uses it: to start what it
+// needs. It must not call back into databases_…. To be set before the threads that call databases_find start.
 void databases_on_made(struct databases *databases,
                        void (*made)(void *context, struct database *database), void *context);
 // While the store that the fleet shares is away, nobody knows what was said of a database: those made meanwhile begin with

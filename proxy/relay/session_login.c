@@ -237,7 +237,9 @@ session_login_go_on(struct session *session)
         if (!session_is_closing(session)) {
             session_unhold(session);
         }
-        if (session->client_has_ended) {
+        if (session->client_has_ended && session->phase == SESSION_OPAQUE) {
+            session_close(session, "the client has left");
+        } else if (session->client_has_ended) {
             session_say_goodbye(session);
         }
         return;

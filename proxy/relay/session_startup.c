@@ -339,7 +339,7 @@ refuse_junk(struct session *session)
     }
 }
 
-// A driver that is told to leave before it has connected says so first (as servers do, it is not answered).
+// A driver that is closed before it has connected may say nothing but this, and as from a server it hears nothing.
 static bool
 is_goodbye(const struct session *session)
 {

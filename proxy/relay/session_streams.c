@@ -144,10 +144,6 @@ can_finish(const struct session *session, enum stream_end why)
 void
 session_say_goodbye(struct session *session)
 {
-    if (session->phase == SESSION_OPAQUE) {
-        session_close(session, "the client has left");
-        return;
-    }
     if (!session->old || session->client_has_terminated || session->phase != SESSION_RELAY ||
         session->pairing.is_copying_in || !frame_is_between_messages(&session->client_frame)) {
         return;
@@ -169,9 +165,7 @@ on_client_end(void *context, enum stream_end why)
     if (session->phase == SESSION_SECURING) {
         session_startup_not_secured(session, why);
     }
-    if (session->phase == SESSION_RELAY) {
-        session_say_goodbye(session);
-    }
+    session_say_goodbye(session);
     if (can_finish(session, why)) {
         session->client_has_ended = true;
         session->ended_at = uv_hrtime();

@@ -125,7 +125,8 @@ read_new(struct mirror *mirror, const struct read_facts *facts, enum served serv
     return read;
 }
 
-// At once, and of what is not mirrored, too: without old's columns new can't serve such a read.
+// At once, and of what is not mirrored, too: without old's columns new can't serve such a read. Where it serves none,
+// nothing is learnt of what is not even mirrored.
 static void
 learn_served(struct mirror *mirror, const struct read_facts *facts)
 {
@@ -134,7 +135,8 @@ learn_served(struct mirror *mirror, const struct read_facts *facts)
     const struct result *served = facts->result;
     const struct statement_columns *described =
         facts->statement ? &facts->statement->columns[side] : NULL;
-    if (!facts->shape || !served || served->kind != RESULT_ROWS)
+    bool is_idle = facts->unit->is_unsampled && database_is_idle(mirror->at->database);
+    if (is_idle || !facts->shape || !served || served->kind != RESULT_ROWS)
         return;
     if (served->has_columns)
         shape_learn(shapes, facts->shape, side, served->columns, served->column_count);

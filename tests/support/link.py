@@ -14,8 +14,8 @@ import time
 
 
 class Link:
-    def __init__(self, port):
-        self.upstream, self.delay, self.is_away = port, 0, False
+    def __init__(self, port, slows_looks=False):
+        self.upstream, self.delay, self.is_away, self.slows_looks = port, 0, False, slows_looks
         self.is_open, self.lock, self.sockets = threading.Event(), threading.Lock(), set()
         self.is_open.set()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=200)
@@ -54,8 +54,9 @@ class Link:
     def pump(self, source, sink, carries_reads):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if carries_reads:
+                if carries_reads or self.slows_looks:
                     time.sleep(self.delay)
+                if carries_reads:
                     self.is_open.wait()
                 sink.sendall(data)
         for one in source, sink:

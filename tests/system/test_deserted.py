@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from link import Link
 from proxy import wait_until
 
 
@@ -38,28 +39,20 @@ def test_a_database_that_its_clients_have_left_can_be_dropped_renamed_and_copied
     pair.old.psql("DROP DATABASE IF EXISTS deserted_too")
 
 
-@pytest.mark.parametrize("new", ["lacks it", "is frozen"])
-def test_it_can_be_dropped_whatever_becomes_of_new(any_database, pair, new):
-    """What the session has left behind waits for new's catalogs, and keeps nobody from old."""
-    proxy = any_database
-    if new == "lacks it":
-        wait_until(lambda: pair.new.psql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'deserted'") == ["0"])
-        pair.new.psql("DROP DATABASE deserted")
-    else:
-        pair.new.freeze()
-    try:
-        for _ in range(2):
-            with proxy.connect("deserted", user="postgres") as connection:
-                assert connection.execute("SELECT sum(a) FROM t").fetchone() == (55,)
-                connection.execute("CREATE TABLE fresh (a int)")
-                connection.execute("SELECT a FROM fresh")
-            with proxy.connect("postgres", user="postgres") as connection:
-                connection.execute("DROP DATABASE deserted")
-                connection.execute("CREATE DATABASE deserted")
-            pair.old.psql("CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 10) g", "deserted")
-    finally:
-        if new == "is frozen":
-            pair.new.thaw()
+def test_it_can_be_dropped_while_what_a_session_has_left_waits_for_new_s_catalogs(start, pair):
+    for side in (pair.old, pair.new):
+        side.psql("DROP DATABASE IF EXISTS deserted")
+        side.psql("CREATE DATABASE deserted")
+    with Link(pair.new.port, slows_looks=True) as link:
+        link.slow(0.5)
+        entry = {side: f"host=127.0.0.1 port={port} sslmode=disable user=postgres"
+                 for side, port in (("old", pair.old.port), ("new", link.port))}
+        proxy = start("*", entry)
+        with proxy.connect("deserted", user="postgres") as connection:
+            assert connection.execute("SELECT count(*) FROM pg_class").fetchone()
+        with proxy.connect("postgres", user="postgres") as connection:
+            connection.execute("DROP DATABASE deserted")
+    pair.new.psql("DROP DATABASE IF EXISTS deserted WITH (FORCE)")
 
 
 def test_a_database_that_was_made_anew_is_read_by_its_new_catalogs(any_database, pair):

@@ -40,14 +40,19 @@ def starved(proxy):
                 os.setpriority(os.PRIO_PROCESS, thread, nice)
 
 
+def pgbench(proxy, shop, mode, script):
+    """Its command, when the shadow knows these reads: what it does not know it can't do without."""
+    (proxy.home / "load.sql").write_text(script)
+    command = [BIN / "pgbench", "-n", "-M", mode, "-f", proxy.home / "load.sql", proxy.dsn(shop)]
+    subprocess.run([*command, "-t", "5"], check=True, capture_output=True)
+    proxy.settled(shop, 5)
+    return command
+
+
 @contextlib.contextmanager
 def load(proxy, shop, mode, script):
-    """Begins when the shadow knows these reads: what it does not know it can't do without."""
-    (proxy.home / "load.sql").write_text(script)
-    pgbench = [BIN / "pgbench", "-n", "-M", mode, "-f", proxy.home / "load.sql", proxy.dsn(shop)]
-    subprocess.run([*pgbench, "-t", "5"], check=True, capture_output=True)
-    proxy.settled(shop, 5)
-    process = subprocess.Popen([*pgbench, "-c", "4", "-T", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*pgbench(proxy, shop, mode, script), "-c", "4", "-T", "600"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
     try:
         yield
         assert process.poll() is None, process.stderr.read()
@@ -80,6 +85,18 @@ def test_what_it_has_no_time_for_is_dropped_and_no_session_is_lost(start, shop, 
     after = proxy.settled(shop, before["reads"] + 1)
     assert not was_lost(proxy), proxy.said()
     assert (after["mismatch"], proxy.skipped(shop).get("session_state", 0), after["match"]) == (0, 0, before["match"] + 1)
+
+
+@pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
+def test_each_read_that_is_dropped_is_in_the_books(start, shop, mode):
+    proxy = start(shop, {"shadow": {"memory": "1MiB"}})
+    few = "WITH few AS (SELECT id FROM items WHERE id < :id) SELECT count(*) FROM few"
+    command = pgbench(proxy, shop, mode, f"\\set id random(1, 900)\n{few};\n")
+    before = proxy.settled(shop, 5)
+    with starved(proxy):
+        subprocess.run([*command, "-c", "4", "-t", "1500"], check=True, capture_output=True)
+    after = proxy.settled(shop, before["reads"] + 6000)
+    assert after["dropped"] > 0 and (after["reads"], after["other"]) == (before["reads"] + 6000, before["other"]), after
 
 
 @pytest.mark.parametrize("mode", ["simple", "prepared"])
