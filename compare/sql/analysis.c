@@ -275,7 +275,7 @@ value_of(const struct rowset *rows)
 // What new is sent, where that is another text: *tree is to be freed. NULL: the same, or it is refused.
 static const PgQuery__Node *
 rewrite(struct analysis *analysis, const char *sql, size_t length,
-        const struct analysis_context *context, PgQuery__ParseResult **tree, bool *no_memory)
+        const struct analysis_context *context, struct parse_tree *tree, bool *no_memory)
 {
     struct rewrite_subject subject = {
         .sql = sql,
@@ -296,7 +296,7 @@ rewrite(struct analysis *analysis, const char *sql, size_t length,
     analysis->refused_because = status == REWRITE_REFUSED ? rewritten.because : NULL;
     *no_memory = status == REWRITE_NO_MEMORY;
     rewritten_fini(&rewritten);
-    return analysis->is_rewritten ? (*tree)->stmts[0]->stmt : NULL;
+    return analysis->is_rewritten ? tree->root->stmts[0]->stmt : NULL;
 }
 
 // `new_node` is what new is asked.
@@ -347,32 +347,32 @@ analysis_new(const char *sql, size_t length, const struct analysis_context *cont
         return NULL;
     struct analysis *analysis = &owned->analysis;
     atomic_init(&analysis->references, 1);
-    PgQuery__ParseResult *tree, *new_tree = NULL;
+    struct parse_tree tree, new_tree = {0};
     enum parse_status status = parse_sql(sql, length, &tree);
     bool is_kept = status != PARSE_NO_MEMORY && keep_texts(owned, sql, length, status == PARSE_OK);
     if (!is_kept) {
-        parse_free(&tree);
+        parse_tree_fini(&tree);
         analysis_unref(&analysis);
         return NULL;
     }
     if (status != PARSE_OK) {
         analysis->is_read = true;
         analysis->skip = SKIP_UNPARSED;
-    } else if (tree->n_stmts == 0) { // nothing but comments
+    } else if (tree.root->n_stmts == 0) { // nothing but comments
         analysis->is_harmless = true;
         analysis->skip = SKIP_NO_RELATION;
-    } else if (tree->n_stmts > 1) {
+    } else if (tree.root->n_stmts > 1) {
         analysis->skip = SKIP_VOLATILE_FUNCTION; // the caller's to split
         analysis->changes_catalog = true;
     } else {
-        const PgQuery__Node *node = tree->stmts[0]->stmt;
+        const PgQuery__Node *node = tree.root->stmts[0]->stmt;
         bool no_memory;
         const PgQuery__Node *on_new =
             rewrite(analysis, sql, length, context, &new_tree, &no_memory);
         is_kept = !no_memory && walk_both(owned, node, on_new == NULL ? node : on_new, context);
     }
-    parse_free(&tree);
-    parse_free(&new_tree);
+    parse_tree_fini(&tree);
+    parse_tree_fini(&new_tree);
     if (!is_kept)
         analysis_unref(&analysis);
     return analysis;

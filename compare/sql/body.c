@@ -23,13 +23,14 @@ parse_body(struct walk *walk, const char *prefix, const char *text, const char *
     enum parse_status status = parse_sql(sql, (size_t)length, &kept->tree);
     free(sql);
     if (status != PARSE_OK) {
+        parse_tree_fini(&kept->tree);
         walk->no_memory = walk->no_memory || status == PARSE_NO_MEMORY;
         walk_refuse(walk);
         return NULL;
     }
     kept->next = walk->trees;
     walk->trees = kept;
-    return kept->tree;
+    return kept->tree.root;
 }
 
 static bool

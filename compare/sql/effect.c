@@ -258,20 +258,22 @@ effects_of(const char *sql, size_t length, const struct effect_facts *facts,
 {
     *effects = NULL;
     *count = 0;
-    PgQuery__ParseResult *tree;
+    struct parse_tree tree;
     enum parse_status status = parse_sql(sql, length, &tree);
-    if (status != PARSE_OK)
+    if (status != PARSE_OK) {
+        parse_tree_fini(&tree);
         return status != PARSE_NO_MEMORY;
+    }
     char *text = strndup(sql, length);
     const struct effect_facts nothing = {0};
     struct effect_list list = {.sql = text,
                                .length = length,
                                .has_failed = text == NULL,
                                .facts = facts == NULL ? &nothing : facts};
-    for (size_t i = 0; !list.has_failed && i < tree->n_stmts; i++)
-        if (tree->stmts[i]->stmt != NULL)
-            of_statement(&list, tree->stmts[i]->stmt);
-    parse_free(&tree);
+    for (size_t i = 0; !list.has_failed && i < tree.root->n_stmts; i++)
+        if (tree.root->stmts[i]->stmt != NULL)
+            of_statement(&list, tree.root->stmts[i]->stmt);
+    parse_tree_fini(&tree);
     free(text);
     if (list.has_failed) {
         effects_free(&list.effects, list.count);

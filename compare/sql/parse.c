@@ -8,10 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum parse_status
-parse_sql(const char *sql, size_t length, PgQuery__ParseResult **tree)
+// A tree is many small messages that die together.
+static void *
+take(void *arena, size_t size)
 {
-    *tree = NULL;
+    return arena_take(arena, size);
+}
+
+static void
+keep(void *arena, void *piece)
+{
+    (void)arena;
+    (void)piece;
+}
+
+enum parse_status
+parse_sql(const char *sql, size_t length, struct parse_tree *tree)
+{
+    *tree = (struct parse_tree){0};
     if (length >= ANALYSIS_MAX_SQL)
         return PARSE_TOO_LONG;
     if (memchr(sql, '\0', length) != NULL)
@@ -22,9 +36,10 @@ parse_sql(const char *sql, size_t length, PgQuery__ParseResult **tree)
     PgQueryProtobufParseResult result = pg_query_parse_protobuf(text);
     enum parse_status status = PARSE_SYNTAX;
     if (result.error == NULL) {
-        *tree = pg_query__parse_result__unpack(NULL, result.parse_tree.len,
-                                               (const uint8_t *)result.parse_tree.data);
-        status = *tree == NULL ? PARSE_NO_MEMORY : PARSE_OK;
+        ProtobufCAllocator allocator = {take, keep, &tree->arena};
+        tree->root = pg_query__parse_result__unpack(&allocator, result.parse_tree.len,
+                                                    (const uint8_t *)result.parse_tree.data);
+        status = tree->root == NULL ? PARSE_NO_MEMORY : PARSE_OK;
     }
     pg_query_free_protobuf_parse_result(result);
     free(text);
@@ -32,9 +47,8 @@ parse_sql(const char *sql, size_t length, PgQuery__ParseResult **tree)
 }
 
 void
-parse_free(PgQuery__ParseResult **tree)
+parse_tree_fini(struct parse_tree *tree)
 {
-    if (*tree != NULL)
-        pg_query__parse_result__free_unpacked(*tree, NULL);
-    *tree = NULL;
+    arena_fini(&tree->arena);
+    tree->root = NULL;
 }

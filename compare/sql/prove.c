@@ -2,36 +2,10 @@
 // functions, types by what their values call unasked. A proof that recursion comes back to is
 // assumed: whatever refutes it refutes the statement.
 #include "compare/sql/effect.h"
+#include "compare/sql/known_function.h"
 #include "compare/sql/walk.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum known_class { NEVER, KEEPS, HARMLESS, SHOWS };
-
-static const struct known {
-    const char *name;
-    enum known_class class;
-    unsigned value;
-} known_functions[] = {
-#define FUNCTION(name, CLASS, value) {name, CLASS, value},
-#include "compare/sql/functions.tbl"
-#undef FUNCTION
-};
-
-static const struct known *
-known_function(const char *name)
-{
-    for (size_t i = 0; i < sizeof(known_functions) / sizeof(known_functions[0]); i++) {
-        const char *pattern = known_functions[i].name;
-        size_t length = strlen(pattern);
-        if (pattern[length - 1] == '*' ? strncmp(name, pattern, length - 1) == 0
-                                       : strcmp(name, pattern) == 0)
-            return &known_functions[i];
-    }
-    return NULL;
-}
 
 static bool
 is_safe(const struct walk *walk, const struct catalog_function *function)
@@ -56,7 +30,7 @@ is_compiled(const struct catalog_function *function)
 static unsigned
 prove_trusted(struct walk *walk, const struct catalog_function *function)
 {
-    const struct known *known = known_function(function->name);
+    const struct known_function *known = known_function(function->name);
     if (known != NULL && known->class == NEVER) {
         walk_refuse(walk);
         return 0;

@@ -14,11 +14,11 @@ rewritten_fini(struct rewritten *rewritten)
 static enum rewrite_status
 check(struct rewritten *rewritten)
 {
-    PgQuery__ParseResult *tree;
+    struct parse_tree tree;
     enum parse_status status = parse_sql(rewritten->sql, strlen(rewritten->sql), &tree);
-    bool is_select = status == PARSE_OK && tree->n_stmts == 1 &&
-                     tree->stmts[0]->stmt->node_case == PG_QUERY__NODE__NODE_SELECT_STMT;
-    parse_free(&tree);
+    bool is_select = status == PARSE_OK && tree.root->n_stmts == 1 &&
+                     tree.root->stmts[0]->stmt->node_case == PG_QUERY__NODE__NODE_SELECT_STMT;
+    parse_tree_fini(&tree);
     if (is_select)
         return REWRITE_CHANGED;
     rewritten_fini(rewritten);

@@ -272,20 +272,20 @@ enum rewrite_status
 rewrite_names(const struct rewrites *rewrites, const struct rewrite_subject *subject,
               struct rewritten *rewritten)
 {
-    PgQuery__ParseResult *tree;
+    struct parse_tree tree;
     enum parse_status parsed = parse_sql(subject->sql, subject->length, &tree);
-    if (parsed != PARSE_OK || tree->n_stmts != 1 ||
-        tree->stmts[0]->stmt->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
-        parse_free(&tree);
+    if (parsed != PARSE_OK || tree.root->n_stmts != 1 ||
+        tree.root->stmts[0]->stmt->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
+        parse_tree_fini(&tree);
         return parsed == PARSE_NO_MEMORY ? REWRITE_NO_MEMORY : REWRITE_SAME;
     }
     struct renaming renaming = {.rewrites = rewrites, .subject = subject};
-    renaming_collect(&renaming, &tree->base);
-    visit(&renaming, &tree->stmts[0]->stmt->base);
+    renaming_collect(&renaming, &tree.root->base);
+    visit(&renaming, &tree.root->stmts[0]->stmt->base);
     enum rewrite_status status = outcome(&renaming, rewritten);
     free(renaming.splices);
     free(renaming.used);
     arena_fini(&renaming.arena);
-    parse_free(&tree);
+    parse_tree_fini(&tree);
     return status;
 }

@@ -19,7 +19,7 @@ void
 walk_fini(struct walk *walk)
 {
     for (struct walk_tree *tree = walk->trees; tree != NULL; tree = tree->next)
-        parse_free(&tree->tree);
+        parse_tree_fini(&tree->tree);
     free(walk->memo);
     arena_fini(&walk->arena);
 }

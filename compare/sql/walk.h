@@ -127,7 +127,7 @@ struct walk_table {
 };
 
 struct walk_tree { // a parsed body, kept while names of it are in use
-    PgQuery__ParseResult *tree;
+    struct parse_tree tree;
     struct walk_tree *next;
 };
 

@@ -25,8 +25,10 @@ static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull,
 // Readings cost both servers something: where DDL never ends they take this share of the time, after a second's worth
 // of them at once. With nothing to mirror they only tell the books' reasons apart. Reads wait for them, yet not for
 // longer than CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than two seconds, or four times the last reading, and where
-// that reading, the gap and the next would be over it, not longer than what is left.
+// that reading, the gap and the next would be over it, not longer than what is left. While more DDL passes during each
+// reading, no read is helped by any: then that bound is doubled with each, to eight seconds.
 enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4 };
+static const uint64_t gap_bound = 2 * 1000000000ull, gap_bound_in_vain = 8 * 1000000000ull;
 
 struct catalog_reader {
     struct database *database;
@@ -42,6 +44,7 @@ struct catalog_reader {
     // The thread's own.
     bool is_due[2]; // by side: requested, or failed
     uint64_t pause; // before the next try after a failure; 0: the last one went well
+    uint64_t bound; // ns: of a gap
     int64_t credit; // ns that readings may take at once; below 0: it is to be waited for
     uint64_t credited_at;
     char rewrite_trouble[DATABASE_TROUBLE]; // likewise
@@ -235,6 +238,13 @@ from_now(uint64_t nanoseconds)
     return time;
 }
 
+// Has DDL passed that the catalogs just read may lack?
+static bool
+was_in_vain(const struct database *database)
+{
+    return atomic_load(&database->catalogs_wanted) > atomic_load(&database->catalogs_epoch);
+}
+
 // How long the next reading has to wait.
 static uint64_t
 gap_after(struct catalog_reader *reader, uint64_t reading)
@@ -248,7 +258,12 @@ gap_after(struct catalog_reader *reader, uint64_t reading)
     reader->credit -= (int64_t)reading;
     reader->credited_at = now;
     uint64_t gap = reader->credit < 0 ? (uint64_t)-reader->credit * share : 0;
-    uint64_t most = reading * LONGEST_GAP < 2 * second ? 2 * second : reading * LONGEST_GAP;
+    if (!was_in_vain(reader->database))
+        reader->bound = gap_bound;
+    else if (reader->bound < gap_bound_in_vain)
+        reader->bound *= 2;
+
+    uint64_t most = reading * LONGEST_GAP < reader->bound ? reader->bound : reading * LONGEST_GAP;
 
     if (reading * 3 < CONTROL_CATALOGS_PATIENCE_NS &&
         reading * 2 + most > CONTROL_CATALOGS_PATIENCE_NS)
@@ -296,6 +311,7 @@ run(void *context)
     struct catalog_reader *reader = context;
 
     background_begin("catalogs");
+    reader->bound = gap_bound;
     reader->credit = (int64_t)second;
     reader->credited_at = uv_hrtime();
     for (enum work work = WORK_REQUEST; work != WORK_STOP;) {

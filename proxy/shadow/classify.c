@@ -46,6 +46,26 @@ shape_of_one(struct analysis *analysis)
     return shape;
 }
 
+// By its words alone, without parsing it; some reads are not found so.
+static bool
+is_plain_read(const char *sql, size_t length)
+{
+    static const char *const words[] = {"SELECT", "VALUES", "TABLE", "SHOW"};
+    bool is_read = false;
+    char word[32];
+    lexer_first_word(sql, length, word);
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        is_read = is_read || strcasecmp(words[i], word) == 0;
+    struct lexer lexer;
+    struct lexer_token token = {.kind = LEXER_COMMENT};
+    lexer_init(&lexer, sql, length);
+    while (is_read && token.kind != LEXER_END) {
+        lexer_next(&lexer, &token);
+        is_read = token.kind != LEXER_JUNK && !lexer_token_is(&token, "INTO");
+    }
+    return is_read;
+}
+
 // DDL has passed and is not followed yet: nothing that depends on names is proven, but what the statement is.
 static struct shape *
 classify_unproven(struct mirror *mirror, const char *sql, size_t length, const uint32_t *types,
@@ -53,6 +73,8 @@ classify_unproven(struct mirror *mirror, const char *sql, size_t length, const u
 {
     static const char *const harmless[] = {"BEGIN",     "START",   "COMMIT", "END",  "ROLLBACK",
                                            "SAVEPOINT", "RELEASE", "SET",    "RESET"};
+    if (is_plain_read(sql, length))
+        return NULL;
     struct analysis *analysis = analyse(mirror, sql, length, types, type_count);
     if (!analysis || analysis->is_read) {
         analysis_unref(&analysis);

@@ -1,0 +1,35 @@
+// A statement with a single `=` has a hundred functions looked up here, so names are bisected. The few prefixes are gone
+// through; no name of the first table begins with one of them.
+#include "compare/sql/known_function.h"
+
+#include "compare/sql/walk.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const struct known_function functions[] = {
+#define FUNCTION(name, CLASS, value) {name, sizeof(name) - 1, CLASS, value},
+#include "compare/sql/functions.tbl"
+};
+
+static const struct known_function families[] = {
+#define FUNCTIONS(prefix, CLASS, value) {prefix, sizeof(prefix) - 1, CLASS, value},
+#include "compare/sql/functions.tbl"
+};
+
+static int
+compare_name(const void *name, const void *function)
+{
+    return strcmp(name, ((const struct known_function *)function)->name);
+}
+
+const struct known_function *
+known_function(const char *name)
+{
+    const struct known_function *found =
+        bsearch(name, functions, sizeof(functions) / sizeof(functions[0]), sizeof(functions[0]),
+                compare_name);
+    for (size_t i = 0; found == NULL && i < sizeof(families) / sizeof(families[0]); i++)
+        if (strncmp(name, families[i].name, families[i].length) == 0)
+            found = &families[i];
+    return found;
+}
