@@ -13,8 +13,8 @@
 # of it is kept in the repository. With HOST PORT they run as the superuser $PGUSER (postgres), and drop
 # the databases, roles and tablespaces that an earlier run left there: meant for a throwaway server.
 #
-# Wall times: pipeline's uniqviol sends rows until the socket is full, which takes half as many more with a relay in between; and
-# on two cores the regression schedule leaves a relay none of its own.
+# Wall times are the suite's own, without what clears away for it. pipeline's uniqviol sends rows until the socket is full,
+# which takes a quarter more and up with a relay in between.
 #
 # Prints a table (seconds of wall time; of CPU in old and in the proxy; what the proxy's books say) and the
 # names of the tests that differ from the direct run, or with HOST PORT that failed. Exit 0: there are none.
@@ -246,7 +246,6 @@ run_suite() { # SUITE PORT OUT
     local where=(--outputdir="$out" --bindir="$psql_dir" --host="$host" --port="$2" --user="$user")
     mkdir -p "$out"
     [ "$(id -u)" = 0 ] && chown -R postgres "$out"
-    reset "$2"
     case $1 in
     regress)
         pg_test test/regress "$out" ./pg_regress --inputdir=. "${where[@]}" --dlpath=. \
@@ -339,6 +338,7 @@ run_way() { # SUITE WAY
     esac
     [ "$way" = frozen ] && freeze
     rm -rf "${work:?}/$name"
+    reset "$port"
     old_began=$(cpu_of_old) began=$(date +%s%3N)
     run_suite "$suite" "$port" "$work/$name"
     seconds=$(($(date +%s%3N) - began)) old_used=$(($(cpu_of_old) - old_began))

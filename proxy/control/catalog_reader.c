@@ -20,15 +20,14 @@
 #include <uv.h>
 
 static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull,
-                      request_gap = 100000000;
+                      least_gap = 100000000, longest_gap = 2000000000;
 
 // Readings cost both servers something: where DDL never ends they take this share of the time, after a second's worth
 // of them at once. With nothing to mirror they only tell the books' reasons apart. Reads wait for them, yet not for
 // longer than CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than two seconds, or four times the last reading, and where
 // that reading, the gap and the next would be over it, not longer than what is left. While more DDL passes during each
-// reading, no read is helped by any: then that bound is doubled with each, to eight seconds.
-enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4 };
-static const uint64_t gap_bound = 2 * 1000000000ull, gap_bound_in_vain = 8 * 1000000000ull;
+// reading, none helps any read: with each in vain both bounds of a gap are doubled, to 0.8 and to 8 seconds.
+enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4, MOST_DOUBLED = 3 };
 
 struct catalog_reader {
     struct database *database;
@@ -44,7 +43,7 @@ struct catalog_reader {
     // The thread's own.
     bool is_due[2]; // by side: requested, or failed
     uint64_t pause; // before the next try after a failure; 0: the last one went well
-    uint64_t bound; // ns: of a gap
+    unsigned vain;  // readings in a row that more DDL passed
     int64_t credit; // ns that readings may take at once; below 0: it is to be waited for
     uint64_t credited_at;
     char rewrite_trouble[DATABASE_TROUBLE]; // likewise
@@ -258,18 +257,18 @@ gap_after(struct catalog_reader *reader, uint64_t reading)
     reader->credit -= (int64_t)reading;
     reader->credited_at = now;
     uint64_t gap = reader->credit < 0 ? (uint64_t)-reader->credit * share : 0;
-    if (!was_in_vain(reader->database))
-        reader->bound = gap_bound;
-    else if (reader->bound < gap_bound_in_vain)
-        reader->bound *= 2;
+    reader->vain = was_in_vain(reader->database) ? reader->vain + 1 : 0;
 
-    uint64_t most = reading * LONGEST_GAP < reader->bound ? reader->bound : reading * LONGEST_GAP;
+    unsigned doubled = reader->vain < MOST_DOUBLED ? reader->vain : MOST_DOUBLED;
+    uint64_t least = least_gap << doubled, most = longest_gap << (doubled > 0 ? doubled - 1 : 0);
 
+    if (most < reading * LONGEST_GAP)
+        most = reading * LONGEST_GAP;
     if (reading * 3 < CONTROL_CATALOGS_PATIENCE_NS &&
         reading * 2 + most > CONTROL_CATALOGS_PATIENCE_NS)
         most = CONTROL_CATALOGS_PATIENCE_NS - reading * 2;
     gap = gap > most ? most : gap;
-    return gap < request_gap ? request_gap : gap;
+    return gap < least ? least : gap;
 }
 
 enum work { WORK_STOP, WORK_REQUEST, WORK_RETRY };
@@ -311,7 +310,6 @@ run(void *context)
     struct catalog_reader *reader = context;
 
     background_begin("catalogs");
-    reader->bound = gap_bound;
     reader->credit = (int64_t)second;
     reader->credited_at = uv_hrtime();
     for (enum work work = WORK_REQUEST; work != WORK_STOP;) {

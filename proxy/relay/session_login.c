@@ -207,29 +207,39 @@ may_be_heard_by_all(const struct message *message)
     return is_class;
 }
 
-void
-session_login_go_on(struct session *session)
+// Takes the messages that are there; gives where they end.
+static size_t
+take_messages(struct session *session)
 {
     size_t at = 0;
     struct message message;
-    if (session->is_reading_login) { // called from within; the loop below looks again
-        return;
-    }
-    session->is_reading_login = true;
     while (session->phase == SESSION_LOGIN && whole_message(session, at, &message)) {
         if (!may_be_heard_by_all(&message) && !session_auth_lets_old_speak(session)) {
             break;
         }
         session_login_message(session, &message);
         if (session->phase == SESSION_CONNECTING) { // old is connected to anew
-            session->is_reading_login = false;
-            return;
+            break;
         }
         session->last_from_old = message.type;
         at += message.raw_length;
     }
+    return at;
+}
+
+void
+session_login_go_on(struct session *session)
+{
+    if (session->is_reading_login ||
+        session_is_closing(session)) { // called from within: take_messages looks again
+        return;
+    }
+    session->is_reading_login = true;
+    stream_cork(session->client); // a server says all of its parameters at once
+    size_t at = take_messages(session);
+    stream_uncork(session->client);
     session->is_reading_login = false;
-    if (session_is_closing(session)) {
+    if (session->phase == SESSION_CONNECTING || session_is_closing(session)) {
         return;
     }
     if (session->phase != SESSION_LOGIN) {

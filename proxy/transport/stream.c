@@ -456,6 +456,7 @@ stream_stop(struct stream *stream)
     if (stream_is_tls(stream)) {
         tls_session_shutdown(stream->tls);
     }
+    stream_uncork(stream);
     move(stream, STREAM_FINISHING);
     uv_timer_start(&stream->timer, on_timer, STOP_MILLISECONDS, 0);
     if (!stream->is_writing) {

@@ -48,6 +48,9 @@ void stream_pause(struct stream *stream);  // backpressure: nothing is read from
 // all the same). Takes a reference if it must.
 bool stream_write(struct stream *stream, struct chunk *chunk, size_t offset, size_t length);
 bool stream_write_copy(struct stream *stream, const void *bytes, size_t length);
+// What is written from here on is gathered, and leaves in one write at stream_uncork (or stream_stop). Not nested.
+void stream_cork(struct stream *stream);
+void stream_uncork(struct stream *stream);
 size_t stream_pending(const struct stream *stream); // bytes queued
 // TLS on an established stream: on_secured or on_end follows, never before these return. Until then
 // nothing may be written. `left_over`: bytes already read from before the handshake are fatal

@@ -51,6 +51,7 @@ struct stream {
     uv_write_t write;
     uv_shutdown_t shutdown;
     bool is_writing;
+    bool is_corked;
     bool write_has_failed; // everything further is thrown away
     bool is_over;          // stream_write said false
 };

@@ -1,4 +1,4 @@
-// A stream's writing. Bytes go to the socket at once (uv_try_write); what it does not take waits in
+// A stream's writing. Bytes go to the socket at once (uv_try_write) but for a corked one; what it does not take waits in
 // a capture, by reference where that pays, and is written whole by the next uv_write: one write is
 // with libuv at a time, however many small ones came meanwhile. The loop's thread.
 //
@@ -91,7 +91,7 @@ start_write(struct stream *stream)
 static size_t
 try_write(struct stream *stream, const void *bytes, size_t length)
 {
-    if (stream->is_writing) {
+    if (stream->is_writing || stream->is_corked) {
         return 0;
     }
     uv_buf_t buffer = {.base = (char *)bytes, .len = length};
@@ -120,7 +120,22 @@ send_bytes(struct stream *stream, struct chunk *chunk, const uint8_t *bytes, siz
                                  : capture_copy(&stream->waiting, bytes, length);
     if (!is_kept) {
         fail(stream, UV_ENOMEM);
-    } else if (!stream->is_writing) {
+    } else if (!stream->is_writing && !stream->is_corked) {
+        start_write(stream);
+    }
+}
+
+void
+stream_cork(struct stream *stream)
+{
+    stream->is_corked = true;
+}
+
+void
+stream_uncork(struct stream *stream)
+{
+    stream->is_corked = false;
+    if (stream->waiting.length > 0 && !stream->is_writing && stream->phase != STREAM_CLOSING) {
         start_write(stream);
     }
 }

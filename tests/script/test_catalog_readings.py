@@ -35,6 +35,31 @@ def test_between_costly_readings_there_is_a_pause_even_if_ddl_never_ends(mirrors
     proxy.settled("app", 1)
 
 
+def test_readings_that_more_ddl_passes_come_ever_less_often(mirrors):
+    proxy, old, _ = mirrors()
+    readings = []  # when one began
+
+    def notes(session, request):
+        if request.sql and request.sql.startswith("WITH RECURSIVE up"):
+            readings.append(time.monotonic())
+            time.sleep(0.1)
+        answer(session, request)
+
+    old.control_answer = notes
+    with Client(proxy.port) as client:
+        client.login()
+
+        def there_were_six():
+            client.ask("CREATE TABLE one_more (id int)")
+            return len(readings) >= 6
+        wait_until(there_were_six, what=proxy.said)
+        assert readings[5] - readings[4] >= 0.8, [round(b - a, 2) for a, b in zip(readings, readings[1:])]
+        client.ask(READ)  # when it is over, the next reading comes as soon as ever
+        began = time.monotonic()
+        proxy.settled("app", 1)
+        assert proxy.status("app")["match"] == "1" and time.monotonic() - began < 5
+
+
 def test_while_nothing_is_mirrored_ddl_has_nothing_read_and_the_first_mirrored_read_has(mirrors):
     proxy, old, _ = mirrors()
     readings = []

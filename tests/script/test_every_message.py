@@ -237,6 +237,20 @@ def test_what_old_says_unasked_passes_during_and_right_behind_the_login(play, is
     assert proxy.settled("app", 1)["reads"] == 1
 
 
+def test_the_end_of_a_login_comes_in_one_piece_as_old_sends_it(play):
+    said = b"".join(LOGIN)
+
+    def admits(session):
+        session.send(said)
+        session.expect("X")
+    proxy, _, _ = play(old={"client": admits})
+    for _ in range(20):
+        client = Client(proxy.port)
+        client.send(startup(user="app", database="app"))
+        assert client.connection.recv(65536) == said
+        client.send(TERMINATE)
+
+
 @pytest.mark.parametrize("is_bytewise", [False, True], ids=["whole", "a byte at a time"])
 @pytest.mark.parametrize("name", ["a Query", "Parse to Sync", "units sent ahead", "COPY IN in a unit, all sent ahead"])
 def test_requests_sent_before_the_login_has_ended_wait_for_it(play, name, is_bytewise):

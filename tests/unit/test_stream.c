@@ -73,6 +73,47 @@ Test(stream, chunks_wait_by_reference)
     chunk_unref(&chunk);
 }
 
+Test(stream, what_is_written_while_corked_leaves_in_one_piece)
+{
+    stream_cork(left.stream);
+    for (int i = 0; i < 20; i++) {
+        cr_expect(stream_write_copy(left.stream, "piece", 5));
+    }
+    for (int i = 0; i < 5; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    cr_expect_eq(right.length, 0);
+    cr_expect_eq(stream_pending(left.stream), 100);
+    stream_uncork(left.stream);
+    WAIT_FOR(right.length > 0);
+    cr_expect_eq(right.length, 100);
+    stream_write_copy(left.stream, "at once", 7);
+    WAIT_FOR(right.length == 107);
+}
+
+Test(stream, stop_delivers_what_is_corked)
+{
+    stream_cork(left.stream);
+    stream_write_copy(left.stream, "last words", 10);
+    stream_stop(left.stream);
+    stream_uncork(left.stream);
+    WAIT_FOR(right.ended == 1);
+    cr_assert_eq(right.length, 10);
+    cr_expect_arr_eq(right.got, "last words", 10);
+}
+
+Test(stream, a_corked_stream_holds_the_writer_back_too)
+{
+    size_t length = STREAM_HIGH_WATER + 1;
+    char *bytes = pattern(length);
+    stream_cork(left.stream);
+    cr_expect_not(stream_write_copy(left.stream, bytes, length));
+    stream_uncork(left.stream);
+    WAIT_FOR(left.drained == 1 && right.length == length);
+    cr_expect_arr_eq(right.got, bytes, length);
+    free(bytes);
+}
+
 Test(stream, stop_delivers_what_is_queued)
 {
     size_t length = 1024 * 1024;
