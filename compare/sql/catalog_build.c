@@ -2,6 +2,7 @@
 #include "compare/sql/catalog_build.h"
 
 #include "compare/sql/catalog_store.h"
+#include "compare/sql/known_function.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -324,6 +325,21 @@ cut_slices(struct catalog *catalog)
     }
 }
 
+// Most overloads of an operator are PostgreSQL's own: what a statement's proof need not look at again.
+static void
+find_plain_operators(struct catalog *catalog)
+{
+    struct catalog_operator *operators = catalog->operators.rows;
+    for (size_t i = 0; i < catalog->operators.count; i++) {
+        const uint32_t calls[] = {operators[i].function, operators[i].restriction,
+                                  operators[i].join};
+        operators[i].is_plain = true;
+        for (size_t j = 0; j < sizeof(calls) / sizeof(calls[0]); j++)
+            if (calls[j] != 0 && !known_function_is_plain(catalog_function_of(catalog, calls[j])))
+                operators[i].is_plain = false;
+    }
+}
+
 struct catalog *
 catalog_build_finish(struct catalog_build **build)
 {
@@ -343,8 +359,10 @@ catalog_build_finish(struct catalog_build **build)
                     index_by_oid(&catalog->relations, &catalog->relations_by_oid) &&
                     index_by_oid(&catalog->functions, &catalog->functions_by_oid) &&
                     index_by_oid(&catalog->types, &catalog->types_by_oid);
-    if (is_built)
+    if (is_built) {
+        find_plain_operators(catalog);
         (*build)->catalog = NULL;
+    }
     catalog_build_free(build);
     return is_built ? catalog : NULL;
 }

@@ -67,6 +67,7 @@ struct catalog_operator {
     uint32_t function;
     uint32_t restriction, join; // estimators, called by the planner
     uint32_t left, right;
+    bool is_plain; // known_function_is_plain of all it calls; found by catalog_build_finish
 };
 
 struct catalog_type {

@@ -1,5 +1,5 @@
-// A statement with a single `=` has a hundred functions looked up here, so names are bisected. The few prefixes are gone
-// through; no name of the first table begins with one of them.
+// Looked up for every function that a statement may call, all overloads of it, so names are bisected. The few prefixes are
+// gone through; no name of the first table begins with one of them.
 #include "compare/sql/known_function.h"
 
 #include "compare/sql/walk.h"
@@ -32,4 +32,12 @@ known_function(const char *name)
         if (strncmp(name, families[i].name, families[i].length) == 0)
             found = &families[i];
     return found;
+}
+
+bool
+known_function_is_plain(const struct catalog_function *function)
+{
+    return function != NULL && function->oid < CATALOG_FIRST_USER_OID && function->kind == 'f' &&
+           function->volatility != 'v' && strcmp(function->language, "internal") == 0 &&
+           known_function(function->name) == NULL;
 }

@@ -2,6 +2,8 @@
 #ifndef COMPARE_SQL_KNOWN_FUNCTION_H
 #define COMPARE_SQL_KNOWN_FUNCTION_H
 
+#include "compare/sql/catalog_data.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 enum known_class { NEVER, KEEPS, HARMLESS, SHOWS }; // see functions.tbl
@@ -14,5 +16,7 @@ struct known_function {
 };
 
 const struct known_function *known_function(const char *name); // NULL: its volatility tells all
+// PostgreSQL's own, and proven to only read and to give what its arguments determine. NULL: false.
+bool known_function_is_plain(const struct catalog_function *function);
 
 #endif

@@ -210,6 +210,8 @@ prove_operator_named(struct walk *walk, const char *schema, const char *name)
     for (size_t i = 0; i < count; i++)
         if (is_in_schema(schema, operators[i].schema)) {
             is_known = true;
+            if (operators[i].is_plain)
+                continue;
             prove_oid(walk, operators[i].function);
             prove_oid(walk, operators[i].restriction);
             prove_oid(walk, operators[i].join);

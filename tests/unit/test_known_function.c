@@ -66,3 +66,30 @@ Test(known_function, knows_nothing_of_others)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         cr_assert_null(known_function(names[i]), "%s", names[i]);
 }
+
+Test(known_function, is_plain_only_where_nothing_is_left_to_prove)
+{
+    const struct catalog_function plain = {.oid = 65,
+                                           .schema = "pg_catalog",
+                                           .name = "int4eq",
+                                           .kind = 'f',
+                                           .volatility = 'i',
+                                           .language = "internal"};
+    cr_expect(known_function_is_plain(&plain));
+    struct catalog_function other = plain;
+    other.oid = CATALOG_FIRST_USER_OID;
+    cr_expect_not(known_function_is_plain(&other), "a user's");
+    other = plain;
+    other.volatility = 'v';
+    cr_expect_not(known_function_is_plain(&other), "volatile");
+    other = plain;
+    other.language = "sql";
+    cr_expect_not(known_function_is_plain(&other), "in SQL");
+    other = plain;
+    other.kind = 'a';
+    cr_expect_not(known_function_is_plain(&other), "an aggregate");
+    other = plain;
+    other.name = "now";
+    cr_expect_not(known_function_is_plain(&other), "a clock");
+    cr_expect_not(known_function_is_plain(NULL));
+}
