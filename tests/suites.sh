@@ -20,7 +20,7 @@
 # names of the tests that differ from the direct run, or with HOST PORT that failed. Exit 0: there are none.
 #
 #   WAYS="direct shadow"    only these ways
-#   ROUNDS=3                each way so often, in turns; the medians of wall time and their ratios to direct are printed
+#   ROUNDS=4                each way so often, there and back; the medians of wall time and their ratios to direct are printed
 #   PGREHEARSE=FILE         this binary; else build/pgrehearse, which is built
 #   SUITES_CACHE=FOLDER     keeps the source; else build/suites
 #   KEEP=1                  the logs, the stores and the clusters' files are kept, and their folder is named
@@ -418,9 +418,14 @@ printf "$form" suite way ok failed seconds old_cpu prox_cpu reads compared dropp
     "$([ -n "$given_port" ] && echo failed || echo 'differs from direct')"
 for suite in $suites; do
     # New has what the suite leaves behind, so that mirrored reads find tables there.
-    [[ ! $ways =~ shadow|frozen ]] || run_suite "$suite" "$new_port" "$work/new-$suite"
+    if [[ $ways =~ shadow|frozen ]]; then
+        reset "$new_port"
+        run_suite "$suite" "$new_port" "$work/new-$suite"
+    fi
+    order=$ways
     for ((round = 0; round < rounds; round++)); do
-        for way in $ways; do run_way "$suite" "$way"; done
+        for way in $order; do run_way "$suite" "$way"; done
+        order=$(tac -s ' ' <<<"$order " | xargs) # each run finds more in old's shared catalogs, and is slower
     done
     ((rounds == 1)) || compare_times "$suite"
 done
