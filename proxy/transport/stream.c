@@ -317,19 +317,6 @@ stream_start_tls_client(struct stream *stream, struct tls_context *context, cons
 
 // ---- life ----
 
-// What lies in the kernel's buffers, the peer that has stopped reading has not felt yet, nor has the one at the other end,
-// which goes on sending. So that it is not much more with us in between: little that the network has not asked for, and
-// to ourselves on this machine, where no distance is to be filled, a small window.
-static void
-bound_buffers(int fd, bool is_loopback)
-{
-    int unsent = STREAM_HIGH_WATER, window = STREAM_HIGH_WATER;
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-    if (is_loopback) {
-        setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof window);
-    }
-}
-
 static bool
 is_loopback(const struct sockaddr_storage *address)
 {
@@ -340,6 +327,21 @@ is_loopback(const struct sockaddr_storage *address)
         return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
     default:
         return false;
+    }
+}
+
+// What lies in buffers, the peer that has stopped reading has not felt yet, nor has the one at the other end, which goes
+// on sending. So that it is not much more with us in between: little that the network has not asked for, and to
+// ourselves on this machine, where no distance is to be filled, little in all. (TCP_WINDOW_CLAMP would not do: the
+// kernel raises it again as it tunes the buffer.)
+static void
+bound_buffers(struct stream *stream, int fd, bool is_near)
+{
+    int most = is_near ? STREAM_NEAR_WATER : STREAM_HIGH_WATER;
+    stream->high_water = (size_t)most;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+    if (is_near) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
     }
 }
 
@@ -366,7 +368,7 @@ take_descriptor(uv_loop_t *loop, struct stream *stream, int fd)
     if (address.ss_family != AF_UNIX) { // neither is worth a connection
         uv_tcp_nodelay(&stream->socket.tcp, 1);
         uv_tcp_keepalive(&stream->socket.tcp, 1, KEEPALIVE_SECONDS);
-        bound_buffers(fd, is_loopback(&address));
+        bound_buffers(stream, fd, is_loopback(&address));
     }
     return true;
 }
@@ -387,6 +389,7 @@ stream_open(uv_loop_t *loop, int fd, const struct stream_callbacks *callbacks, v
     capture_init(&stream->waiting);
     capture_init(&stream->sending);
     stream->is_paused = true;
+    stream->high_water = STREAM_HIGH_WATER;
     bool is_taken = take_descriptor(loop, stream, fd);
     int error = errno;
     uv_timer_init(loop, &stream->timer);

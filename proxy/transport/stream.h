@@ -34,7 +34,8 @@ struct stream_callbacks {
     void (*on_closed)(void *context);
 };
 
-enum { STREAM_HIGH_WATER = 256 * 1024, STREAM_LOW_WATER = 64 * 1024, STREAM_CHUNK = 64 * 1024 };
+// Bytes that may be queued before stream_write says false, and to a peer on this machine; a quarter is the low-water mark.
+enum { STREAM_HIGH_WATER = 256 * 1024, STREAM_NEAR_WATER = 64 * 1024, STREAM_CHUNK = 64 * 1024 };
 
 // Takes over a connected socket. NULL: the descriptor is closed, errno says why.
 struct stream *stream_open(uv_loop_t *loop, int fd, const struct stream_callbacks *callbacks,

@@ -53,6 +53,7 @@ struct stream {
     bool is_writing;
     bool is_corked;
     bool write_has_failed; // everything further is thrown away
+    size_t high_water;     // bytes
     bool is_over;          // stream_write said false
 };
 

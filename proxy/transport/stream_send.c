@@ -33,7 +33,7 @@ stream_pending(const struct stream *stream)
 static void
 tell_drained(struct stream *stream)
 {
-    if (stream->is_over && stream_pending(stream) <= STREAM_LOW_WATER) {
+    if (stream->is_over && stream_pending(stream) <= stream->high_water / 4) {
         stream->is_over = false;
         if (stream->phase == STREAM_OPEN && stream->callbacks != NULL &&
             stream->callbacks->on_drained != NULL) {
@@ -159,7 +159,7 @@ write_bytes(struct stream *stream, struct chunk *chunk, const uint8_t *bytes, si
         stream->write_has_failed = true;
         stream_defer_end(stream, STREAM_END_TLS);
     }
-    if (stream_pending(stream) > STREAM_HIGH_WATER) {
+    if (stream_pending(stream) > stream->high_water) {
         stream->is_over = true;
     }
     return !stream->is_over;

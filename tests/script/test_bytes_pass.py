@@ -131,7 +131,7 @@ def stuck_after(wire, block, most):
 
 
 MOST = 256 << 20
-HELD = 2 << 20  # between the ends, at most
+HELD = 1 << 20  # between the ends, at most
 
 
 def test_a_client_that_stops_reading_stops_old_and_costs_no_memory(play):
