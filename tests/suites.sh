@@ -13,8 +13,8 @@
 # of it is kept in the repository. With HOST PORT they run as the superuser $PGUSER (postgres), and drop
 # the databases, roles and tablespaces that an earlier run left there: meant for a throwaway server.
 #
-# Wall times are the suite's own, without what clears away for it. pipeline's uniqviol sends rows until the socket is full,
-# which takes a quarter more and up with a relay in between.
+# Wall times are the suite's own, without what clears away for it. pipeline's uniqviol sends rows until the socket is full:
+# how many these are depends on the buffers in between, and on how fast each of three processes on the cores is.
 #
 # Prints a table (seconds of wall time; of CPU in old and in the proxy; what the proxy's books say) and the
 # names of the tests that differ from the direct run, or with HOST PORT that failed. Exit 0: there are none.
@@ -196,12 +196,13 @@ processes() { # CLUSTER: the server's processes
     echo "$postmaster" && ps -o pid= --ppid "$postmaster"
 }
 
+# A process of new may end by itself meanwhile.
 freeze() {
     mapfile -t frozen < <(processes new | tr -d ' ')
-    kill -STOP "${frozen[@]}"
+    kill -STOP "${frozen[@]}" 2>/dev/null || true
 }
 thaw() {
-    [ ${#frozen[@]} = 0 ] || kill -CONT "${frozen[@]}"
+    [ ${#frozen[@]} = 0 ] || kill -CONT "${frozen[@]}" 2>/dev/null || true
     frozen=()
 }
 
