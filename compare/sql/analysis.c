@@ -74,10 +74,11 @@ masked(struct arena *arena, const char *sql, size_t length)
 }
 
 static bool
-keep_texts(struct owned_analysis *owned, const char *sql, size_t length, bool is_parsed)
+keep_texts(struct owned_analysis *owned, const char *sql, size_t length,
+           const PgQuery__ParseResult *root)
 {
     struct analysis *analysis = &owned->analysis;
-    if (!is_parsed) {
+    if (root == NULL) {
         analysis->query = masked(&owned->arena, sql, length);
         return analysis->query != NULL;
     }
@@ -319,6 +320,7 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node, const PgQuery
     }
     analysis->is_read = statement.is_read;
     analysis->has_effects = statement.has_effects;
+    analysis->may_be_temporary = statement.may_be_temporary;
     analysis->sets_config = old_walk.sets_config;
     analysis->changes_catalog = statement.changes_catalog;
     analysis->is_harmless = !old_walk.is_harmful;
@@ -339,41 +341,70 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node, const PgQuery
     return is_kept;
 }
 
+// Of what else there is nobody asks: it is no read, and no rewrite looks for it.
+static bool
+wants_texts(const struct parsed *parsed, const struct analysis_context *context)
+{
+    if (parsed->status != PARSE_OK || (context->rewrites != NULL && context->rewrites->count > 0))
+        return true;
+    const PgQuery__Node *node =
+        parsed->tree.root->n_stmts == 1 ? parsed->tree.root->stmts[0]->stmt : NULL;
+    switch (node == NULL ? PG_QUERY__NODE__NODE__NOT_SET : node->node_case) {
+    case PG_QUERY__NODE__NODE_SELECT_STMT:
+    case PG_QUERY__NODE__NODE_VARIABLE_SHOW_STMT:
+    case PG_QUERY__NODE__NODE_EXPLAIN_STMT:
+    case PG_QUERY__NODE__NODE_EXECUTE_STMT: // a read as far as its answer says so
+        return true;
+    default:
+        return false;
+    }
+}
+
 struct analysis *
-analysis_new(const char *sql, size_t length, const struct analysis_context *context)
+analysis_of_parsed(struct parsed *parsed, const struct analysis_context *context)
 {
     struct owned_analysis *owned = calloc(1, sizeof(*owned));
     if (owned == NULL)
         return NULL;
     struct analysis *analysis = &owned->analysis;
     atomic_init(&analysis->references, 1);
-    struct parse_tree tree, new_tree = {0};
-    enum parse_status status = parse_sql(sql, length, &tree);
-    bool is_kept = status != PARSE_NO_MEMORY && keep_texts(owned, sql, length, status == PARSE_OK);
+    enum parse_status status = parse_once(parsed);
+    const PgQuery__ParseResult *root = parsed->tree.root;
+    struct parse_tree new_tree = {0};
+    bool is_kept =
+        status != PARSE_NO_MEMORY &&
+        (!wants_texts(parsed, context) || keep_texts(owned, parsed->sql, parsed->length, root));
     if (!is_kept) {
-        parse_tree_fini(&tree);
         analysis_unref(&analysis);
         return NULL;
     }
     if (status != PARSE_OK) {
         analysis->is_read = true;
         analysis->skip = SKIP_UNPARSED;
-    } else if (tree.root->n_stmts == 0) { // nothing but comments
+    } else if (root->n_stmts == 0) { // nothing but comments
         analysis->is_harmless = true;
         analysis->skip = SKIP_NO_RELATION;
-    } else if (tree.root->n_stmts > 1) {
+    } else if (root->n_stmts > 1) {
         analysis->skip = SKIP_VOLATILE_FUNCTION; // the caller's to split
         analysis->changes_catalog = true;
     } else {
-        const PgQuery__Node *node = tree.root->stmts[0]->stmt;
+        const PgQuery__Node *node = root->stmts[0]->stmt;
         bool no_memory;
         const PgQuery__Node *on_new =
-            rewrite(analysis, sql, length, context, &new_tree, &no_memory);
+            rewrite(analysis, parsed->sql, parsed->length, context, &new_tree, &no_memory);
         is_kept = !no_memory && walk_both(owned, node, on_new == NULL ? node : on_new, context);
     }
-    parse_tree_fini(&tree);
     parse_tree_fini(&new_tree);
     if (!is_kept)
         analysis_unref(&analysis);
+    return analysis;
+}
+
+struct analysis *
+analysis_new(const char *sql, size_t length, const struct analysis_context *context)
+{
+    struct parsed *parsed = parsed_new(sql, length);
+    struct analysis *analysis = parsed == NULL ? NULL : analysis_of_parsed(parsed, context);
+    parsed_free(&parsed);
     return analysis;
 }

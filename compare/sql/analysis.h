@@ -6,6 +6,7 @@
 
 #include "compare/difference.h"
 #include "compare/sql/catalog.h"
+#include "compare/sql/parsed.h"
 #include "compare/sql/rewrite.h"
 #include "compare/verdict.h"
 #include <stdatomic.h>
@@ -23,15 +24,18 @@ struct analysis {
     bool is_read;
     // Proven to write nothing and to leave no state behind: no write for its transaction.
     bool is_harmless;
-    bool has_effects;              // changes session or transaction state: see compare/sql/effect.h
-    bool sets_config;              // calls set_config, itself or within what it expands to
-    enum skip_reason skip;         // SKIP_NONE: may be mirrored
-    bool needs_catalog;            // a name is unknown to a catalog that may be out of date
-    bool is_rewritten;             // new is sent another text: see compare/sql/rewrite.h
-    const char *refused_because;   // static; of SKIP_REWRITE
-    bool changes_catalog;          // DDL: catalogs are to be read again after it
-    char fingerprint[17];          // libpg_query's, "" when it does not parse
-    char *query;                   // normalised SQL, at most 8 KiB; owned
+    bool
+        may_be_temporary; // DDL on what may be an object of its session alone: an effect, if there is any
+    bool has_effects;            // changes session or transaction state: see compare/sql/effect.h
+    bool sets_config;            // calls set_config, itself or within what it expands to
+    enum skip_reason skip;       // SKIP_NONE: may be mirrored
+    bool needs_catalog;          // a name is unknown to a catalog that may be out of date
+    bool is_rewritten;           // new is sent another text: see compare/sql/rewrite.h
+    const char *refused_because; // static; of SKIP_REWRITE
+    bool changes_catalog;        // DDL: catalogs are to be read again after it
+    // Of what may be a read in the books (EXECUTE is, if its answer says so).
+    char fingerprint[17];          // libpg_query's; "" also when it does not parse
+    char *query;                   // normalised SQL, at most 8 KiB; owned; else NULL
     struct analysis_table *tables; // owned
     size_t table_count;
     struct determinacy determinacy;
@@ -64,6 +68,8 @@ struct analysis_context {
 // One statement (not a list of them). Never NULL but without memory.
 struct analysis *analysis_new(const char *sql, size_t length,
                               const struct analysis_context *context);
+struct analysis *analysis_of_parsed(struct parsed *parsed,
+                                    const struct analysis_context *context); // the same
 void analysis_unref(struct analysis **analysis);
 // What an analysing thread calls last. libpg_query frees a thread's memory at its end by itself.
 void analysis_thread_end(void);

@@ -59,6 +59,12 @@ NAMED(catalog_functions_named, catalog_function, functions)
 NAMED(catalog_operators_named, catalog_operator, operators)
 NAMED(catalog_types_named, catalog_type, types)
 
+bool
+catalog_has_keepers(const struct catalog *catalog)
+{
+    return catalog->has_keepers;
+}
+
 size_t
 catalog_global_dependencies(const struct catalog *catalog, const struct catalog_dependency **first)
 {

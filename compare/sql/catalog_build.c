@@ -2,6 +2,7 @@
 #include "compare/sql/catalog_build.h"
 
 #include "compare/sql/catalog_store.h"
+#include "compare/sql/effect.h"
 #include "compare/sql/known_function.h"
 #include <stdlib.h>
 #include <string.h>
@@ -340,6 +341,40 @@ find_plain_operators(struct catalog *catalog)
     }
 }
 
+static bool
+sets_config(const char *expression)
+{
+    return expression != NULL && strcasestr(expression, "set_config") != NULL;
+}
+
+static bool
+is_keeper(const struct catalog_function *function)
+{
+    return sets_config(function->body) || sets_config(function->defaults) ||
+           (function->source != NULL && effect_body_leaves(function->source));
+}
+
+// Wherever users' code may be.
+static bool
+has_keepers(const struct catalog *catalog)
+{
+    const struct catalog_function *functions = catalog->functions.rows;
+    const struct catalog_relation *relations = catalog->relations.rows;
+    const struct catalog_policy *policies = catalog->policies.rows;
+    const struct catalog_check *checks = catalog->checks.rows;
+    bool has_any = false;
+    for (size_t i = 0; i < catalog->functions.count; i++)
+        has_any =
+            has_any || (functions[i].oid >= CATALOG_FIRST_USER_OID && is_keeper(&functions[i]));
+    for (size_t i = 0; i < catalog->relations.count; i++)
+        has_any = has_any || sets_config(relations[i].definition);
+    for (size_t i = 0; i < catalog->policies.count; i++)
+        has_any = has_any || sets_config(policies[i].expression);
+    for (size_t i = 0; i < catalog->checks.count; i++)
+        has_any = has_any || sets_config(checks[i].expression);
+    return has_any;
+}
+
 struct catalog *
 catalog_build_finish(struct catalog_build **build)
 {
@@ -361,6 +396,7 @@ catalog_build_finish(struct catalog_build **build)
                     index_by_oid(&catalog->types, &catalog->types_by_oid);
     if (is_built) {
         find_plain_operators(catalog);
+        catalog->has_keepers = has_keepers(catalog);
         (*build)->catalog = NULL;
     }
     catalog_build_free(build);

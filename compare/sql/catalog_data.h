@@ -120,6 +120,9 @@ size_t catalog_global_dependencies(const struct catalog *catalog,
 const struct catalog_relation *catalog_relation_of(const struct catalog *catalog, uint32_t oid);
 const struct catalog_function *catalog_function_of(const struct catalog *catalog, uint32_t oid);
 const struct catalog_type *catalog_type_of(const struct catalog *catalog, uint32_t oid);
+// Does something of a user's seem to leave settings or temporary objects in the session that uses it: a function, or the
+// expression of a view, a policy, a check?
+bool catalog_has_keepers(const struct catalog *catalog);
 // Position of a relation's schema in the default search_path, SIZE_MAX: it is not there.
 size_t catalog_path_position(const struct catalog *catalog, const char *path, const char *schema);
 

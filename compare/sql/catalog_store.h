@@ -22,6 +22,7 @@ struct catalog {
     const struct catalog_function **functions_by_oid;
     const struct catalog_type **types_by_oid;
     const char *search_path;
+    bool has_keepers;
 };
 
 #endif

@@ -216,8 +216,11 @@ of_do(struct effect_list *list)
 static void
 of_statement(struct effect_list *list, const PgQuery__Node *node)
 {
-    if (effect_list_of_names(list, node))
+    if (effect_list_of_names(list, node)) {
+        if (node->node_case == PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT)
+            effect_list_of_calls(list, node);
         return;
+    }
     switch (node->node_case) {
     case PG_QUERY__NODE__NODE_VARIABLE_SET_STMT:
         effect_list_of_set(list, node->variable_set_stmt);
@@ -248,32 +251,29 @@ of_statement(struct effect_list *list, const PgQuery__Node *node)
         effect_list_taint(list, "load", false);
         break;
     default:
-        break;
+        effect_list_of_calls(list, node);
     }
 }
 
 bool
-effects_of(const char *sql, size_t length, const struct effect_facts *facts,
-           struct effect **effects, size_t *count)
+effects_of_parsed(struct parsed *parsed, const struct effect_facts *facts, struct effect **effects,
+                  size_t *count)
 {
     *effects = NULL;
     *count = 0;
-    struct parse_tree tree;
-    enum parse_status status = parse_sql(sql, length, &tree);
-    if (status != PARSE_OK) {
-        parse_tree_fini(&tree);
+    enum parse_status status = parse_once(parsed);
+    if (status != PARSE_OK)
         return status != PARSE_NO_MEMORY;
-    }
-    char *text = strndup(sql, length);
+    const PgQuery__ParseResult *root = parsed->tree.root;
+    char *text = strndup(parsed->sql, parsed->length);
     const struct effect_facts nothing = {0};
     struct effect_list list = {.sql = text,
-                               .length = length,
+                               .length = parsed->length,
                                .has_failed = text == NULL,
                                .facts = facts == NULL ? &nothing : facts};
-    for (size_t i = 0; !list.has_failed && i < tree.root->n_stmts; i++)
-        if (tree.root->stmts[i]->stmt != NULL)
-            of_statement(&list, tree.root->stmts[i]->stmt);
-    parse_tree_fini(&tree);
+    for (size_t i = 0; !list.has_failed && i < root->n_stmts; i++)
+        if (root->stmts[i]->stmt != NULL)
+            of_statement(&list, root->stmts[i]->stmt);
     free(text);
     if (list.has_failed) {
         effects_free(&list.effects, list.count);
@@ -282,6 +282,18 @@ effects_of(const char *sql, size_t length, const struct effect_facts *facts,
     *effects = list.effects;
     *count = list.count;
     return true;
+}
+
+bool
+effects_of(const char *sql, size_t length, const struct effect_facts *facts,
+           struct effect **effects, size_t *count)
+{
+    *effects = NULL;
+    *count = 0;
+    struct parsed *parsed = parsed_new(sql, length);
+    bool is_done = parsed != NULL && effects_of_parsed(parsed, facts, effects, count);
+    parsed_free(&parsed);
+    return is_done;
 }
 
 void

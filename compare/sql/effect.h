@@ -3,6 +3,7 @@
 #ifndef COMPARE_SQL_EFFECT_H
 #define COMPARE_SQL_EFFECT_H
 
+#include "compare/sql/parsed.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,6 +70,8 @@ struct effect_facts {
 // memory.
 bool effects_of(const char *sql, size_t length, const struct effect_facts *facts,
                 struct effect **effects, size_t *count);
+bool effects_of_parsed(struct parsed *parsed, const struct effect_facts *facts,
+                       struct effect **effects, size_t *count); // the same
 // Does the body of a function or of DO seem to leave settings or temporary objects behind?
 bool effect_body_leaves(const char *body);
 void effects_free(struct effect **effects, size_t count);

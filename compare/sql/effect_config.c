@@ -1,4 +1,4 @@
-// set_config in a SELECT. Its name, value and scope are literals, parameters of the execution, or what the
+// set_config in a statement. In a SELECT its name, value and scope are literals, parameters of the execution, or what the
 // answer shows of them: set_config returns the value that it has set. What cannot be told is a setting whose
 // value is not known, and without its name a taint.
 #include "compare/sql/effect_list.h"
@@ -134,46 +134,38 @@ of_call(struct effect_list *list, const PgQuery__FuncCall *call, const struct pl
 static bool
 is_set_config(const PgQuery__FuncCall *call)
 {
-    const PgQuery__Node *last = call->n_funcname == 0 ? NULL : call->funcname[call->n_funcname - 1];
-    return last != NULL && last->node_case == PG_QUERY__NODE__NODE_STRING &&
-           strcmp(last->string->sval, "set_config") == 0;
+    const char *name = parse_called(call);
+    return name != NULL && strcmp(name, "set_config") == 0;
 }
 
-static void find_calls(struct effect_list *list, const ProtobufCMessage *message);
-
 static void
-find_in_field(struct effect_list *list, const ProtobufCMessage *message,
-              const ProtobufCFieldDescriptor *field)
+note_call(void *context, const ProtobufCMessage *message)
 {
-    const char *at = (const char *)message + field->offset;
-    const void *quantifier = (const char *)message + field->quantifier_offset;
-    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
-        *(const uint32_t *)quantifier != field->id)
-        return;
-    if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-        find_calls(list, *(const ProtobufCMessage *const *)(const void *)at);
-        return;
-    }
-    const ProtobufCMessage *const *messages =
-        *(const ProtobufCMessage *const *const *)(const void *)at;
-    for (size_t i = 0; i < *(const size_t *)quantifier; i++)
-        find_calls(list, messages[i]);
+    static const struct place anywhere = {NULL, false};
+    if (message->descriptor == &pg_query__func_call__descriptor &&
+        is_set_config((const PgQuery__FuncCall *)message))
+        of_call(context, (const PgQuery__FuncCall *)message, &anywhere);
 }
 
 // Calls anywhere: whether they ran, and in which order, cannot be told.
 static void
 find_calls(struct effect_list *list, const ProtobufCMessage *message)
 {
-    static const struct place anywhere = {NULL, false};
-    if (message == NULL)
-        return;
-    const ProtobufCMessageDescriptor *descriptor = message->descriptor;
-    if (descriptor == &pg_query__func_call__descriptor &&
-        is_set_config((const PgQuery__FuncCall *)message))
-        of_call(list, (const PgQuery__FuncCall *)message, &anywhere);
-    for (unsigned i = 0; i < descriptor->n_fields; i++)
-        if (descriptor->fields[i].type == PROTOBUF_C_TYPE_MESSAGE)
-            find_in_field(list, message, &descriptor->fields[i]);
+    parse_each(message, note_call, list);
+}
+
+// Looking through the whole tree is not needed where the name does not occur.
+static bool
+may_call(const struct effect_list *list)
+{
+    return strcasestr(list->sql, "set_config") != NULL;
+}
+
+void
+effect_list_of_calls(struct effect_list *list, const PgQuery__Node *node)
+{
+    if (may_call(list))
+        find_calls(list, &node->base);
 }
 
 // Its output list is evaluated once a row of the answer, in their order.
@@ -210,8 +202,7 @@ void
 effect_list_of_configs(struct effect_list *list, const PgQuery__SelectStmt *select)
 {
     const struct effect_facts *facts = list->facts;
-    // Looking through the whole tree is not needed where the name does not occur.
-    if (strcasestr(list->sql, "set_config") == NULL)
+    if (!may_call(list))
         return;
     if (!is_plain(list, select)) {
         find_calls(list, &select->base);

@@ -25,6 +25,8 @@ void effect_list_reset(struct effect_list *list, const char *name, bool is_local
 // effect_set.c: SET, RESET.
 void effect_list_of_set(struct effect_list *list, const PgQuery__VariableSetStmt *set);
 // effect_config.c: set_config in a SELECT.
+void effect_list_of_calls(struct effect_list *list,
+                          const PgQuery__Node *node); // of set_config, anywhere
 void effect_list_of_configs(struct effect_list *list, const PgQuery__SelectStmt *select);
 // effect_names.c: temporary objects, and DDL on what may be one. False: it is no such statement.
 bool effect_list_of_names(struct effect_list *list, const PgQuery__Node *node);

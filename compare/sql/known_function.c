@@ -34,6 +34,21 @@ known_function(const char *name)
     return found;
 }
 
+// For every word of a statement: few are looked up.
+bool
+known_function_keeps(const char *name)
+{
+    static const char first_letters[] = {
+#define FUNCTION(name, CLASS, value) CLASS == KEEPS ? (name)[0] : '\0',
+#define FUNCTIONS(prefix, CLASS, value) CLASS == KEEPS ? (prefix)[0] : '\0',
+#include "compare/sql/functions.tbl"
+    };
+    if (memchr(first_letters, name[0], sizeof(first_letters)) == NULL)
+        return false;
+    const struct known_function *known = known_function(name);
+    return known != NULL && known->class == KEEPS;
+}
+
 bool
 known_function_is_plain(const struct catalog_function *function)
 {

@@ -16,6 +16,7 @@ struct known_function {
 };
 
 const struct known_function *known_function(const char *name); // NULL: its volatility tells all
+bool known_function_keeps(const char *name);                   // is it of class KEEPS?
 // PostgreSQL's own, and proven to only read and to give what its arguments determine. NULL: false.
 bool known_function_is_plain(const struct catalog_function *function);
 

@@ -8,34 +8,66 @@
 
 #include <string.h>
 
+enum { SPACE = 1, DIGIT = 2, LETTER = 4, OPERATOR = 8, PUNCTUATION = 16, LONG_OPERATOR = 32 };
+
+static const unsigned char classes[256] = {
+    [' '] = SPACE,
+    ['\t' ... '\r'] = SPACE, // with \n, \v, \f
+    ['0' ... '9'] = DIGIT,
+    ['a' ... 'z'] = LETTER,
+    ['A' ... 'Z'] = LETTER,
+    ['_'] = LETTER,
+    [128 ... 255] = LETTER,
+    ['+'] = OPERATOR,
+    ['-'] = OPERATOR,
+    ['*'] = OPERATOR,
+    ['/'] = OPERATOR,
+    ['<'] = OPERATOR,
+    ['>'] = OPERATOR,
+    ['='] = OPERATOR,
+    // One of several characters with one of these may end in a sign.
+    ['~'] = OPERATOR | LONG_OPERATOR,
+    ['!'] = OPERATOR | LONG_OPERATOR,
+    ['@'] = OPERATOR | LONG_OPERATOR,
+    ['#'] = OPERATOR | LONG_OPERATOR,
+    ['%'] = OPERATOR | LONG_OPERATOR,
+    ['^'] = OPERATOR | LONG_OPERATOR,
+    ['&'] = OPERATOR | LONG_OPERATOR,
+    ['|'] = OPERATOR | LONG_OPERATOR,
+    ['`'] = OPERATOR | LONG_OPERATOR,
+    ['?'] = OPERATOR | LONG_OPERATOR,
+    ['('] = PUNCTUATION,
+    [')'] = PUNCTUATION,
+    ['['] = PUNCTUATION,
+    [']'] = PUNCTUATION,
+    [','] = PUNCTUATION,
+    [';'] = PUNCTUATION,
+    ['.'] = PUNCTUATION,
+    [':'] = PUNCTUATION,
+};
+
 static bool
-is_space(char c)
+is(char c, unsigned class)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+    return (classes[(unsigned char)c] & class) != 0;
 }
 
 static bool
 is_digit(char c)
 {
-    return c >= '0' && c <= '9';
+    return is(c, DIGIT);
 }
 
 static bool
 is_word_start(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 128;
+    return is(c, LETTER);
 }
 
 static bool
 is_word(char c)
 {
-    return is_word_start(c) || is_digit(c) || c == '$';
-}
-
-static bool
-is_operator(char c)
-{
-    return c != '\0' && strchr("+-*/<>=~!@#%^&|`?", c) != NULL;
+    return is(c, LETTER | DIGIT) || c == '$';
 }
 
 static char
@@ -149,11 +181,11 @@ skip_operator(struct lexer *lexer)
 {
     size_t start = lexer->at;
     bool may_end_in_sign = false;
-    while (is_operator(peek(lexer, 0))) {
+    while (is(peek(lexer, 0), OPERATOR)) {
         char c = peek(lexer, 0), next = peek(lexer, 1);
         if ((c == '-' && next == '-') || (c == '/' && next == '*'))
             break;
-        may_end_in_sign = may_end_in_sign || strchr("~!@#%^&|`?", c) != NULL;
+        may_end_in_sign = may_end_in_sign || is(c, LONG_OPERATOR);
         lexer->at++;
     }
     while (!may_end_in_sign && lexer->at - start > 1 &&
@@ -206,7 +238,7 @@ skip_token(struct lexer *lexer)
     }
     if (c == '/' && next == '*')
         return skip_block_comment(lexer) ? LEXER_COMMENT : LEXER_JUNK;
-    if (is_operator(c)) {
+    if (is(c, OPERATOR)) {
         skip_operator(lexer);
         return LEXER_OPERATOR;
     }
@@ -215,13 +247,13 @@ skip_token(struct lexer *lexer)
         lexer->at++;
         return LEXER_PUNCTUATION;
     }
-    return c != '\0' && strchr("()[],;.:", c) != NULL ? LEXER_PUNCTUATION : LEXER_JUNK;
+    return is(c, PUNCTUATION) ? LEXER_PUNCTUATION : LEXER_JUNK;
 }
 
 void
 lexer_next(struct lexer *lexer, struct lexer_token *token)
 {
-    while (lexer->at < lexer->length && is_space(lexer->sql[lexer->at]))
+    while (lexer->at < lexer->length && is(lexer->sql[lexer->at], SPACE))
         lexer->at++;
     size_t start = lexer->at;
     token->text = lexer->sql + start;
@@ -234,7 +266,8 @@ lexer_next(struct lexer *lexer, struct lexer_token *token)
 bool
 lexer_token_is(const struct lexer_token *token, const char *word)
 {
-    if (token->kind != LEXER_WORD && token->kind != LEXER_PUNCTUATION)
+    if ((token->kind != LEXER_WORD && token->kind != LEXER_PUNCTUATION) ||
+        lower(token->text[0]) != lower(word[0]))
         return false;
     for (size_t i = 0; i < token->length; i++)
         if (word[i] == '\0' || lower(token->text[i]) != lower(word[i]))

@@ -55,6 +55,41 @@ look_at_arguments(struct walk *walk, const PgQuery__ExecuteStmt *execute)
 }
 
 static void
+note_call(void *context, const ProtobufCMessage *message)
+{
+    struct walk *walk = context;
+    const char *name = message->descriptor == &pg_query__func_call__descriptor
+                           ? parse_called((const PgQuery__FuncCall *)message)
+                           : NULL;
+    const struct catalog_function *functions;
+    size_t count = name == NULL ? 0 : catalog_functions_named(walk->catalog, name, &functions);
+    if (name != NULL && strcmp(name, "set_config") == 0)
+        walk->keeps = walk->sets_config = true;
+    for (size_t i = 0; i < count; i++) {
+        if (functions[i].kind == 'p')
+            prove_leaves(walk, &functions[i]);
+        else
+            (void)prove_function_row(walk, &functions[i]);
+    }
+}
+
+// Functions that are called anywhere in it.
+static void
+look_at_calls(struct walk *walk, const PgQuery__Node *node)
+{
+    parse_each(&node->base, note_call, walk);
+}
+
+// What a write or a procedure does is not looked at, but for what it may leave in the session.
+static void
+look_at_write(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
+{
+    (void)statement;
+    look_at_calls(walk, node);
+    walk_refuse(walk);
+}
+
+static void
 look_at_explain(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
 {
     const PgQuery__ExplainStmt *explain = node->explain_stmt;
@@ -76,7 +111,7 @@ look_at_explain(struct walk *walk, const PgQuery__Node *node, struct statement *
     case PG_QUERY__NODE__NODE_DELETE_STMT:
     case PG_QUERY__NODE__NODE_MERGE_STMT:
         if (is_analyze(explain)) // a plan alone writes nothing
-            walk_refuse(walk);
+            look_at_write(walk, query, statement);
         break;
     case PG_QUERY__NODE__NODE_EXECUTE_STMT:
         look_at_arguments(walk, query->execute_stmt);
@@ -84,7 +119,7 @@ look_at_explain(struct walk *walk, const PgQuery__Node *node, struct statement *
             walk_refuse(walk);
         break;
     default:
-        walk_refuse(walk);
+        look_at_write(walk, query, statement);
     }
 }
 
@@ -154,30 +189,6 @@ look_at_copy(struct walk *walk, const PgQuery__Node *node, struct statement *sta
 }
 
 static void
-look_at_write(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
-{
-    (void)node;
-    (void)statement;
-    walk_refuse(walk);
-}
-
-// What a procedure does is not looked at, but for what it may leave in the session.
-static void
-look_at_call(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
-{
-    const PgQuery__FuncCall *call = node->call_stmt->funccall;
-    const char *name = call == NULL || call->n_funcname == 0
-                           ? NULL
-                           : expression_string(call->funcname[call->n_funcname - 1]);
-    const struct catalog_function *functions;
-    size_t count = name == NULL ? 0 : catalog_functions_named(walk->catalog, name, &functions);
-    for (size_t i = 0; i < count; i++)
-        prove_leaves(walk, &functions[i]);
-    (void)statement;
-    walk_refuse(walk);
-}
-
-static void
 look_at_do(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
 {
     (void)node;
@@ -186,12 +197,25 @@ look_at_do(struct walk *walk, const PgQuery__Node *node, struct statement *state
     walk_refuse(walk);
 }
 
+static bool
+is_temporary_schema(const char *schema)
+{
+    return strncmp(schema, "pg_temp", 7) == 0;
+}
+
+static bool
+is_temporary_type(size_t count, PgQuery__Node *const *names)
+{
+    const char *schema = count > 1 ? expression_string(names[0]) : NULL;
+    return schema != NULL && is_temporary_schema(schema);
+}
+
 // DDL. Of a temporary object it touches only this session's names; of what may be one, the session knows.
 static void
 look_at_ddl(struct walk *walk, const PgQuery__Node *node, struct statement *statement)
 {
     const PgQuery__RangeVar *relation = NULL;
-    bool may_be_temporary = false;
+    bool is_type = false;
     switch (node->node_case) {
     case PG_QUERY__NODE__NODE_CREATE_STMT:
         relation = node->create_stmt->relation;
@@ -208,21 +232,28 @@ look_at_ddl(struct walk *walk, const PgQuery__Node *node, struct statement *stat
     case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
         relation =
             node->create_table_as_stmt->into != NULL ? node->create_table_as_stmt->into->rel : NULL;
+        look_at_calls(walk, node);
         break;
     case PG_QUERY__NODE__NODE_CREATE_DOMAIN_STMT:
+        is_type = is_temporary_type(node->create_domain_stmt->n_domainname,
+                                    node->create_domain_stmt->domainname);
+        break;
     case PG_QUERY__NODE__NODE_CREATE_ENUM_STMT:
+        is_type = is_temporary_type(node->create_enum_stmt->n_type_name,
+                                    node->create_enum_stmt->type_name);
+        break;
     case PG_QUERY__NODE__NODE_DROP_STMT:
     case PG_QUERY__NODE__NODE_RENAME_STMT:
     case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT:
     case PG_QUERY__NODE__NODE_INDEX_STMT:
-        may_be_temporary = true;
+        statement->may_be_temporary = true;
         break;
     default:
         break;
     }
     bool is_temporary = relation != NULL && (relation->relpersistence[0] == 't' ||
-                                             strncmp(relation->schemaname, "pg_temp", 7) == 0);
-    statement->has_effects = is_temporary || may_be_temporary;
+                                             is_temporary_schema(relation->schemaname));
+    statement->has_effects = is_temporary || is_type;
     statement->changes_catalog = !is_temporary;
     walk_refuse(walk);
 }
@@ -252,7 +283,7 @@ static looker *const lookers[] = {
     NODE(DELETE_STMT) = look_at_write,
     NODE(MERGE_STMT) = look_at_write,
     NODE(TRUNCATE_STMT) = look_at_write,
-    NODE(CALL_STMT) = look_at_call,
+    NODE(CALL_STMT) = look_at_write,
     NODE(NOTIFY_STMT) = look_at_write,
     NODE(LOCK_STMT) = look_at_write,
     NODE(VACUUM_STMT) = look_at_write,

@@ -20,10 +20,11 @@
 #include <uv.h>
 
 static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull,
-                      least_gap = 100000000, longest_gap = 2000000000;
+                      least_gap = 100000000, longest_gap = 2000000000, settled_after = 10000000000,
+                      settled_at_last = 60000000000;
 
 // Readings cost both servers something: where DDL never ends they take this share of the time, after a second's worth
-// of them at once. With nothing to mirror they only tell the books' reasons apart. Reads wait for them, yet not for
+// of them at once. With nothing to mirror they only tell the books' reasons apart: that can wait until the DDL is over. Reads wait for them, yet not for
 // longer than CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than two seconds, or four times the last reading, and where
 // that reading, the gap and the next would be over it, not longer than what is left. While more DDL passes during each
 // reading, none helps any read: with each in vain both bounds of a gap are doubled, to 0.8 and to 8 seconds.
@@ -40,6 +41,9 @@ struct catalog_reader {
     uint64_t promised;      // the epoch that the last request waits for
     int socket;             // of the reading that runs; -1: none
     uint64_t reading_since; // ns
+    // ns: first and last time since the last request that what was read was said to be out of date, and not asked
+    // for anew; 0: none
+    uint64_t distrusted_first, distrusted_last;
     // The thread's own.
     bool is_due[2]; // by side: requested, or failed
     uint64_t pause; // before the next try after a failure; 0: the last one went well
@@ -394,6 +398,9 @@ catalog_reader_distrust(struct catalog_reader *reader)
 {
     pthread_mutex_lock(&reader->lock);
     uint64_t epoch = next_epoch(reader);
+    reader->distrusted_last = uv_hrtime();
+    if (reader->distrusted_first == 0)
+        reader->distrusted_first = reader->distrusted_last;
     pthread_mutex_unlock(&reader->lock);
     return epoch;
 }
@@ -405,6 +412,7 @@ promise(struct catalog_reader *reader, uint64_t epoch)
     if (epoch > reader->promised)
         reader->promised = epoch;
     reader->is_requested = true;
+    reader->distrusted_first = 0;
     pthread_cond_signal(&reader->changed);
     return epoch;
 }
@@ -414,6 +422,19 @@ catalog_reader_ensure(struct catalog_reader *reader, uint64_t epoch)
 {
     pthread_mutex_lock(&reader->lock);
     if (reader->promised < epoch)
+        promise(reader, epoch);
+    pthread_mutex_unlock(&reader->lock);
+}
+
+void
+catalog_reader_settle(struct catalog_reader *reader, uint64_t epoch)
+{
+    uint64_t now = uv_hrtime();
+
+    pthread_mutex_lock(&reader->lock);
+    bool is_over = now - reader->distrusted_last >= settled_after ||
+                   (reader->distrusted_first && now - reader->distrusted_first >= settled_at_last);
+    if (reader->promised < epoch && is_over)
         promise(reader, epoch);
     pthread_mutex_unlock(&reader->lock);
 }

@@ -14,6 +14,8 @@ uint64_t catalog_reader_request(struct catalog_reader *reader);
 // What was read is not to be relied on from now on, and no reading is asked for yet. Gives the epoch of the first reading
 // that may begin after this call. Any thread.
 uint64_t catalog_reader_distrust(struct catalog_reader *reader);
+// Asks for the reading `epoch` when no distrust has come for ten seconds, or when the first is a minute ago. Any thread.
+void catalog_reader_settle(struct catalog_reader *reader, uint64_t epoch);
 // Has what that epoch promises been asked for? It is now. Any thread.
 void catalog_reader_ensure(struct catalog_reader *reader, uint64_t epoch);
 // Breaks off a reading that has taken too long; to be called now and then by another thread.

@@ -547,6 +547,12 @@ control_ensure_catalogs(struct control *control, uint64_t epoch)
 }
 
 void
+control_settle_catalogs(struct control *control, uint64_t epoch)
+{
+    catalog_reader_settle(control->reader, epoch);
+}
+
+void
 control_wait_for_lag(struct control *control, uint64_t position, control_lag_done done,
                      void *context)
 {

@@ -18,8 +18,10 @@ void control_stop(struct control **control);
 // At most every 100 ms; requests in between are joined. Gives the epoch that will hold all that was
 // committed before this call: not one that is being read already.
 uint64_t control_request_catalogs(struct control *control);
-// The same epoch, but they are not read again before somebody needs them: who does calls control_ensure_catalogs.
+// The same epoch, but they are not read again before somebody needs them: who does calls control_ensure_catalogs, and who
+// only likes to have them, when DDL has ended, control_settle_catalogs.
 uint64_t control_distrust_catalogs(struct control *control);
+void control_settle_catalogs(struct control *control, uint64_t epoch);
 void control_ensure_catalogs(struct control *control, uint64_t epoch);
 // Reads still wait for catalogs: a database that has no client any more is not left alone yet. Any thread.
 void control_call(struct control *control);

@@ -3,6 +3,7 @@
 // time, which for them is cheap: libpg_query gives up at once or is not asked.
 
 #include "proxy/shadow/classify.h"
+#include "compare/sql/glance.h"
 #include "compare/sql/lexer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,7 @@ static _Thread_local struct {
 } asked[ASKED_SLOTS];
 
 static struct analysis *
-analyse(struct mirror *mirror, const char *sql, size_t length, const uint32_t *types,
-        size_t type_count)
+analyse(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, size_t type_count)
 {
     const struct configuration_database *entry = mirror->at->settings->entry;
     struct analysis_context context = {
@@ -29,7 +29,7 @@ analyse(struct mirror *mirror, const char *sql, size_t length, const uint32_t *t
         .safe_function_count = entry->safe_function_count,
         .rewrites = mirror->at->settings->rewrites,
     };
-    return analysis_new(sql, length, &context);
+    return analysis_of_parsed(parsed, &context);
 }
 
 // A shape that nobody else can look up.
@@ -46,77 +46,70 @@ shape_of_one(struct analysis *analysis)
     return shape;
 }
 
-// By its words alone, without parsing it; some reads are not found so.
-static bool
-is_plain_read(const char *sql, size_t length)
-{
-    static const char *const words[] = {"SELECT", "VALUES", "TABLE", "SHOW"};
-    bool is_read = false;
-    char word[32];
-    lexer_first_word(sql, length, word);
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        is_read = is_read || strcasecmp(words[i], word) == 0;
-    struct lexer lexer;
-    struct lexer_token token = {.kind = LEXER_COMMENT};
-    lexer_init(&lexer, sql, length);
-    while (is_read && token.kind != LEXER_END) {
-        lexer_next(&lexer, &token);
-        is_read = token.kind != LEXER_JUNK && !lexer_token_is(&token, "INTO");
-    }
-    return is_read;
-}
-
 // DDL has passed and is not followed yet: nothing that depends on names is proven, but what the statement is.
-static struct shape *
-classify_unproven(struct mirror *mirror, const char *sql, size_t length, const uint32_t *types,
-                  size_t type_count)
+static struct analysis *
+analyse_unproven(struct mirror *mirror, struct parsed *parsed, const uint32_t *types,
+                 size_t type_count)
 {
     static const char *const harmless[] = {"BEGIN",     "START",   "COMMIT", "END",  "ROLLBACK",
                                            "SAVEPOINT", "RELEASE", "SET",    "RESET"};
-    if (is_plain_read(sql, length))
-        return NULL;
-    struct analysis *analysis = analyse(mirror, sql, length, types, type_count);
-    if (!analysis || analysis->is_read) {
-        analysis_unref(&analysis);
-        return NULL;
-    }
-    bool is_harmless = false;
+    struct analysis *analysis = analyse(mirror, parsed, types, type_count);
+    size_t length;
+    const char *sql = parsed_text(parsed, &length);
     char word[32];
+    bool is_harmless = false;
     lexer_first_word(sql, length, word);
     for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
         is_harmless = is_harmless || strcasecmp(harmless[i], word) == 0;
-    analysis->is_harmless = analysis->is_harmless && is_harmless;
-    return shape_of_one(analysis);
+    if (analysis) {
+        analysis->is_harmless = analysis->is_harmless && is_harmless;
+        if (analysis->skip == SKIP_NONE)
+            analysis->skip = SKIP_VOLATILE_FUNCTION;
+    }
+    return analysis;
+}
+
+// Of reads only those are made out that may leave something in their session.
+static bool
+is_of_no_effect(const struct shape *shape)
+{
+    return shape && shape->analysis->is_read && !shape->analysis->has_effects;
 }
 
 struct shape *
-classify(struct mirror *mirror, const char *sql, size_t length, const uint32_t *types,
-         size_t type_count)
+classify(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, size_t type_count)
 {
     struct database_catalogs *catalogs = mirror->at->catalogs;
-    if (!catalogs || !catalogs->catalogs[SIDE_OLD] || !catalogs->catalogs[SIDE_NEW])
+    if (!catalogs || !catalogs->catalogs[SIDE_OLD] || !catalogs->catalogs[SIDE_NEW] || !parsed)
         return NULL;
+    size_t length;
+    const char *sql = parsed_text(parsed, &length);
     bool is_stale = atomic_load(&mirror->at->database->catalogs_wanted) > catalogs->epoch;
-    if (is_stale && !database_is_idle(mirror->at->database))
-        return classify_unproven(mirror, sql, length, types, type_count);
+    struct glance glance = {.kind = GLANCE_UNKNOWN};
+    if (is_stale)
+        glance = glance_once(parsed, catalogs->catalogs[SIDE_OLD]);
+    if (glance_is_enough(&glance))
+        return NULL;
     struct state_snapshot *state = state_snapshot(mirror->state);
     struct shape_context context = {
         .types = types,
         .type_count = type_count,
         .state = (state ? state->names_digest : 0) ^ mirror->at->settings->rewrites->digest,
-        .epoch = catalogs->epoch,
+        .epoch = is_stale ? ~catalogs->epoch : catalogs->epoch, // kept apart
     };
     state_snapshot_unref(&state);
     struct shape_key key;
-    if (length > ANALYSIS_MAX_SQL || !shape_key_of(sql, length, &context, &key))
-        return shape_of_one(analyse(mirror, sql, length, types, type_count));
-
+    bool has_key = length <= ANALYSIS_MAX_SQL && shape_key_of(sql, length, &context, &key);
     struct shapes *shapes = mirror->at->database->shapes;
-    struct shape *shape = shapes_find(shapes, &key);
-    if (shape)
-        return shape;
-    struct analysis *analysis = analyse(mirror, sql, length, types, type_count);
-    return analysis ? shapes_put(shapes, &key, &analysis) : NULL;
+    struct shape *shape = has_key ? shapes_find(shapes, &key) : NULL;
+    if (!shape) {
+        struct analysis *analysis =
+            (is_stale ? analyse_unproven : analyse)(mirror, parsed, types, type_count);
+        shape = has_key && analysis ? shapes_put(shapes, &key, &analysis) : shape_of_one(analysis);
+    }
+    if (is_stale && is_of_no_effect(shape))
+        shape_unref(&shape);
+    return shape;
 }
 
 static bool
@@ -152,19 +145,17 @@ classify_is_read(const struct shape *shape, const char *sql, size_t length, cons
 }
 
 bool
-classify_wants_catalogs(struct mirror *mirror, const struct shape *shape)
+classify_wants_catalogs(const struct shape *shape, const char *sql, size_t length)
 {
-    (void)mirror;
-    if (!shape || !shape->analysis->needs_catalog)
+    const struct shape_context nothing = {0};
+    struct shape_key key;
+    if (!shape || !shape->analysis->needs_catalog || !shape_key_of(sql, length, &nothing, &key))
         return false;
-    uint64_t key = 0;
-    for (const char *at = shape->analysis->fingerprint; *at; at++)
-        key = key * 31 + (unsigned char)*at;
     uint64_t now = uv_hrtime();
-    size_t slot = key % ASKED_SLOTS;
-    if (asked[slot].key == key && now - asked[slot].at < ASK_AGAIN_NS)
+    size_t slot = key.low % ASKED_SLOTS;
+    if (asked[slot].key == key.low && now - asked[slot].at < ASK_AGAIN_NS)
         return false;
-    asked[slot].key = key;
+    asked[slot].key = key.low;
     asked[slot].at = now;
     return true;
 }

@@ -3,6 +3,7 @@
 //
 // One shadow thread, the session's.
 #include "proxy/shadow/execution.h"
+#include "compare/sql/glance.h"
 #include "compare/sql/lexer.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
@@ -167,10 +168,10 @@ apply_effect(struct mirror *mirror, const struct execution *execution, const str
         mirror_regain(mirror);
 }
 
-// `sql` is the execution's own, or what it has EXECUTEd.
+// `parsed` is the execution's own, or what it has EXECUTEd.
 static void
 apply_effects(struct mirror *mirror, const struct unit *unit, const struct execution *execution,
-              const struct shape *shape, const char *sql, size_t length)
+              const struct shape *shape, struct parsed *parsed)
 {
     struct effect *effects = NULL;
     size_t count = 0;
@@ -179,7 +180,7 @@ apply_effects(struct mirror *mirror, const struct unit *unit, const struct execu
         mirror_lose(mirror, "no memory for a statement's effects");
         return;
     }
-    if (!effects_of(sql, length, &known.facts, &effects, &count))
+    if (!parsed || !effects_of_parsed(parsed, &known.facts, &effects, &count))
         mirror_lose(mirror, "no memory for a statement's effects");
     for (size_t i = 0; i < count; i++)
         apply_effect(mirror, execution, &effects[i]);
@@ -193,12 +194,12 @@ apply_effects(struct mirror *mirror, const struct unit *unit, const struct execu
 
 // Is it DDL on nothing but objects of the session? Then no catalog that others use is changed.
 static bool
-is_of_temporaries(struct mirror *mirror, const struct execution *execution)
+is_of_temporaries(struct mirror *mirror, struct parsed *parsed)
 {
     struct effect *effects = NULL;
     size_t count = 0;
-    if (!state_has_temporaries(mirror->state) ||
-        !effects_of(execution->sql, execution->sql_length, NULL, &effects, &count))
+    if (!parsed || !state_has_temporaries(mirror->state) ||
+        !effects_of_parsed(parsed, NULL, &effects, &count))
         return false;
     bool is_so = count > 0;
     for (size_t i = 0; i < count; i++)
@@ -248,13 +249,6 @@ is_stale_plan(const struct execution *execution)
            result->message && strstr(result->message, "cached plan") != NULL;
 }
 
-static struct shape *
-classify_statement(struct mirror *mirror, const struct statement *statement)
-{
-    return classify(mirror, statement->sql, strlen(statement->sql), statement->types,
-                    statement->type_count);
-}
-
 static bool
 is_execute(const struct execution *execution)
 {
@@ -265,13 +259,12 @@ is_execute(const struct execution *execution)
 
 // What EXECUTE runs, where it is one of a statement that is known; else NULL.
 static struct statement *
-find_executed(struct mirror *mirror, const struct execution *execution)
+find_executed(struct mirror *mirror, const struct execution *execution, struct parsed *parsed)
 {
     struct effect *effects = NULL;
     size_t count = 0;
     struct statement *found = NULL;
-    if (!is_execute(execution) ||
-        !effects_of(execution->sql, execution->sql_length, NULL, &effects, &count))
+    if (!parsed || !is_execute(execution) || !effects_of_parsed(parsed, NULL, &effects, &count))
         return NULL;
     if (count == 1 && effects[0].kind == EFFECT_EXECUTE)
         found = statements_find(&mirror->statements, effects[0].name);
@@ -303,49 +296,87 @@ execute_read(struct mirror *mirror, const struct unit *unit, const struct execut
     read_begin(mirror, &facts);
 }
 
-// EXECUTE's arguments are proven with it; what it runs is what was prepared.
+// EXECUTE's arguments are proven with it; what it runs is what was prepared. *parsed becomes that.
 static struct shape *
-shape_executed(struct mirror *mirror, const struct statement *executed, struct shape *outer)
+shape_executed(struct mirror *mirror, const struct statement *executed, struct shape *outer,
+               struct parsed **parsed)
 {
+    parsed_free(parsed);
+    *parsed = parsed_new(executed->sql, strlen(executed->sql));
     if (!outer || outer->analysis->skip != SKIP_SESSION_STATE)
         return outer;
-    struct shape *inner = classify_statement(mirror, executed);
     shape_unref(&outer);
-    return inner;
+    return classify(mirror, *parsed, executed->types, executed->type_count);
+}
+
+// What an execution is and does, to its session and to others.
+struct deeds {
+    bool is_read, is_harmless, has_effects, changes_catalog;
+};
+
+static struct deeds
+deeds_by_analysis(const struct mirror *mirror, const struct execution *execution,
+                  const struct shape *shape)
+{
+    const struct analysis *analysis = shape->analysis;
+    const char *tag = execution->result ? execution->result->tag : NULL;
+    bool has_temporaries = analysis->may_be_temporary && state_has_temporaries(mirror->state);
+    return (struct deeds){
+        .is_read = classify_is_read(shape, execution->sql, execution->sql_length, tag),
+        .is_harmless = analysis->is_harmless,
+        .has_effects = analysis->has_effects || has_temporaries,
+        .changes_catalog = analysis->changes_catalog,
+    };
+}
+
+// What is not analysed may write, whatever it calls itself.
+static struct deeds
+deeds_by_words(const struct mirror *mirror, const struct execution *execution,
+               struct parsed *parsed)
+{
+    const struct database_catalogs *catalogs = mirror->at->catalogs;
+    const char *tag = execution->result ? execution->result->tag : NULL;
+    struct glance glance = {.kind = GLANCE_UNKNOWN};
+    if (parsed)
+        glance = glance_once(parsed, catalogs ? catalogs->catalogs[SIDE_OLD] : NULL);
+    bool is_read = classify_is_read(NULL, execution->sql, execution->sql_length, tag);
+    bool is_ddl = glance.kind == GLANCE_DDL;
+    return (struct deeds){
+        .is_read = is_read,
+        .has_effects = glance.may_leave || (glance.kind == GLANCE_UNKNOWN && !is_read) ||
+                       (is_ddl && state_has_temporaries(mirror->state)),
+        .changes_catalog = is_ddl,
+    };
 }
 
 void
 execution_run(struct mirror *mirror, const struct unit *unit, const struct execution *execution)
 {
     const struct statement *statement = execution->statement;
-    const char *tag = execution->result ? execution->result->tag : NULL;
-    struct shape *shape =
-        classify(mirror, execution->sql, execution->sql_length, statement ? statement->types : NULL,
-                 statement ? statement->type_count : 0);
-    struct statement *executed = find_executed(mirror, execution);
+    struct parsed *parsed = parsed_new(execution->sql, execution->sql_length);
+    struct shape *shape = classify(mirror, parsed, statement ? statement->types : NULL,
+                                   statement ? statement->type_count : 0);
+    struct statement *executed = find_executed(mirror, execution, parsed);
     if (executed)
-        shape = shape_executed(mirror, executed, shape);
-    const char *sql = executed ? executed->sql : execution->sql;
-    size_t length = executed ? strlen(executed->sql) : execution->sql_length;
-    bool is_read = classify_is_read(shape, execution->sql, execution->sql_length, tag);
-    // What is not analysed is taken for what it calls itself; only a read can be harmless then.
-    bool is_harmless =
-        shape && shape->analysis->is_harmless && (executed || !is_execute(execution));
-    bool has_effects = shape ? shape->analysis->has_effects : !is_read;
-    bool changes_catalog =
-        shape && shape->analysis->changes_catalog && !is_of_temporaries(mirror, execution);
-    bool was_read = was_accepted(execution) || (is_read && !execution->result);
+        shape = shape_executed(mirror, executed, shape, &parsed);
+    struct deeds deeds = shape ? deeds_by_analysis(mirror, execution, shape)
+                               : deeds_by_words(mirror, execution, parsed);
+    // Before its effects are applied: these may drop what it names, and the text of it.
+    deeds.is_harmless = deeds.is_harmless && (executed || !is_execute(execution));
+    deeds.changes_catalog = deeds.changes_catalog && !is_of_temporaries(mirror, parsed);
+    bool was_run = was_accepted(execution) || (deeds.is_read && !execution->result);
 
-    if (is_read)
+    if (deeds.is_read)
         execute_read(mirror, unit, execution, shape, executed);
     else
         books_other(&mirror->at->database->books);
-    if (has_effects && execution->is_unknown)
+    if (deeds.has_effects && execution->is_unknown)
         mirror_lose(mirror, "the answer to a statement that changes state was dropped");
-    else if (has_effects && was_read)
-        apply_effects(mirror, unit, execution, shape, sql, length);
-    mirror->has_written = mirror->has_written || !is_harmless;
-    mirror->has_ddl = mirror->has_ddl || changes_catalog;
+    else if (deeds.has_effects && was_run)
+        apply_effects(mirror, unit, execution, shape, parsed);
+    mirror->has_written = mirror->has_written || !deeds.is_harmless;
+    mirror->has_ddl = mirror->has_ddl || deeds.changes_catalog;
     shape_unref(&shape);
+    parsed_free(&parsed);
     statement_unref(&executed);
 }

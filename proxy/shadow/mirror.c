@@ -128,12 +128,13 @@ unit_wants_catalogs(struct mirror *mirror, const struct dissected *dissected)
         }
         struct encoded text;
         encoding_read(&text, state_client_encoding(mirror->state), sql, strlen(sql));
-        struct shape *shape =
-            classify(mirror, text.text, text.length, parse.types, parse.type_count);
+        struct parsed *parsed = parsed_new(text.text, text.length);
+        struct shape *shape = classify(mirror, parsed, parse.types, parse.type_count);
         // A relation of the session alone is in no catalog that is read.
         wants = !execution_names_temporary(mirror, shape, text.text, text.length) &&
-                classify_wants_catalogs(mirror, shape);
+                classify_wants_catalogs(shape, text.text, text.length);
         shape_unref(&shape);
+        parsed_free(&parsed);
         encoding_fini(&text);
         request_parse_fini(&parse);
     }
@@ -186,15 +187,17 @@ must_wait(struct mirror *mirror, const struct unit *unit, const struct dissected
     struct database *database = mirror->at->database;
     struct database_catalogs *catalogs = mirror->at->catalogs;
     bool is_read_once = catalogs && catalogs->catalogs[SIDE_OLD] && catalogs->catalogs[SIDE_NEW];
+    uint64_t wanted = atomic_load(&database->catalogs_wanted);
+    uint64_t epoch = catalogs ? catalogs->epoch : 0;
     bool is_idle = unit->is_unsampled && database_is_idle(database) && is_read_once;
+    if (is_idle && wanted > epoch)
+        control_settle_catalogs(database->control, wanted);
     if (mirror->shadow->is_stopping || is_idle || uv_hrtime() >= unit->ended + PATIENCE_NS)
         return false;
     if (mirror->secret_until != 0 && unit_may_read(dissected)) {
         park(mirror);
         return true;
     }
-    uint64_t wanted = atomic_load(&database->catalogs_wanted);
-    uint64_t epoch = mirror->at->catalogs ? mirror->at->catalogs->epoch : 0;
     if (wanted > epoch && is_read_once && !unit_may_read(dissected))
         return false;
     bool was_waited_for = mirror->waits_for_epoch != 0 && uv_hrtime() >= mirror->waits_until;

@@ -79,3 +79,16 @@ def test_while_nothing_is_mirrored_ddl_has_nothing_read_and_the_first_mirrored_r
         proxy.console("ALTER DATABASE app SET shadow_percent = 100")
         client.ask(READ)
         assert proxy.settled("app", before + 21)["match"] == status["match"] + 1 and len(readings) == 1
+
+
+def test_while_nothing_is_mirrored_the_catalogs_are_read_again_when_ddl_has_ended(mirrors):
+    proxy, old, _ = mirrors()
+    readings = readings_of(old, 0)
+    proxy.console("ALTER DATABASE app SET shadow_percent = 0")
+    with Client(proxy.port) as client:
+        client.login()
+        client.ask("CREATE TABLE one_more (id int)")
+        wait_until(lambda: client.ask(READ) and readings, limit=60, what=proxy.said)
+        for _ in range(20):
+            client.ask(READ)
+        assert len(readings) == 1

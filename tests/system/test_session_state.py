@@ -38,6 +38,7 @@ CREATE POLICY by_tenant ON tenants USING (tenant = current_setting('app.tenant_i
 ALTER TABLE owned ENABLE ROW LEVEL SECURITY; ALTER TABLE owned FORCE ROW LEVEL SECURITY;
 CREATE POLICY by_owner ON owned USING (owner = current_user);
 CREATE FUNCTION set_tenant(t text) RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.tenant_id', t, false) $$;
+CREATE VIEW tenant_b AS SELECT set_config('app.tenant_id', 'b', false) AS tenant;
 CREATE FUNCTION owners_rows() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT count(*) FROM owned';
 CREATE FUNCTION callers_rows() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM owned';
 CREATE FUNCTION of_two() RETURNS text LANGUAGE sql STABLE SET search_path = two AS 'SELECT what FROM things';
@@ -150,6 +151,9 @@ TRANSACTIONS = {
 }
 
 CONFIG = {
+    "in_a_write": ["DELETE FROM things WHERE set_config('search_path', 'one, public', false) = ''", "? " + THINGS,
+                   "SET search_path = two, public", "≠ " + THINGS],
+    "in_a_write_by_a_function": ["UPDATE things SET id = 1 WHERE set_tenant('b') = ''", "? " + TENANTS, "DISCARD ALL", "= " + TENANTS],
     "session": ["? SELECT set_config('search_path', 'one, public', false)", "≠ " + THINGS],
     "local": ["BEGIN", "? SELECT set_config('app.tenant_id', 'a', true)", "≠ " + TENANTS, "COMMIT", "= " + TENANTS],
     "local_outside": ["? SELECT set_config('app.tenant_id', 'a', true)", "= " + TENANTS],
@@ -363,6 +367,49 @@ def proxy_of(start, state):
     def begin(entry=None, **sections):
         return Counted(start(state, entry, **sections), state)
     return begin
+
+
+PATH_ONE = "set_config('search_path', 'one, public', false)"
+LEFT_BEHIND = {  # what a session does; a read after it; why that one is not compared, None: it is
+    "nothing": ([], THINGS, None),
+    "set": (["SET search_path = two"], THINGS, None),
+    "set_config": ([f"SELECT {PATH_ONE}"], THINGS, None),
+    "set_config_in_cte": ([f"WITH a AS (SELECT {PATH_ONE}) SELECT * FROM a"], THINGS, "session_state"),
+    "table_as": ([f"CREATE TABLE IF NOT EXISTS public.another AS SELECT {PATH_ONE}"], THINGS, "session_state"),
+    "set_config_in_a_write": ([f"DELETE FROM things WHERE {PATH_ONE} = ''"], THINGS, "session_state"),
+    "executed": ([f"PREPARE p AS SELECT {PATH_ONE}", "EXECUTE p"], THINGS, None),
+    "in_a_function": (["SELECT set_tenant('b')"], TENANTS, "session_state"),
+    "in_a_view": (["TABLE tenant_b"], TENANTS, "session_state"),
+    "table": (["CREATE TEMP TABLE things (id int, what text)"], THINGS, "temporary_object"),
+    "table_into": (["SELECT 1 AS id, 'x'::text AS what INTO TEMP things"], THINGS, "temporary_object"),
+    "table_gone": (["CREATE TEMP TABLE things (id int, what text)", "DROP TABLE things"], THINGS, None),
+    "table_renamed": (["CREATE TEMP TABLE other (id int, what text)", "ALTER TABLE other RENAME TO things"], THINGS, "temporary_object"),
+    "type": (["CREATE DOMAIN pg_temp.short AS text"], "SELECT id, what::short FROM things", "temporary_object"),
+}
+
+
+def test_what_a_session_does_counts_later_though_nothing_is_mirrored_and_ddl_not_followed(start, state):
+    proxy, failures = start(state, {"shadow": {"percent": 0}}), []
+    reads = 0
+    with proxy.connect(state) as first:
+        proxy.console("SET shadow_percent = 100")
+        reads = proxy.warmed(state, lambda: run(first, MADE, "simple"))["reads"]
+    for number, (name, (steps, read, reason)) in enumerate(LEFT_BEHIND.items()):
+        proxy.console("SET shadow_percent = 0")
+        with proxy.connect(state) as connection:
+            for sql in [f"CREATE TABLE passing{number} (i int)", *steps]:
+                assert run(connection, sql, "simple").status != psycopg.pq.ExecStatus.FATAL_ERROR, sql
+                reads += sql.startswith(("SELECT", "WITH", "TABLE", "EXECUTE"))
+            before, skipped = proxy.settled(state, reads), proxy.skipped(state)
+            proxy.console("SET shadow_percent = 100")
+            run(connection, read, "simple")
+            reads += 1
+            after = proxy.settled(state, reads)
+        matches = after["match"] - before["match"]
+        more = {why for why, count in proxy.skipped(state).items() if count > skipped.get(why, 0)}
+        if (matches, more) != ((1, set()) if reason is None else (0, {reason})):
+            failures.append(f"{name}: {matches} matches, skipped as {more}, {delta(after, before)}")
+    assert not failures, "\n".join(failures)
 
 
 def test_parameters_of_set_config_are_followed(proxy_of, state):

@@ -301,8 +301,12 @@ static const struct {
     {"LOCK orders", false, false, false},
     {"DO 'begin end'", false, true, true},
     {"CREATE TABLE x (a int)", false, false, true},
-    {"ALTER TABLE orders ADD b int", false, true, true},
-    {"DROP VIEW v_ok", false, true, true},
+    {"ALTER TABLE orders ADD b int", false, false, true},
+    {"DROP VIEW v_ok", false, false, true},
+    {"CREATE INDEX ON orders (id)", false, false, true},
+    {"CREATE DOMAIN d AS int", false, false, true},
+    {"CREATE DOMAIN pg_temp.d AS int", false, true, true},
+    {"CREATE TYPE pg_temp.e AS ENUM ('a')", false, true, true},
     {"CREATE TEMP TABLE x (a int)", false, true, false},
     {"CREATE TEMP VIEW x AS SELECT 1", false, true, false},
     {"PREPARE TRANSACTION 'x'", false, true, false},
@@ -319,6 +323,21 @@ Test(analysis, never_mirrors_what_its_session_keeps_but_counts_it_as_no_write)
         cr_expect_eq(analysis->skip, SKIP_VOLATILE_FUNCTION, "%s", kept[i]);
         cr_expect(analysis->is_read, "%s", kept[i]);
         cr_expect(analysis->has_effects, "%s", kept[i]);
+        analysis_unref(&analysis);
+    }
+    static const char *const writes[] = {
+        "DELETE FROM orders WHERE set_config('a', 'b', false) = ''",
+        "INSERT INTO orders SELECT id FROM orders WHERE pg_catalog.set_config('a', 'b', false) = "
+        "''",
+        "UPDATE orders SET id = 1 RETURNING lower(set_config('a', 'b', false))",
+        "EXPLAIN ANALYZE DELETE FROM orders WHERE set_config('a', 'b', false) = ''",
+        "CREATE TABLE x AS SELECT set_config('a', 'b', false)",
+        "CALL p(set_config('a', 'b', false))",
+    };
+    for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+        struct analysis *analysis = analyse(writes[i]);
+        cr_expect(analysis->has_effects && analysis->sets_config, "%s", writes[i]);
+        cr_expect_not(analysis->is_harmless, "%s", writes[i]);
         analysis_unref(&analysis);
     }
     struct analysis *analysis = analyse(kept[0]);
@@ -438,4 +457,50 @@ Test(analysis, hides_literals_in_the_query_that_it_keeps)
     cr_expect_null(strstr(analysis->query, "12345"));
     cr_expect_null(strstr(analysis->query, "open"));
     analysis_unref(&analysis);
+}
+
+Test(analysis, tells_what_ddl_may_be_on_a_temporary_object)
+{
+    static const struct {
+        const char *sql;
+        bool may_be;
+    } cases[] = {
+        {"ALTER TABLE orders ADD b int", true},
+        {"ALTER VIEW v_ok RENAME TO v", true},
+        {"DROP VIEW v_ok", true},
+        {"CREATE INDEX ON orders (id)", true},
+        {"CREATE TABLE x (a int)", false},
+        {"CREATE DOMAIN d AS int", false},
+        {"GRANT SELECT ON orders TO x", false},
+        {"SELECT 1", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct analysis *analysis = analyse(cases[i].sql);
+        cr_expect_eq(analysis->may_be_temporary, cases[i].may_be, "%s", cases[i].sql);
+        analysis_unref(&analysis);
+    }
+}
+
+Test(analysis, has_texts_of_all_that_may_be_a_read_in_the_books)
+{
+    static const struct {
+        const char *sql;
+        bool is_named, has_fingerprint;
+    } cases[] = {
+        {"SELECT 1", true, true},
+        {"SHOW x", true, true},
+        {"EXPLAIN SELECT 1", true, true},
+        {"EXECUTE p", true, true},
+        {"VALUES (1)", true, true},
+        {"SELECT 1 FROM", true, false},
+        {"INSERT INTO orders VALUES (1)", false, false},
+        {"CREATE TABLE x (a int)", false, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct analysis *analysis = analyse(cases[i].sql);
+        cr_expect_eq(analysis->query != NULL, cases[i].is_named, "%s", cases[i].sql);
+        cr_expect_eq(analysis->fingerprint[0] != '\0', cases[i].has_fingerprint, "%s",
+                     cases[i].sql);
+        analysis_unref(&analysis);
+    }
 }
