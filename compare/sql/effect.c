@@ -198,11 +198,24 @@ has_statement(const char *body, const char *word)
     return false;
 }
 
+// As a word of its own: not within "temperature".
+static bool
+has_word(const char *body, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = strcasestr(body, word); at != NULL; at = strcasestr(at + 1, word))
+        if ((at == body || strchr(" \t\r\n", at[-1]) != NULL) && at[length] != '\0' &&
+            strchr(" \t\r\n", at[length]) != NULL)
+            return true;
+    return false;
+}
+
 bool
 effect_body_leaves(const char *body)
 {
     return strcasestr(body, "set_config") != NULL || has_statement(body, "set") ||
-           has_statement(body, "reset") || strcasestr(body, " temp") != NULL;
+           has_statement(body, "reset") || has_word(body, "temp") || has_word(body, "temporary") ||
+           strcasestr(body, "pg_temp") != NULL;
 }
 
 // What a DO block does is not followed.

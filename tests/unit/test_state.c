@@ -641,3 +641,24 @@ Test(state, knows_the_application_name_as_old_reports_it)
     state_snapshot_unref(&before);
     state_free(&state);
 }
+
+Test(state, tells_what_a_body_may_leave_behind)
+{
+    static const struct {
+        const char *body;
+        bool leaves;
+    } cases[] = {
+        {"BEGIN PERFORM set_config('a.b', 'c', false); END", true},
+        {"BEGIN SET a.b = 'c'; END", true},
+        {"BEGIN RESET a.b; END", true},
+        {"BEGIN CREATE TEMP TABLE x (i int); END", true},
+        {"begin create\ttemporary\ntable x (i int); end", true},
+        {"BEGIN CREATE TABLE pg_temp.x (i int); END", true},
+        {"BEGIN UPDATE t SET temperature = 1 WHERE temp = 2.5 OR template; END", true}, // "temp ="
+        {"BEGIN UPDATE t SET temperature = 1, template= 2; END", false},
+        {"BEGIN UPDATE t SET a = 1; END", false},
+        {"BEGIN RETURN the.temp; END", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        cr_expect_eq(effect_body_leaves(cases[i].body), cases[i].leaves, "%s", cases[i].body);
+}
