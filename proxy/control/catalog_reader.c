@@ -24,9 +24,10 @@ static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull,
                       settled_at_last = 60000000000;
 
 // Readings cost both servers something: where DDL never ends they take this share of the time, after a second's worth
-// of them at once. With nothing to mirror they only tell the books' reasons apart: that can wait until the DDL is over. Reads wait for them, yet not for
-// longer than CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than two seconds, or four times the last reading, and where
-// that reading, the gap and the next would be over it, not longer than what is left. While more DDL passes during each
+// of them at once. With nothing to mirror they only tell the books' reasons apart: that can wait until the DDL is over
+// (settled_after its last, settled_at_last after its first). Reads wait for them, yet not for longer than
+// CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than two seconds, or four times the last reading, and where that
+// reading, the gap and the next would be over it, not longer than what is left. While more DDL passes during each
 // reading, none helps any read: with each in vain both bounds of a gap are doubled, to 0.8 and to 8 seconds.
 enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4, MOST_DOUBLED = 3 };
 
