@@ -359,7 +359,7 @@ run_way() { # SUITE WAY
     given) differs=$(sed -n 's/ FAILED$\| failed$//p' "$work/$name/result" | tr '\n' ' ') ;;
     *) [ ! -f "$work/direct-$suite/result" ] || differs=$(differing "$work/direct-$suite" "$work/$name") ;;
     esac
-    [ -z "$differs" ] || status=1
+    [ -z "$differs" ] || { status=1; tell_difference "$work/$name" "$differs"; }
     tests=$((tests + $(wc -l <"$work/$name/result"))) different=$((different + $(wc -w <<<"$differs")))
     printf "$form" "$suite" "$way" "$(grep -c ' ok$' "$work/$name/result" || true)" \
         "$(grep -ci ' failed$' "$work/$name/result" || true)" "$seconds" "$old_used" "$proxy_used" \
@@ -367,6 +367,13 @@ run_way() { # SUITE WAY
 }
 
 median() { tr ' ' '\n' | grep . | sort -n | awk '{ at[NR] = $1 } END { print (at[int((NR + 1) / 2)] + at[int(NR / 2) + 1]) / 2 }'; }
+
+# What pg_regress says of the first test that differs: some of it hangs on plans, and shows what they were.
+tell_difference() { # OUT NAMES
+    local first=${2%% *}
+    [ ! -f "$1/regression.diffs" ] ||
+        awk -v name="/$first.out" '/^diff / { is = index($0, name) > 0 } is' "$1/regression.diffs" | head -60 >&2
+}
 
 # Each way's median wall time, and its ratio to direct's.
 compare_times() { # SUITE
