@@ -24,8 +24,8 @@ struct analysis {
     bool is_read;
     // Proven to write nothing and to leave no state behind: no write for its transaction.
     bool is_harmless;
-    bool
-        may_be_temporary; // DDL on what may be an object of its session alone: an effect, if there is any
+    // DDL on what may be an object of its session alone: an effect where the session has any.
+    bool may_be_temporary;
     bool has_effects;            // changes session or transaction state: see compare/sql/effect.h
     bool sets_config;            // calls set_config, itself or within what it expands to
     enum skip_reason skip;       // SKIP_NONE: may be mirrored

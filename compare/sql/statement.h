@@ -8,8 +8,7 @@
 struct statement {
     bool is_read;
     bool has_effects;
-    bool
-        may_be_temporary; // DDL on what may be an object of the session alone: an effect, if it has any
+    bool may_be_temporary; // DDL, on what may be an object of the session alone
     bool changes_catalog;
     bool is_query;    // has output columns: rows holds them
     bool is_instance; // shows the instance: EXPLAIN
