@@ -212,8 +212,7 @@ call_walk(struct walk *walk, const PgQuery__FuncCall *call, struct scope *scope)
 {
     unsigned arguments = expression_walk_list(walk, call->n_args, call->args, scope);
     unsigned value = walk_aside(walk, call, scope);
-    const char *name =
-        call->n_funcname == 0 ? NULL : expression_string(call->funcname[call->n_funcname - 1]);
+    const char *name = parse_called(call);
     const char *schema =
         call->n_funcname < 2 ? NULL : expression_string(call->funcname[call->n_funcname - 2]);
     if (name == NULL) {

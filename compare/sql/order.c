@@ -79,32 +79,19 @@ own_column(const PgQuery__Node *node, struct scope *scope)
 
 static bool same_message(const ProtobufCMessage *left, const ProtobufCMessage *right);
 
-// Does the expression hold a literal?
+static void
+note_literal(void *has_literal, const ProtobufCMessage *message)
+{
+    if (message->descriptor == &pg_query__a__const__descriptor)
+        *(bool *)has_literal = true;
+}
+
 static bool
 has_literal(const ProtobufCMessage *message)
 {
-    if (message->descriptor == &pg_query__a__const__descriptor)
-        return true;
-    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
-        const char *base = (const char *)message;
-        const char *at = base + field->offset;
-        if (field->type != PROTOBUF_C_TYPE_MESSAGE)
-            continue;
-        uint32_t chosen = field->id;
-        size_t count = 1;
-        if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0)
-            chosen = *(const uint32_t *)(const void *)(base + field->quantifier_offset);
-        if (field->label == PROTOBUF_C_LABEL_REPEATED)
-            count = *(const size_t *)(const void *)(base + field->quantifier_offset);
-        ProtobufCMessage *const *list = field->label == PROTOBUF_C_LABEL_REPEATED
-                                            ? *(ProtobufCMessage *const *const *)(const void *)at
-                                            : (ProtobufCMessage *const *)(const void *)at;
-        for (size_t k = 0; chosen == field->id && k < count; k++)
-            if (list[k] != NULL && has_literal(list[k]))
-                return true;
-    }
-    return false;
+    bool has = false;
+    parse_each(message, note_literal, &has);
+    return has;
 }
 
 static bool

@@ -352,8 +352,9 @@ build_types(struct catalog_build *build)
         catalog_build_dependency(build, &(struct catalog_dependency){BOOL, CAST_FUNCTION, true}));
 }
 
-static struct catalog *
-shop_catalog(void)
+// A shop that more can be built on to.
+static struct catalog_build *
+shop_build(void)
 {
     struct catalog_build *build = catalog_build_new();
     cr_assert_not_null(build);
@@ -361,6 +362,13 @@ shop_catalog(void)
     build_relations(build);
     build_functions(build);
     build_types(build);
+    return build;
+}
+
+static struct catalog *
+shop_catalog(void)
+{
+    struct catalog_build *build = shop_build();
     struct catalog *catalog = catalog_build_finish(&build);
     cr_assert_not_null(catalog);
     return catalog;

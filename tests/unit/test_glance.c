@@ -17,12 +17,7 @@ setup(void)
 static void
 setup_with_keeper(void)
 {
-    struct catalog_build *build = catalog_build_new();
-    cr_assert_not_null(build);
-    build_system(build);
-    build_relations(build);
-    build_functions(build);
-    build_types(build);
+    struct catalog_build *build = shop_build();
     function(build, KEEPER, "keeper", 'v', "plpgsql",
              "BEGIN PERFORM set_config('a.b', 'c', false); END", INT4);
     relation(build, V_KEEPER, "public", "v_keeper", 'v', "SELECT public.keeper() AS k");
