@@ -211,6 +211,12 @@ has_word(const char *body, const char *word)
 }
 
 bool
+effect_is_temporary_schema(const char *schema)
+{
+    return strncmp(schema, "pg_temp", 7) == 0;
+}
+
+bool
 effect_body_leaves(const char *body)
 {
     return strcasestr(body, "set_config") != NULL || has_statement(body, "set") ||
@@ -260,6 +266,8 @@ of_statement(struct effect_list *list, const PgQuery__Node *node)
     case PG_QUERY__NODE__NODE_DO_STMT:
         of_do(list);
         break;
+    case PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT:
+        break; // what it calls runs when it is fetched from
     case PG_QUERY__NODE__NODE_LOAD_STMT:
         effect_list_taint(list, "load", false);
         break;

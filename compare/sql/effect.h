@@ -72,6 +72,7 @@ bool effects_of(const char *sql, size_t length, const struct effect_facts *facts
                 struct effect **effects, size_t *count);
 bool effects_of_parsed(struct parsed *parsed, const struct effect_facts *facts,
                        struct effect **effects, size_t *count); // the same
+bool effect_is_temporary_schema(const char *schema);            // a name as the catalogs have it
 // Does the body of a function or of DO seem to leave settings or temporary objects behind?
 bool effect_body_leaves(const char *body);
 void effects_free(struct effect **effects, size_t count);

@@ -3,17 +3,11 @@
 #include "compare/sql/effect_list.h"
 #include <string.h>
 
-static bool
-is_temporary_schema(const char *schema)
-{
-    return strncmp(schema, "pg_temp", 7) == 0;
-}
-
 static void
 made(struct effect_list *list, const PgQuery__RangeVar *relation, bool drops_on_commit)
 {
     if (relation == NULL ||
-        (relation->relpersistence[0] != 't' && !is_temporary_schema(relation->schemaname)))
+        (relation->relpersistence[0] != 't' && !effect_is_temporary_schema(relation->schemaname)))
         return;
     struct effect *effect = effect_list_add(list, EFFECT_TEMPORARY, relation->relname, NULL);
     if (effect != NULL)
@@ -32,7 +26,7 @@ made_type(struct effect_list *list, size_t count, PgQuery__Node *const *names)
 {
     if (count > 1 && names[0]->node_case == PG_QUERY__NODE__NODE_STRING &&
         names[1]->node_case == PG_QUERY__NODE__NODE_STRING &&
-        is_temporary_schema(names[0]->string->sval))
+        effect_is_temporary_schema(names[0]->string->sval))
         (void)effect_list_add(list, EFFECT_TEMPORARY_TYPE, names[1]->string->sval, NULL);
 }
 
@@ -41,7 +35,7 @@ static void
 changed(struct effect_list *list, enum effect_kind kind, const PgQuery__RangeVar *relation)
 {
     if (relation != NULL &&
-        (relation->schemaname[0] == '\0' || is_temporary_schema(relation->schemaname)))
+        (relation->schemaname[0] == '\0' || effect_is_temporary_schema(relation->schemaname)))
         (void)effect_list_add(list, kind, relation->relname, NULL);
     else // of another schema: not the session's alone
         (void)effect_list_add(list, EFFECT_NONE, NULL, NULL);
@@ -72,7 +66,7 @@ dropped(struct effect_list *list, const PgQuery__DropStmt *drop)
         bool is_ours = is_relation(drop->remove_type) && count > 0 && count < 3 &&
                        name->node_case == PG_QUERY__NODE__NODE_STRING &&
                        (schema == NULL || (schema->node_case == PG_QUERY__NODE__NODE_STRING &&
-                                           is_temporary_schema(schema->string->sval)));
+                                           effect_is_temporary_schema(schema->string->sval)));
         (void)effect_list_add(list, is_ours ? EFFECT_DROP : EFFECT_NONE,
                               is_ours ? name->string->sval : NULL, NULL);
     }

@@ -4,6 +4,7 @@
 
 #include "compare/sql/glance.h"
 #include "compare/sql/catalog_data.h"
+#include "compare/sql/effect.h"
 #include "compare/sql/known_function.h"
 #include "compare/sql/lexer.h"
 #include "compare/sql/parse.h"
@@ -115,7 +116,7 @@ may_be_temporary(const struct lexer_token *token)
     if (token->kind != LEXER_WORD && token->kind != LEXER_QUOTED_WORD)
         return false;
     return lexer_token_is(token, "TEMP") || lexer_token_is(token, "TEMPORARY") ||
-           !name_of(token, name) || strncmp(name, "pg_temp", 7) == 0;
+           !name_of(token, name) || effect_is_temporary_schema(name);
 }
 
 static enum glance_kind

@@ -2,6 +2,7 @@
 // in no table is DDL: it writes, and the catalogs are read again after it.
 #include "compare/sql/statement.h"
 
+#include "compare/sql/effect.h"
 #include <string.h>
 #include <strings.h>
 
@@ -198,16 +199,10 @@ look_at_do(struct walk *walk, const PgQuery__Node *node, struct statement *state
 }
 
 static bool
-is_temporary_schema(const char *schema)
-{
-    return strncmp(schema, "pg_temp", 7) == 0;
-}
-
-static bool
 is_temporary_type(size_t count, PgQuery__Node *const *names)
 {
     const char *schema = count > 1 ? expression_string(names[0]) : NULL;
-    return schema != NULL && is_temporary_schema(schema);
+    return schema != NULL && effect_is_temporary_schema(schema);
 }
 
 // DDL. Of a temporary object it touches only this session's names; of what may be one, the session knows.
@@ -252,7 +247,7 @@ look_at_ddl(struct walk *walk, const PgQuery__Node *node, struct statement *stat
         break;
     }
     bool is_temporary = relation != NULL && (relation->relpersistence[0] == 't' ||
-                                             is_temporary_schema(relation->schemaname));
+                                             effect_is_temporary_schema(relation->schemaname));
     statement->has_effects = is_temporary || is_type;
     statement->changes_catalog = !is_temporary;
     walk_refuse(walk);

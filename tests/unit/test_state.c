@@ -56,6 +56,7 @@ static const struct {
     {"CALL p(set_config('a.b', 'x', false))", "set a.b|"},
     {"EXPLAIN ANALYZE DELETE FROM t WHERE set_config('a.b', 'x', false) = ''", "set a.b|"},
     {"DELETE FROM t WHERE a = 'set_config'", ""},
+    {"DECLARE c CURSOR FOR SELECT set_config('a.b', 'x', false)", ""},
     {"SET statement_timeout = 5", ""},
     {"SET application_name = 'x'", ""},
     {"SET lock_timeout = 5", ""},
