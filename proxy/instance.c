@@ -2,6 +2,7 @@
 // and to end (shutdown). A reload makes everything new first and swaps pointers last, so that a bad
 // file changes nothing. What listen's addresses, workers and `store` say is read at start alone.
 #include "proxy/instance.h"
+#include "proxy/control/builtin_catalogs.h"
 #include "proxy/log.h"
 #include "proxy/relay/registry.h"
 #include "proxy/relay/workers.h"
@@ -45,13 +46,16 @@ instance_init(struct instance *instance, const struct configuration *configurati
     if (!instance->databases) {
         goto no_databases;
     }
+    instance->builtin_catalogs = builtin_catalogs_new();
     instance->registry = registry_new();
-    if (!instance->registry) {
+    if (!instance->registry || !instance->builtin_catalogs) {
         snprintf(error, CONFIGURATION_ERROR_SIZE, "out of memory");
         goto no_registry;
     }
     return true;
 no_registry:
+    registry_free(&instance->registry);
+    builtin_catalogs_free(&instance->builtin_catalogs);
     databases_free(&instance->databases);
 no_databases:
     tls_context_unref(&instance->client_tls);
@@ -65,6 +69,7 @@ void
 instance_fini(struct instance *instance)
 {
     registry_free(&instance->registry);
+    builtin_catalogs_free(&instance->builtin_catalogs);
     databases_free(&instance->databases);
     tls_context_unref(&instance->client_tls);
     configuration_unref(&instance->configuration);

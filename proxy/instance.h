@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct builtin_catalogs;
 struct registry;
 struct shadows;
 struct reporter;
@@ -23,6 +24,7 @@ struct instance {
     struct tls_context *client_tls; // NULL: TLS is off
     atomic_uint_fast64_t configuration_epoch;
     struct databases *databases;
+    struct builtin_catalogs *builtin_catalogs;
     struct registry *registry; // cancel keys to sessions
     struct workers *workers;
     struct shadows *shadows;

@@ -114,7 +114,7 @@ start_database(void *context, struct database *database)
 {
     struct instance *instance = context;
     database->shapes = shapes_new();
-    database->control = control_start(database);
+    database->control = control_start(database, instance->builtin_catalogs);
     if (!database->shapes || !database->control || !guard_watch(instance->guard, database)) {
         log_event(LOG_ERROR_LEVEL, "database_failed", "database=%s error=\"out of memory\"",
                   database->name);

@@ -18,21 +18,31 @@ catalog_ref(struct catalog *catalog)
 }
 
 void
+catalog_tables(struct catalog *catalog, struct catalog_table *tables[CATALOG_TABLES])
+{
+    struct catalog_table *const all[CATALOG_TABLES] = {
+        &catalog->relations, &catalog->functions,   &catalog->operators, &catalog->types,
+        &catalog->columns,   &catalog->keys,        &catalog->policies,  &catalog->checks,
+        &catalog->labels,    &catalog->dependencies};
+    memcpy(tables, all, sizeof(all));
+}
+
+void
 catalog_unref(struct catalog **catalog)
 {
     struct catalog *last = *catalog;
     *catalog = NULL;
     if (last == NULL || atomic_fetch_sub_explicit(&last->references, 1, memory_order_acq_rel) != 1)
         return;
-    struct catalog_table *tables[] = {
-        &last->relations, &last->functions, &last->operators, &last->types,  &last->columns,
-        &last->keys,      &last->policies,  &last->checks,    &last->labels, &last->dependencies};
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+    struct catalog_table *tables[CATALOG_TABLES];
+    catalog_tables(last, tables);
+    for (size_t i = 0; i < CATALOG_TABLES; i++)
         free(tables[i]->rows);
     free(last->relations_by_oid);
     free(last->functions_by_oid);
     free(last->types_by_oid);
     arena_fini(&last->arena);
+    catalog_unref(&last->below);
     free(last);
 }
 

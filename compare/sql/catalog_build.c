@@ -1,4 +1,5 @@
-// Rows come in any order and are put in order once, at the end; slices are then cut by bisection.
+// Rows come in any order and are put in order once, at the end; slices are then cut by bisection. What a catalog is built
+// on is in order already, and far more than what comes on top: the two are merged.
 #include "compare/sql/catalog_build.h"
 
 #include "compare/sql/catalog_store.h"
@@ -207,6 +208,12 @@ catalog_build_search_path(struct catalog_build *build, const char *search_path)
     return !build->has_failed;
 }
 
+void
+catalog_build_on(struct catalog_build *build, struct catalog *below)
+{
+    build->catalog->below = catalog_ref(below);
+}
+
 // Rows with a name start with {oid, schema, name} or {schema, name}: each order says how to get them.
 #define ORDER_BY_NAME(function, type)                                                              \
     static int function(const void *left, const void *right)                                       \
@@ -258,11 +265,54 @@ pointer_order(const void *left, const void *right)
     return number_order(**one, **other);
 }
 
-static void
-sort(struct catalog_table *table, int (*order)(const void *, const void *))
+typedef int row_order(const void *, const void *);
+
+// Both tables are in order; `below` has rows.
+static bool
+merge(struct catalog_table *table, const struct catalog_table *below, row_order *order)
+{
+    size_t size = table->size, count = table->count + below->count;
+    char *merged = reallocarray(NULL, count, size);
+    if (merged == NULL)
+        return false;
+    const char *one = table->rows, *other = below->rows;
+    size_t left = table->count, left_below = below->count;
+    for (char *at = merged; left + left_below > 0; at += size) {
+        bool is_below = left == 0 || (left_below > 0 && order(other, one) <= 0);
+        memcpy(at, is_below ? other : one, size);
+        other += is_below ? size : 0;
+        one += is_below ? 0 : size;
+        left_below -= is_below;
+        left -= !is_below;
+    }
+    free(table->rows);
+    table->rows = merged;
+    table->count = table->capacity = count;
+    return true;
+}
+
+static bool
+sort(struct catalog_table *table, const struct catalog_table *below, row_order *order)
 {
     if (table->count > 1)
         qsort(table->rows, table->count, table->size, order);
+    return below->count == 0 || merge(table, below, order);
+}
+
+static bool
+sort_all(struct catalog *catalog)
+{
+    row_order *const orders[CATALOG_TABLES] = {
+        relation_order, function_order, operator_order, type_order,  column_order,
+        owner_order,    owner_order,    owner_order,    label_order, owner_order};
+    struct catalog_table *tables[CATALOG_TABLES], *belows[CATALOG_TABLES];
+    struct catalog nothing = {.below = NULL};
+    catalog_tables(catalog, tables);
+    catalog_tables(catalog->below != NULL ? catalog->below : &nothing, belows);
+    for (size_t i = 0; i < CATALOG_TABLES; i++)
+        if (!sort(tables[i], belows[i], orders[i]))
+            return false;
+    return true;
 }
 
 // The rows of `owner` in a table whose rows start with their owner's OID.
@@ -379,22 +429,12 @@ struct catalog *
 catalog_build_finish(struct catalog_build **build)
 {
     struct catalog *catalog = (*build)->catalog;
-    sort(&catalog->relations, relation_order);
-    sort(&catalog->functions, function_order);
-    sort(&catalog->operators, operator_order);
-    sort(&catalog->types, type_order);
-    sort(&catalog->columns, column_order);
-    sort(&catalog->keys, owner_order);
-    sort(&catalog->policies, owner_order);
-    sort(&catalog->dependencies, owner_order);
-    sort(&catalog->checks, owner_order);
-    sort(&catalog->labels, label_order);
-    cut_slices(catalog);
-    bool is_built = !(*build)->has_failed &&
+    bool is_built = !(*build)->has_failed && sort_all(catalog) &&
                     index_by_oid(&catalog->relations, &catalog->relations_by_oid) &&
                     index_by_oid(&catalog->functions, &catalog->functions_by_oid) &&
                     index_by_oid(&catalog->types, &catalog->types_by_oid);
     if (is_built) {
+        cut_slices(catalog);
         find_plain_operators(catalog);
         catalog->has_keepers = has_keepers(catalog);
         (*build)->catalog = NULL;

@@ -21,6 +21,8 @@ bool catalog_build_label(struct catalog_build *build, const struct catalog_label
 bool catalog_build_check(struct catalog_build *build, const struct catalog_check *row);
 // What a session of this side has when it says nothing: decides which of several schemas is meant.
 bool catalog_build_search_path(struct catalog_build *build, const char *search_path);
+// What is added comes on top of what `below` holds, but for its search_path. The catalog keeps a reference to it. Once.
+void catalog_build_on(struct catalog_build *build, struct catalog *below);
 // Takes the builder. NULL: no memory.
 struct catalog *catalog_build_finish(struct catalog_build **build);
 

@@ -11,6 +11,8 @@ struct catalog_table {
     size_t count, capacity, size;
 };
 
+enum { CATALOG_TABLES = 10 };
+
 struct catalog {
     atomic_uint references;
     struct arena arena;                                          // strings and slices
@@ -22,7 +24,12 @@ struct catalog {
     const struct catalog_function **functions_by_oid;
     const struct catalog_type **types_by_oid;
     const char *search_path;
+    struct catalog
+        *below; // whose rows are here as well, and whose arena has their strings; NULL: none
     bool has_keepers;
 };
+
+// All of a catalog's tables, in the order in which catalog.c and catalog_build.c list them.
+void catalog_tables(struct catalog *catalog, struct catalog_table *tables[CATALOG_TABLES]);
 
 #endif

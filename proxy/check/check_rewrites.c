@@ -25,7 +25,7 @@ load(struct check *check, enum side side, struct side_link *link)
     if (!side_link_up(link, check->settings->targets[side]))
         return NULL; // which is said elsewhere
     PQsetnonblocking(link->connection, 0);
-    if (catalog_load(link->connection, &catalog, error, sizeof error) != CATALOG_LOADED)
+    if (catalog_load(link->connection, NULL, &catalog, error, sizeof error) != CATALOG_LOADED)
         return NULL;
     return catalog;
 }

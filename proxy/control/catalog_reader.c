@@ -33,6 +33,7 @@ enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4, MOST_DOUBLED 
 
 struct catalog_reader {
     struct database *database;
+    struct builtin_catalogs *builtin; // all databases'
     pthread_t thread;
     int stop_fd;
     pthread_mutex_t lock; // for what follows
@@ -103,7 +104,7 @@ read_side(struct catalog_reader *reader, const struct target *target, char error
     error[0] = '\0';
     if (!publish_socket(reader, PQsocket(link.connection))) {
         snprintf(error, 512, "stopping");
-    } else if (catalog_load(link.connection, &catalog, error, 512) != 0) {
+    } else if (catalog_load(link.connection, reader->builtin, &catalog, error, 512) != 0) {
         catalog = NULL;
         if (!error[0])
             snprintf(error, 512, "the catalog could not be read");
@@ -338,7 +339,7 @@ run(void *context)
 }
 
 struct catalog_reader *
-catalog_reader_start(struct database *database)
+catalog_reader_start(struct database *database, struct builtin_catalogs *builtin)
 {
     struct catalog_reader *reader = calloc(1, sizeof *reader);
     pthread_condattr_t monotonic;
@@ -346,6 +347,7 @@ catalog_reader_start(struct database *database)
     if (!reader)
         return NULL;
     reader->database = database;
+    reader->builtin = builtin;
     reader->socket = -1;
     reader->is_reading = true; // the thread begins with it
     reader->promised = atomic_load(&database->catalogs_epoch) + 1;

@@ -3,12 +3,15 @@
 #ifndef PROXY_CONTROL_CATALOG_READER_H
 #define PROXY_CONTROL_CATALOG_READER_H
 
+#include "proxy/control/builtin_catalogs.h"
 #include "proxy/database.h"
 
 struct catalog_reader;
 
-struct catalog_reader *catalog_reader_start(struct database *database); // NULL: no thread
-void catalog_reader_stop(struct catalog_reader **reader);               // joins
+// `builtin` outlives it. NULL: no thread.
+struct catalog_reader *catalog_reader_start(struct database *database,
+                                            struct builtin_catalogs *builtin);
+void catalog_reader_stop(struct catalog_reader **reader); // joins
 // Any thread. Gives the epoch of the first reading that begins after this call.
 uint64_t catalog_reader_request(struct catalog_reader *reader);
 // What was read is not to be relied on from now on, and no reading is asked for yet. Gives the epoch of the first reading

@@ -470,7 +470,7 @@ control_free(struct control *control)
 }
 
 struct control *
-control_start(struct database *database)
+control_start(struct database *database, struct builtin_catalogs *builtin)
 {
     struct control *control = calloc(1, sizeof *control);
 
@@ -487,7 +487,7 @@ control_start(struct database *database)
     for (int side = 0; side < 2; side++)
         side_link_init(&control->links[side], control->stop_fd);
     if (control->wake_fd >= 0 && control->stop_fd >= 0)
-        control->reader = catalog_reader_start(database);
+        control->reader = catalog_reader_start(database, builtin);
     if (!control->reader || pthread_create(&control->thread, NULL, run, control) != 0) {
         control_free(control);
         return NULL;

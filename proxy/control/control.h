@@ -5,10 +5,12 @@
 #ifndef PROXY_CONTROL_CONTROL_H
 #define PROXY_CONTROL_CONTROL_H
 
+#include "proxy/control/builtin_catalogs.h"
 #include "proxy/database.h"
 #include <uv.h>
 
-struct control *control_start(struct database *database); // NULL: no thread; sets database->control
+// Sets database->control; `builtin` outlives it. NULL: no thread.
+struct control *control_start(struct database *database, struct builtin_catalogs *builtin);
 // Joins the thread. Who still waits is answered LAG_UNKNOWN before; later waits are so at once, on the
 // caller's thread, until the control itself is gone: stop the shadow first.
 void control_stop(struct control **control);

@@ -4,7 +4,7 @@ import time
 
 from peer import Client
 from proxy import wait_until
-from scripted import READ, answer
+from scripted import READ, answer, is_catalog_reading
 
 
 def readings_of(old, seconds):
@@ -12,7 +12,7 @@ def readings_of(old, seconds):
     readings = []
 
     def is_slow(session, request):
-        is_catalog = bool(request.sql) and request.sql.startswith("WITH RECURSIVE up")
+        is_catalog = is_catalog_reading(request)
         if is_catalog:
             readings.append([time.monotonic()])
             time.sleep(seconds)

@@ -1,5 +1,6 @@
-// analyse CONNINFO: reads the catalogs of a server, then statements from standard input, one a line,
+// analyse CONNINFO...: reads the catalogs of a server, then statements from standard input, one a line,
 // and prints for each the reason for which it is skipped ("-": none) and whether it is harmless.
+// Of several servers the last one's are used; what initdb made is kept between the readings.
 #include "compare/sql/analysis.h"
 #include "proxy/control/catalog_load.h"
 #include <pthread.h>
@@ -30,18 +31,32 @@ analyse_lines(void *context)
     return NULL;
 }
 
+// NULL: said why.
+static struct catalog *
+load(const char *connection_string, struct builtin_catalogs *kept)
+{
+    struct catalog *catalog = NULL;
+    char error[512] = "";
+    PGconn *connection = PQconnectdb(connection_string);
+    if (PQstatus(connection) != CONNECTION_OK ||
+        catalog_load(connection, kept, &catalog, error, sizeof(error)) != CATALOG_LOADED)
+        fprintf(stderr, "%s%s\n", PQerrorMessage(connection), error);
+    PQfinish(connection);
+    return catalog;
+}
+
 int
 main(int argc, char **argv)
 {
-    struct catalog *catalog;
-    char error[512];
-    PGconn *connection = PQconnectdb(argc > 1 ? argv[1] : "");
-    if (PQstatus(connection) != CONNECTION_OK ||
-        catalog_load(connection, &catalog, error, sizeof(error)) != CATALOG_LOADED) {
-        fprintf(stderr, "%s%s\n", PQerrorMessage(connection), error);
-        return 2;
+    struct builtin_catalogs *kept = builtin_catalogs_new();
+    struct catalog *catalog = NULL;
+    for (int i = 1; i < argc; i++) {
+        catalog_unref(&catalog);
+        catalog = load(argv[i], kept);
+        if (catalog == NULL)
+            return 2;
     }
-    PQfinish(connection);
+    builtin_catalogs_free(&kept);
     pthread_attr_t attributes;
     pthread_t thread;
     if (pthread_attr_init(&attributes) != 0 ||

@@ -69,7 +69,7 @@ main(int argc, char **argv)
     char error[512];
     PGconn *connection = PQconnectdb(argc > 1 ? argv[1] : "");
     if (PQstatus(connection) != CONNECTION_OK ||
-        catalog_load(connection, &catalog, error, sizeof(error)) != CATALOG_LOADED) {
+        catalog_load(connection, NULL, &catalog, error, sizeof(error)) != CATALOG_LOADED) {
         fprintf(stderr, "%s%s\n", PQerrorMessage(connection), error);
         return 2;
     }

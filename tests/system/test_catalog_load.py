@@ -149,9 +149,15 @@ def database(pair):
     pair.old.psql("DROP DATABASE analysis WITH (FORCE)")
 
 
-def analyse(dsn, statements):
+@pytest.fixture(params=["alone", "behind_another"])
+def readings(request, pair, database):
+    """The databases that are read, the one in question last: what initdb made is known from another one."""
+    return [pair.old.dsn("postgres", user="postgres")] * (request.param == "behind_another") + [database]
+
+
+def analyse(dsns, statements):
     program = pathlib.Path(binary()).parent / "tests" / "analyse"
-    done = subprocess.run([program, dsn], input="\n".join(statements) + "\n", capture_output=True,
+    done = subprocess.run([program, *dsns], input="\n".join(statements) + "\n", capture_output=True,
                           text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -168,23 +174,23 @@ def run(dsn, statement):
         connection.rollback()
 
 
-def test_what_hides_a_side_effect_is_refused(database):
-    for statement, verdict in zip(lines(HARMFUL), analyse(database, lines(HARMFUL)), strict=True):
+def test_what_hides_a_side_effect_is_refused(database, readings):
+    for statement, verdict in zip(lines(HARMFUL), analyse(readings, lines(HARMFUL)), strict=True):
         run(database, statement)
         # What a session keeps for itself is no write; it is not mirrored either.
         effect = "harmless" if "set_config" in statement or "pg_advisory" in statement else "harmful"
         assert verdict in (f"volatile_function {effect}", f"locking_clause {effect}"), statement
 
 
-def test_plain_reads_are_not(database):
-    for statement, verdict in zip(lines(READS), analyse(database, lines(READS)), strict=True):
+def test_plain_reads_are_not(database, readings):
+    for statement, verdict in zip(lines(READS), analyse(readings, lines(READS)), strict=True):
         run(database, statement)
         assert verdict == "- harmless", statement
 
 
 def test_a_common_role_may_load_the_catalogs(pair, database):
     """The catalogs are readable by whoever may connect."""
-    assert analyse(pair.old.dsn("analysis", user="app"), ["SELECT vol()", "TABLE orders"]) == [
+    assert analyse([pair.old.dsn("analysis", user="app")] * 2, ["SELECT vol()", "TABLE orders"]) == [
         "volatile_function harmful", "- harmless"]
 
 
@@ -193,7 +199,7 @@ def test_more_views_than_are_printed_at_a_time_are_known(database):
         connection.execute("CREATE TABLE many (a int); " + "".join(
             f"CREATE VIEW many_{i} AS SELECT a FROM many{' WHERE nextval(%s) > 0' % repr('seq') if i == 249 else ''};" for i in range(250)))
         try:
-            assert analyse(database, ["SELECT a FROM many_7", "SELECT a FROM many_248", "SELECT a FROM many_249"]) == [
+            assert analyse([database], ["SELECT a FROM many_7", "SELECT a FROM many_248", "SELECT a FROM many_249"]) == [
                 "- harmless", "- harmless", "volatile_function harmful"]
         finally:
             connection.execute("DROP TABLE many CASCADE")
@@ -224,3 +230,24 @@ def test_a_view_that_was_printed_keeps_nothing_locked(database):
         finally:
             holder.rollback()
             client.execute("DROP TABLE earlier, later CASCADE")
+
+
+@pytest.mark.parametrize("change, statement, undo", [
+    ("ALTER FUNCTION pg_catalog.lower(text) VOLATILE", "SELECT lower(note) FROM orders", "ALTER FUNCTION pg_catalog.lower(text) IMMUTABLE"),
+    ("UPDATE pg_operator SET oprcode = 'public.opf'::regproc WHERE oprname = '<<' AND oprleft = 23 AND oprright = 23", "SELECT id << id FROM orders",
+     "UPDATE pg_operator SET oprcode = 'int4shl' WHERE oprname = '<<' AND oprleft = 23 AND oprright = 23"),
+], ids=["function", "operator"])
+def test_what_a_superuser_changes_of_what_initdb_made_is_seen(pair, database, change, statement, undo):
+    """And for its own database alone."""
+    neighbour = pair.old.dsn("postgres", user="postgres")
+    assert analyse([database], [statement]) == ["- harmless"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(change)
+        try:
+            changed = analyse([database], [statement])
+            assert changed != ["- harmless"]
+            assert analyse([neighbour, database], [statement]) == changed
+            assert analyse([database, neighbour], ["SELECT lower('A'), 1 << 2"]) == ["no_relation harmless"]
+        finally:
+            connection.execute(undo)
+    assert analyse([neighbour, database], [statement]) == ["- harmless"]

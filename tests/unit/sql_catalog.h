@@ -352,13 +352,17 @@ build_types(struct catalog_build *build)
         catalog_build_dependency(build, &(struct catalog_dependency){BOOL, CAST_FUNCTION, true}));
 }
 
-// A shop that more can be built on to.
+// A shop that more can be built on to; the system's rows are below, as in a real one.
 static struct catalog_build *
 shop_build(void)
 {
-    struct catalog_build *build = catalog_build_new();
-    cr_assert_not_null(build);
-    build_system(build);
+    struct catalog_build *build = catalog_build_new(), *below_build = catalog_build_new();
+    cr_assert(build != NULL && below_build != NULL);
+    build_system(below_build);
+    struct catalog *below = catalog_build_finish(&below_build);
+    cr_assert_not_null(below);
+    catalog_build_on(build, below);
+    catalog_unref(&below);
     build_relations(build);
     build_functions(build);
     build_types(build);
