@@ -1,6 +1,6 @@
 // One control thread a database, blocking, with libpq connections of its own as the connection
-// strings' users: reads both sides' catalogs (at start, on reload, when a name was unknown or DDL
-// passed), probes the lag, and knows whether the sides are up. The shadow asks and waits by callback,
+// strings' users: reads both sides' catalogs (at start, on reload, when a name was unknown or a
+// read comes behind DDL), probes the lag, and knows whether the sides are up. The shadow asks and waits by callback,
 // never by blocking.
 #ifndef PROXY_CONTROL_CONTROL_H
 #define PROXY_CONTROL_CONTROL_H

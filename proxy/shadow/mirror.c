@@ -179,8 +179,9 @@ unit_may_read(const struct dissected *dissected)
     return false;
 }
 
-// Must the unit wait, for the secret or for catalogs? Asks for these if so. Where nothing is mirrored, what the catalogs
-// say decides nothing; and no unit waits for longer than PATIENCE_NS, however often catalogs change.
+// Must the unit wait, for the secret or for catalogs? Asks for these if so: DDL alone has nothing read. Where nothing is
+// mirrored, what the catalogs say decides nothing; and no unit waits for longer than PATIENCE_NS, however often catalogs
+// change.
 static bool
 must_wait(struct mirror *mirror, const struct unit *unit, const struct dissected *dissected)
 {
@@ -234,12 +235,8 @@ end_unit(struct mirror *mirror, const struct unit *unit, bool failed)
     if (unit->status_after == 'I' || unit->status_after == 0) {
         portals_clear(&mirror->portals);
         mirror->has_written = false;
-        if (mirror->has_ddl && database->control) {
-            uint64_t epoch = database_is_idle(database)
-                                 ? control_distrust_catalogs(database->control)
-                                 : control_request_catalogs(database->control);
-            database_want_catalogs(database, epoch);
-        }
+        if (mirror->has_ddl && database->control)
+            database_want_catalogs(database, control_distrust_catalogs(database->control));
         mirror->has_ddl = false;
     }
     if (!mirror->lost_because)
