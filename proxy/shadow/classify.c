@@ -46,7 +46,7 @@ shape_of_one(struct analysis *analysis)
     return shape;
 }
 
-// DDL has passed and is not followed yet: nothing that depends on names is proven, but what the statement is.
+// DDL has passed and is not followed yet, or new was never seen: nothing that depends on names is proven, but what the statement is.
 static struct analysis *
 analyse_unproven(struct mirror *mirror, struct parsed *parsed, const uint32_t *types,
                  size_t type_count)
@@ -79,12 +79,15 @@ is_of_no_effect(const struct shape *shape)
 struct shape *
 classify(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, size_t type_count)
 {
+    struct database *database = mirror->at->database;
     struct database_catalogs *catalogs = mirror->at->catalogs;
-    if (!catalogs || !catalogs->catalogs[SIDE_OLD] || !catalogs->catalogs[SIDE_NEW] || !parsed)
+    bool is_new_known = catalogs && catalogs->catalogs[SIDE_NEW];
+    if (!catalogs || !catalogs->catalogs[SIDE_OLD] || !parsed ||
+        (!is_new_known && !database_is_idle(database)))
         return NULL;
     size_t length;
     const char *sql = parsed_text(parsed, &length);
-    bool is_stale = atomic_load(&mirror->at->database->catalogs_wanted) > catalogs->epoch;
+    bool is_stale = !is_new_known || atomic_load(&database->catalogs_wanted) > catalogs->epoch;
     struct glance glance = {.kind = GLANCE_UNKNOWN};
     if (is_stale)
         glance = glance_once(parsed, catalogs->catalogs[SIDE_OLD]);
@@ -100,7 +103,7 @@ classify(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, si
     state_snapshot_unref(&state);
     struct shape_key key;
     bool has_key = length <= ANALYSIS_MAX_SQL && shape_key_of(sql, length, &context, &key);
-    struct shapes *shapes = mirror->at->database->shapes;
+    struct shapes *shapes = database->shapes;
     struct shape *shape = has_key ? shapes_find(shapes, &key) : NULL;
     if (!shape) {
         struct analysis *analysis =

@@ -187,10 +187,11 @@ must_wait(struct mirror *mirror, const struct unit *unit, const struct dissected
 {
     struct database *database = mirror->at->database;
     struct database_catalogs *catalogs = mirror->at->catalogs;
-    bool is_read_once = catalogs && catalogs->catalogs[SIDE_OLD] && catalogs->catalogs[SIDE_NEW];
+    bool is_old_known = catalogs && catalogs->catalogs[SIDE_OLD];
+    bool is_read_once = is_old_known && catalogs->catalogs[SIDE_NEW];
     uint64_t wanted = atomic_load(&database->catalogs_wanted);
     uint64_t epoch = catalogs ? catalogs->epoch : 0;
-    bool is_idle = unit->is_unsampled && database_is_idle(database) && is_read_once;
+    bool is_idle = unit->is_unsampled && database_is_idle(database) && is_old_known;
     if (is_idle && wanted > epoch)
         control_settle_catalogs(database->control, wanted);
     if (mirror->shadow->is_stopping || is_idle || uv_hrtime() >= unit->ended + PATIENCE_NS)

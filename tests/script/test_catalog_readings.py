@@ -103,3 +103,16 @@ def test_while_nothing_is_mirrored_the_catalogs_are_read_again_when_ddl_has_ende
         for _ in range(20):
             client.ask(READ)
         assert len(readings) == 1
+
+
+def test_while_nothing_is_mirrored_new_may_be_away(play):
+    proxy, old, _ = play(entry={"shadow": {"percent": 0}}, new={"control_answer": lambda session, _: session.close()})
+    readings = readings_of(old, 0)
+    with Client(proxy.port) as client:
+        client.login()
+        for _ in range(5):
+            client.ask("CREATE TABLE one_more (id int)")
+            client.ask(READ)
+        status = proxy.settled("app", 5)
+        assert status["skipped"] == status["reads"] == 5 and proxy.skipped("app") == {"sampled_out": 5}
+    assert len(readings) <= 1  # at start
