@@ -47,7 +47,7 @@ applies(const struct catalog_query *query, int version)
 }
 
 static bool
-send(struct loader *loader, const struct catalog_queries *queries)
+send_all(struct loader *loader, const struct catalog_queries *queries)
 {
     int version = PQserverVersion(loader->connection);
     struct text sql = {0};
@@ -63,10 +63,22 @@ send(struct loader *loader, const struct catalog_queries *queries)
     return is_sent;
 }
 
+// NULL: there is none. Of a server that begins a COPY libpq would tell for ever.
+static PGresult *
+next_answer(const struct loader *loader)
+{
+    PGresult *result = PQgetResult(loader->connection);
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COPY_IN && status != PGRES_COPY_OUT && status != PGRES_COPY_BOTH)
+        return result;
+    PQclear(result);
+    return NULL;
+}
+
 static bool
 take_answer(struct loader *loader, const struct catalog_query *query)
 {
-    PGresult *result = PQgetResult(loader->connection);
+    PGresult *result = next_answer(loader);
     bool is_fine = PQresultStatus(result) == (query->take ? PGRES_TUPLES_OK : PGRES_COMMAND_OK);
     if (!is_fine) {
         (void)fail_in_libpq(loader, query->what);
@@ -84,12 +96,12 @@ static bool
 ask(struct loader *loader, const struct catalog_queries *queries)
 {
     int version = PQserverVersion(loader->connection);
-    bool is_fine = send(loader, queries);
+    bool is_fine = send_all(loader, queries);
     for (size_t i = 0; i < queries->count && is_fine; i++)
         if (applies(&queries->list[i], version))
             is_fine = take_answer(loader, &queries->list[i]);
     PGresult *rest;
-    while ((rest = PQgetResult(loader->connection)) != NULL)
+    while ((rest = next_answer(loader)) != NULL)
         PQclear(rest);
     return is_fine;
 }
@@ -102,7 +114,7 @@ take_definitions(struct loader *loader, struct catalog_view *view)
 {
     bool is_fine = true;
     PGresult *result;
-    while ((result = PQgetResult(loader->connection)) != NULL) {
+    while ((result = next_answer(loader)) != NULL) {
         if (PQresultStatus(result) == PGRES_TUPLES_OK && is_fine) {
             bool is_printed = PQntuples(result) == 1 && !PQgetisnull(result, 0, 0);
             view->definition = is_printed ? strdup(PQgetvalue(result, 0, 0)) : NULL;

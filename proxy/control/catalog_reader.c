@@ -19,13 +19,13 @@
 #include <unistd.h>
 #include <uv.h>
 
-static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull,
+static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull, at_once = 250000000,
                       least_gap = 100000000, longest_gap = 2000000000, settled_after = 10000000000,
                       settled_at_last = 60000000000;
 
-// Readings cost both servers something: where DDL never ends they take this share of the time, after a second's worth
-// of them at once. With nothing to mirror they only tell the books' reasons apart: that can wait until the DDL is over
-// (settled_after its last, settled_at_last after its first). Reads wait for them, yet not for longer than
+// Readings cost both servers something: where DDL never ends they take this share of the time, after `at_once` of them.
+// With nothing to mirror they only tell the books' reasons apart: that can wait until the DDL is over (settled_after its
+// last, settled_at_last after its first). Reads wait for them, yet not for longer than
 // CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than two seconds, or four times the last reading, and where that
 // reading, the gap and the next would be over it, not longer than what is left. While more DDL passes during each
 // reading, none helps any read: with each in vain both bounds of a gap are doubled, to 0.8 and to 8 seconds.
@@ -258,8 +258,8 @@ gap_after(struct catalog_reader *reader, uint64_t reading)
     uint64_t share = is_idle ? SHARE_WHEN_IDLE : SHARE_OF_TIME, now = uv_hrtime();
 
     reader->credit += (int64_t)((now - reader->credited_at) / share);
-    if (reader->credit > (int64_t)second)
-        reader->credit = (int64_t)second;
+    if (reader->credit > (int64_t)at_once)
+        reader->credit = (int64_t)at_once;
     reader->credit -= (int64_t)reading;
     reader->credited_at = now;
     uint64_t gap = reader->credit < 0 ? (uint64_t)-reader->credit * share : 0;
@@ -316,7 +316,7 @@ run(void *context)
     struct catalog_reader *reader = context;
 
     background_begin("catalogs");
-    reader->credit = (int64_t)second;
+    reader->credit = (int64_t)at_once;
     reader->credited_at = uv_hrtime();
     for (enum work work = WORK_REQUEST; work != WORK_STOP;) {
         uint64_t began = uv_hrtime();
