@@ -22,6 +22,7 @@ async function main() {
     ];
     for (let round = 0; round < Number(process.env.ROUNDS || 1); round++)
         for (const way of ways) {
+            await new Promise((pause) => setTimeout(pause, 20)); // new serves no read before the last one is followed
             const found = await way();
             console.log(JSON.stringify([found.fields.map((field) => [field.name, field.dataTypeID, field.dataTypeModifier,
                 field.tableID, field.columnID]), found.rows]));
