@@ -46,7 +46,8 @@ shape_of_one(struct analysis *analysis)
     return shape;
 }
 
-// DDL has passed and is not followed yet, or new was never seen: nothing that depends on names is proven, but what the statement is.
+// DDL has passed and is not followed yet, or new was never seen: nothing that depends on names is proven, but what the
+// statement is.
 static struct analysis *
 analyse_unproven(struct mirror *mirror, struct parsed *parsed, const uint32_t *types,
                  size_t type_count)

@@ -349,6 +349,16 @@ deeds_by_words(const struct mirror *mirror, const struct execution *execution,
     };
 }
 
+// Does DDL seem to make what leaves something in the sessions that use it? Without memory: it does.
+static bool
+makes_keepers(const struct execution *execution)
+{
+    char *sql = strndup(execution->sql, execution->sql_length);
+    bool makes = !sql || effect_body_leaves(sql);
+    free(sql);
+    return makes;
+}
+
 void
 execution_run(struct mirror *mirror, const struct unit *unit, const struct execution *execution)
 {
@@ -376,6 +386,8 @@ execution_run(struct mirror *mirror, const struct unit *unit, const struct execu
         apply_effects(mirror, unit, execution, shape, parsed);
     mirror->has_written = mirror->has_written || !deeds.is_harmless;
     mirror->has_ddl = mirror->has_ddl || deeds.changes_catalog;
+    if (deeds.changes_catalog && makes_keepers(execution))
+        mirror->has_made_keepers = true;
     shape_unref(&shape);
     parsed_free(&parsed);
     statement_unref(&executed);

@@ -226,6 +226,16 @@ has_failed(const struct dissected *dissected)
     return false;
 }
 
+// What a read needs is read when one comes. What a write may do to its session by what was just made must be known before.
+static void
+distrust_catalogs(struct mirror *mirror)
+{
+    struct database *database = mirror->at->database;
+    bool is_urgent = mirror->has_made_keepers && !database_is_idle(database);
+    database_want_catalogs(database, (is_urgent ? control_request_catalogs
+                                                : control_distrust_catalogs)(database->control));
+}
+
 static void
 end_unit(struct mirror *mirror, const struct unit *unit, bool failed)
 {
@@ -237,8 +247,8 @@ end_unit(struct mirror *mirror, const struct unit *unit, bool failed)
         portals_clear(&mirror->portals);
         mirror->has_written = false;
         if (mirror->has_ddl && database->control)
-            database_want_catalogs(database, control_distrust_catalogs(database->control));
-        mirror->has_ddl = false;
+            distrust_catalogs(mirror);
+        mirror->has_ddl = mirror->has_made_keepers = false;
     }
     if (!mirror->lost_because)
         session_view_publish(mirror->facts->view, unit->sequence, mirror->state);

@@ -19,6 +19,7 @@ struct mirror {
     const char *lost_because; // not NULL: a unit was lost; nothing of the session's state is known
     bool has_written;         // in the transaction that is open
     bool has_ddl;             // the same
+    bool has_made_keepers; // the same; DDL on what may leave something in the sessions that use it
     // While catalogs are read again, or the user's secret is looked up, units wait here.
     struct mirror *next_parked;
     struct unit *waiting, **waiting_end;

@@ -175,7 +175,7 @@ execute_unknown(struct mirror *mirror, const struct unit *unit, struct step *ste
     bool is_read = classify_is_read(NULL, "", 0, result ? result->tag : NULL);
     if (!is_read && result && result->tag && !is_tag_of_data(result->tag)) {
         mirror_lose(mirror, "a statement that changes state was not at hand");
-        mirror->has_ddl = true;
+        mirror->has_ddl = mirror->has_made_keepers = true; // as far as is known
     }
     struct read_facts facts = {.unit = unit, .sql = "", .result = result, .skip = skip};
     if (is_read)

@@ -75,6 +75,16 @@ def test_ddl_has_nothing_read_and_the_first_read_behind_it_has(mirrors):
         assert proxy.settled("app", reads + 1)["match"] == reads + 1 and len(readings) == 1
 
 
+def test_ddl_that_makes_what_sets_something_has_the_catalogs_read(mirrors):
+    """A write may call it before any read comes."""
+    proxy, old, _ = mirrors()
+    readings = readings_of(old, 0)
+    with Client(proxy.port) as client:
+        client.login()
+        client.ask("CREATE FUNCTION one_more() RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.tenant', '1', false) $$")
+        wait_until(lambda: readings, what=proxy.said)
+
+
 def test_while_nothing_is_mirrored_ddl_has_nothing_read_and_the_first_mirrored_read_has(mirrors):
     proxy, old, _ = mirrors()
     readings = readings_of(old, 0)
