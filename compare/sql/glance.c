@@ -119,40 +119,96 @@ may_be_temporary(const struct lexer_token *token)
            !name_of(token, name) || effect_is_temporary_schema(name);
 }
 
-static enum glance_kind
-kind_of(const char *sql, size_t length)
+// A statement by its first word. In no row is what an analysis would say something else of: SET, BEGIN, EXECUTE, DO.
+struct form {
+    const char *word;
+    enum glance_kind kind;
+    const char *leaves;    // the word with which it makes a relation; NULL: none
+    const char *doubts[5]; // with one of these it is something else; NULL ends them
+};
+
+static const struct form *
+form_of(const char *sql, size_t length)
 {
-    static const struct {
-        const char *word;
-        enum glance_kind kind;
-    } words[] = {
-        {"SELECT", GLANCE_READ},  {"VALUES", GLANCE_READ},    {"TABLE", GLANCE_READ},
-        {"SHOW", GLANCE_READ},    {"INSERT", GLANCE_WRITE},   {"UPDATE", GLANCE_WRITE},
-        {"DELETE", GLANCE_WRITE}, {"TRUNCATE", GLANCE_WRITE}, {"VACUUM", GLANCE_WRITE},
-        {"CREATE", GLANCE_DDL},   {"ALTER", GLANCE_DDL},      {"DROP", GLANCE_DDL},
-        {"COMMENT", GLANCE_DDL},  {"GRANT", GLANCE_DDL},      {"REVOKE", GLANCE_DDL},
+    static const struct form forms[] = {
+        {"SELECT", GLANCE_READ, "INTO", {NULL}},
+        {"VALUES", GLANCE_READ, "INTO", {NULL}},
+        {"TABLE", GLANCE_READ, "INTO", {NULL}},
+        {"WITH", GLANCE_READ, "INTO", {"insert", "update", "delete", "merge"}},
+        {"SHOW", GLANCE_READ, "INTO", {NULL}},
+        {"EXPLAIN", GLANCE_READ, NULL, {"analyze", "analyse"}}, // of whatever: it is only planned
+        {"INSERT", GLANCE_WRITE, NULL, {NULL}},
+        {"UPDATE", GLANCE_WRITE, NULL, {NULL}},
+        {"DELETE", GLANCE_WRITE, NULL, {NULL}},
+        {"MERGE", GLANCE_WRITE, NULL, {NULL}},
+        {"COPY", GLANCE_WRITE, NULL, {NULL}},
+        {"CALL", GLANCE_WRITE, NULL, {NULL}},
+        {"TRUNCATE", GLANCE_WRITE, NULL, {NULL}},
+        {"LOCK", GLANCE_WRITE, NULL, {NULL}},
+        {"VACUUM", GLANCE_WRITE, NULL, {NULL}},
+        {"ANALYZE", GLANCE_WRITE, NULL, {NULL}},
+        {"ANALYSE", GLANCE_WRITE, NULL, {NULL}},
+        {"CLUSTER", GLANCE_WRITE, NULL, {NULL}},
+        {"REINDEX", GLANCE_WRITE, NULL, {NULL}},
+        {"REFRESH", GLANCE_WRITE, NULL, {NULL}},
+        {"DECLARE", GLANCE_WRITE, NULL, {"hold"}},
+        {"FETCH", GLANCE_WRITE, NULL, {NULL}},
+        {"MOVE", GLANCE_WRITE, NULL, {NULL}},
+        {"CLOSE", GLANCE_WRITE, NULL, {NULL}},
+        {"CREATE", GLANCE_DDL, NULL, {NULL}},
+        {"ALTER", GLANCE_DDL, NULL, {NULL}},
+        {"DROP", GLANCE_DDL, NULL, {NULL}},
+        {"COMMENT", GLANCE_DDL, NULL, {NULL}},
+        {"GRANT", GLANCE_DDL, NULL, {NULL}},
+        {"REVOKE", GLANCE_DDL, NULL, {NULL}},
     };
+    static const struct form unknown = {"", GLANCE_UNKNOWN, NULL, {NULL}};
     char word[32];
     lexer_first_word(sql, length, word);
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        if (strcasecmp(words[i].word, word) == 0)
-            return words[i].kind;
-    return GLANCE_UNKNOWN;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+        if (strcasecmp(forms[i].word, word) == 0)
+            return &forms[i];
+    return &unknown;
+}
+
+// In quotes, too: EXPLAIN's options may be.
+static bool
+is_doubt(const struct form *form, const struct lexer_token *token)
+{
+    char name[NAME_SIZE];
+    bool is_name = token->kind == LEXER_WORD || token->kind == LEXER_QUOTED_WORD;
+    bool is_one = false;
+    if (!is_name || form->doubts[0] == NULL || !name_of(token, name))
+        return false;
+    for (size_t i = 0; form->doubts[i] != NULL; i++)
+        is_one = is_one || strcmp(form->doubts[i], name) == 0;
+    return is_one;
 }
 
 struct glance
 glance_at(const char *sql, size_t length, const struct catalog *catalog)
 {
-    struct glance glance = {.kind = kind_of(sql, length)};
+    const struct form *form = form_of(sql, length);
+    struct glance glance = {.kind = form->kind};
     struct lexer lexer;
     struct lexer_token token = {.kind = LEXER_COMMENT};
+    // Of DDL an analysis looks at the query of CREATE TABLE or MATERIALIZED VIEW … AS alone (not at what defaults call).
+    bool is_run = form->kind != GLANCE_DDL, is_ended = false;
     lexer_init(&lexer, sql, length);
     while (!glance.may_leave && token.kind != LEXER_END) {
         lexer_next(&lexer, &token);
-        bool is_into = glance.kind == GLANCE_READ && lexer_token_is(&token, "INTO");
-        glance.may_leave = token.kind == LEXER_JUNK || is_into ||
-                           (glance.kind == GLANCE_DDL && may_be_temporary(&token)) ||
-                           may_leave_something(&token, catalog);
+        if (token.kind == LEXER_COMMENT)
+            continue;
+        if (is_doubt(form, &token))
+            glance.kind = GLANCE_UNKNOWN;
+        bool is_made = glance.kind == GLANCE_READ && form->leaves != NULL &&
+                       lexer_token_is(&token, form->leaves);
+        bool is_another = is_ended && token.kind != LEXER_END;
+        glance.may_leave = token.kind == LEXER_JUNK || is_made || is_another ||
+                           (form->kind == GLANCE_DDL && may_be_temporary(&token)) ||
+                           may_leave_something(&token, is_run ? catalog : NULL);
+        is_run = is_run || lexer_token_is(&token, "AS");
+        is_ended = is_ended || lexer_token_is(&token, ";");
     }
     return glance;
 }

@@ -10,15 +10,15 @@
 
 enum glance_kind {
     GLANCE_UNKNOWN,
-    GLANCE_READ, // SELECT, VALUES, TABLE or SHOW
-    GLANCE_WRITE,
+    GLANCE_READ,
+    GLANCE_WRITE, // or what else is no read and changes no catalog: LOCK, FETCH
     GLANCE_DDL,
 };
 
 struct glance {
     enum glance_kind kind; // what it calls itself
     // Something that is named in it may leave something in its session, as far as the catalog knows it; of DDL: the
-    // object may be a temporary one, also where the session has none.
+    // object may be a temporary one, also where the session has none. Or it may be more than one statement.
     bool may_leave;
 };
 

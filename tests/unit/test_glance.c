@@ -1,5 +1,6 @@
 // A glance never tells less than the analysis would of what a statement does to its session and to the catalogs.
 #include "compare/sql/analysis.h"
+#include "compare/sql/effect.h"
 #include "compare/sql/glance.h"
 #include "sql_catalog.h"
 
@@ -86,9 +87,38 @@ static const struct seen by_words[] = {
     {"CREATE TABLE x AS SELECT set_config('a', 'b', false)", GLANCE_DDL, true},
     {"DROP TABLE x", GLANCE_DDL, false},
     {"GRANT SELECT ON x TO y", GLANCE_DDL, false},
-    {"WITH a AS (SELECT 1) SELECT * FROM a", GLANCE_UNKNOWN, false},
-    {"WITH a AS (SELECT set_config('a', 'b', true)) SELECT * FROM a", GLANCE_UNKNOWN, true},
-    {"EXPLAIN SELECT 1", GLANCE_UNKNOWN, false},
+    {"CREATE VIEW x AS SELECT set_config('a', 'b', false)", GLANCE_DDL, true},
+    {"WITH a AS (SELECT 1) SELECT * FROM a", GLANCE_READ, false},
+    {"with recursive a AS (VALUES ('delete')) TABLE a", GLANCE_READ, false},
+    {"WITH a AS (SELECT set_config('a', 'b', true)) SELECT * FROM a", GLANCE_READ, true},
+    {"WITH a AS (SELECT 1 AS b) SELECT b INTO TEMP x FROM a", GLANCE_READ, true},
+    {"WITH a AS (SELECT 1 AS id) INSERT INTO orders SELECT id FROM a", GLANCE_UNKNOWN, false},
+    {"WITH a AS (SELECT 1) UPDATE orders SET id = 1", GLANCE_UNKNOWN, false},
+    {"WITH a AS (DELETE FROM orders RETURNING id) SELECT * FROM a", GLANCE_UNKNOWN, false},
+    {"WITH a AS (SELECT 1) MERGE INTO orders USING a ON true WHEN MATCHED THEN DELETE",
+     GLANCE_UNKNOWN, false},
+    {"WITH a AS (SELECT 1) SELECT * FROM orders FOR UPDATE", GLANCE_UNKNOWN, false},
+    {"EXPLAIN SELECT 1", GLANCE_READ, false},
+    {"EXPLAIN (COSTS off, FORMAT json) INSERT INTO orders VALUES (1)", GLANCE_READ, false},
+    {"EXPLAIN SELECT set_config('a', 'b', false)", GLANCE_READ, true},
+    {"EXPLAIN ANALYZE SELECT 1", GLANCE_UNKNOWN, false},
+    {"explain analyse select 1", GLANCE_UNKNOWN, false},
+    {"EXPLAIN (COSTS off, ANALYZE) DELETE FROM orders", GLANCE_UNKNOWN, false},
+    {"EXPLAIN (\"analyze\") DELETE FROM orders", GLANCE_UNKNOWN, false},
+    {"EXPLAIN (U&\"\\0061nalyze\") DELETE FROM orders", GLANCE_READ, true},
+    {"COPY orders FROM stdin", GLANCE_WRITE, false},
+    {"COPY (SELECT set_config('a', 'b', false)) TO stdout", GLANCE_WRITE, true},
+    {"MERGE INTO orders USING items ON true WHEN MATCHED THEN DELETE", GLANCE_WRITE, false},
+    {"CALL set_config('a', 'b', false)", GLANCE_WRITE, true},
+    {"DECLARE c CURSOR FOR SELECT 1", GLANCE_WRITE, false},
+    {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", GLANCE_UNKNOWN, false},
+    {"DECLARE c CURSOR FOR SELECT set_config('a', 'b', false)", GLANCE_WRITE, true},
+    {"SELECT 1; -- and no more", GLANCE_READ, false},
+    {"SELECT 1; SET x.y = 1", GLANCE_READ, true},
+    {"EXPLAIN SELECT 1; CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", GLANCE_READ,
+     true},
+    {"EXECUTE p", GLANCE_UNKNOWN, false},
+    {"PREPARE p AS SELECT 1", GLANCE_UNKNOWN, false},
     {"SET x.y = 1", GLANCE_UNKNOWN, false},
     {"BEGIN", GLANCE_UNKNOWN, false},
     {"DO 'begin end'", GLANCE_UNKNOWN, false},
@@ -106,7 +136,20 @@ static const struct seen of_the_keeper[] = {
     {"SELECT 1 @@@ 2", GLANCE_READ, true}, // its estimator is a user's
     {"INSERT INTO orders SELECT keeper()", GLANCE_WRITE, true},
     {"CREATE TABLE x AS SELECT keeper()", GLANCE_DDL, true},
+    {"CREATE MATERIALIZED VIEW x AS TABLE v_keeper", GLANCE_DDL, true},
     {"CREATE TABLE x (LIKE orders)", GLANCE_DDL, false},
+    {"CREATE TABLE x (a of_keeper)", GLANCE_DDL, false},
+    {"CREATE FUNCTION keeper() RETURNS int LANGUAGE sql AS 'SELECT 1'", GLANCE_DDL, false},
+    {"DROP VIEW v_keeper", GLANCE_DDL, false},
+    {"ALTER TABLE orders ADD COLUMN x int DEFAULT keeper()", GLANCE_DDL, false},
+    {"ALTER TABLE orders ALTER COLUMN id TYPE int USING keeper()", GLANCE_DDL, false},
+    {"ALTER TABLE orders ADD CHECK (keeper() = 1)", GLANCE_DDL, false},
+    {"CREATE INDEX ON orders (keeper())", GLANCE_DDL, false},
+    {"EXPLAIN SELECT k FROM v_keeper", GLANCE_READ, true},
+    {"WITH a AS (SELECT keeper()) TABLE a", GLANCE_READ, true},
+    {"COPY v_keeper TO stdout", GLANCE_WRITE, true},
+    {"CALL keeper()", GLANCE_WRITE, true},
+    {"DECLARE c CURSOR FOR SELECT 1 ==> 2", GLANCE_WRITE, true},
     {"SELECT lower(name), id + 1 FROM orders WHERE at < now()", GLANCE_READ, false},
     {"SELECT 'keeper', count(*) FROM customers", GLANCE_READ, false},
 };
@@ -155,4 +198,114 @@ Test(glance_with_keeper, agrees_with_the_analysis)
 {
     agree(by_words, sizeof(by_words) / sizeof(by_words[0]));
     agree(of_the_keeper, sizeof(of_the_keeper) / sizeof(of_the_keeper[0]));
+}
+
+// One at least of every word that a glance is enough for.
+static const char *const of_each_form[] = {
+    "SELECT id FROM orders WHERE id = 1 FOR UPDATE",
+    "VALUES (1), (2)",
+    "TABLE orders",
+    "SHOW ALL",
+    "WITH a AS (SELECT id FROM orders) SELECT * FROM a, v_bad",
+    "WITH RECURSIVE a(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM a) TABLE a",
+    "EXPLAIN SELECT vol() FROM orders",
+    "EXPLAIN VERBOSE SELECT * INTO TEMP x FROM orders",
+    "EXPLAIN INSERT INTO orders SELECT * FROM orders",
+    "EXPLAIN WITH a AS (SELECT 1) UPDATE orders SET id = 1",
+    "EXPLAIN DELETE FROM orders",
+    "EXPLAIN MERGE INTO orders USING items ON true WHEN MATCHED THEN DELETE",
+    "EXPLAIN EXECUTE p(1)",
+    "EXPLAIN DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+    "EXPLAIN CREATE TEMP TABLE x AS SELECT 1",
+    "EXPLAIN CREATE TABLE x AS EXECUTE p",
+    "EXPLAIN CREATE MATERIALIZED VIEW x AS SELECT 1",
+    "EXPLAIN REFRESH MATERIALIZED VIEW x",
+    "INSERT INTO orders VALUES (1)",
+    "UPDATE orders SET id = 1",
+    "DELETE FROM orders",
+    "MERGE INTO orders USING items ON true WHEN NOT MATCHED THEN INSERT DEFAULT VALUES",
+    "COPY orders TO stdout",
+    "COPY orders FROM stdin WITH (FORMAT csv)",
+    "COPY orders FROM '/a'",
+    "COPY orders TO PROGRAM 'a'",
+    "COPY (SELECT vol() FROM v_bad) TO stdout",
+    "COPY (INSERT INTO orders VALUES (1) RETURNING *) TO stdout",
+    "CALL vol()",
+    "CALL nobody_knows(1, 'a')",
+    "TRUNCATE orders",
+    "LOCK TABLE orders IN SHARE MODE",
+    "VACUUM FULL orders",
+    "ANALYZE",
+    "ANALYZE VERBOSE orders (id)",
+    "ANALYSE orders",
+    "CLUSTER",
+    "CLUSTER orders USING x",
+    "REINDEX TABLE CONCURRENTLY orders",
+    "REINDEX (VERBOSE) SYSTEM shop",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY x WITH NO DATA",
+    "DECLARE c BINARY SCROLL CURSOR FOR SELECT * FROM orders",
+    "DECLARE c CURSOR FOR SELECT * FROM orders FOR UPDATE",
+    "FETCH FORWARD ALL FROM c",
+    "MOVE 3 c",
+    "CLOSE ALL",
+    "CREATE TABLE x AS SELECT vol() FROM orders",
+    "CREATE UNLOGGED TABLE x AS EXECUTE p(1)",
+    "CREATE MATERIALIZED VIEW x AS SELECT 1",
+    "CREATE VIEW x AS SELECT * FROM orders",
+    "CREATE INDEX ON orders (id)",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT set_config(1)'",
+    "CREATE SCHEMA s CREATE TABLE x (a int)",
+    "CREATE TYPE e AS ENUM ('a')",
+    "ALTER TABLE orders ADD COLUMN x int DEFAULT vol()",
+    "ALTER TABLE orders RENAME TO x",
+    "DROP TABLE orders",
+    "COMMENT ON TABLE orders IS 'a'",
+    "GRANT SELECT ON orders TO a",
+    "REVOKE SELECT ON orders FROM a",
+};
+
+static bool
+is_of_names(enum effect_kind kind)
+{
+    return kind == EFFECT_NONE || kind == EFFECT_ALTER || kind == EFFECT_RENAME ||
+           kind == EFFECT_DROP;
+}
+
+// Where a glance is enough, what an analysis would find, whether it knows new or not, is what is done without one.
+static void
+check_deeds(const char *sql, const struct catalog *new_catalog)
+{
+    struct analysis_context context = {.old_catalog = catalog, .new_catalog = new_catalog};
+    struct analysis *analysis = analysis_new(sql, strlen(sql), &context);
+    cr_assert_not_null(analysis);
+    struct glance glance = glance_at(sql, strlen(sql), catalog);
+    cr_expect(glance_is_enough(&glance), "%s", sql);
+    cr_expect_neq(analysis->skip, SKIP_UNPARSED, "%s", sql);
+    cr_expect_eq(analysis->is_read, glance.kind == GLANCE_READ, "%s", sql);
+    cr_expect_eq(analysis->changes_catalog, glance.kind == GLANCE_DDL, "%s", sql);
+    cr_expect_not(analysis->has_effects, "%s", sql);
+    cr_expect_not(analysis->sets_config, "%s", sql);
+    cr_expect(!analysis->may_be_temporary || glance.kind == GLANCE_DDL, "%s", sql);
+    analysis_unref(&analysis);
+}
+
+// Nothing that would have to be followed: names of what may be temporary are, where the session has any.
+static void
+check_effects(const char *sql)
+{
+    struct effect *effects;
+    size_t count;
+    cr_assert(effects_of(sql, strlen(sql), NULL, &effects, &count));
+    for (size_t i = 0; i < count; i++)
+        cr_expect(is_of_names(effects[i].kind), "%s", sql);
+    effects_free(&effects, count);
+}
+
+Test(glance, is_enough_for_what_leaves_nothing)
+{
+    for (size_t i = 0; i < sizeof(of_each_form) / sizeof(of_each_form[0]); i++) {
+        check_deeds(of_each_form[i], catalog);
+        check_deeds(of_each_form[i], NULL);
+        check_effects(of_each_form[i]);
+    }
 }
