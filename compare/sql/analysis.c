@@ -341,11 +341,17 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node, const PgQuery
     return is_kept;
 }
 
+static bool
+has_rewrites(const struct analysis_context *context)
+{
+    return context->rewrites != NULL && context->rewrites->count > 0;
+}
+
 // Of what else there is nobody asks: it is no read, and no rewrite looks for it.
 static bool
 wants_texts(const struct parsed *parsed, const struct analysis_context *context)
 {
-    if (parsed->status != PARSE_OK || (context->rewrites != NULL && context->rewrites->count > 0))
+    if (parsed->status != PARSE_OK || has_rewrites(context))
         return true;
     const PgQuery__Node *node =
         parsed->tree.root->n_stmts == 1 ? parsed->tree.root->stmts[0]->stmt : NULL;
@@ -371,9 +377,11 @@ analysis_of_parsed(struct parsed *parsed, const struct analysis_context *context
     enum parse_status status = parse_once(parsed);
     const PgQuery__ParseResult *root = parsed->tree.root;
     struct parse_tree new_tree = {0};
-    bool is_kept =
-        status != PARSE_NO_MEMORY &&
-        (!wants_texts(parsed, context) || keep_texts(owned, parsed->sql, parsed->length, root));
+    bool wants = status != PARSE_NO_MEMORY && wants_texts(parsed, context);
+    bool wants_at_once =
+        wants && (!context->is_for_deeds || has_rewrites(context) || status != PARSE_OK);
+    bool is_kept = status != PARSE_NO_MEMORY &&
+                   (!wants_at_once || keep_texts(owned, parsed->sql, parsed->length, root));
     if (!is_kept) {
         analysis_unref(&analysis);
         return NULL;
@@ -395,6 +403,8 @@ analysis_of_parsed(struct parsed *parsed, const struct analysis_context *context
         is_kept = !no_memory && walk_both(owned, node, on_new == NULL ? node : on_new, context);
     }
     parse_tree_fini(&new_tree);
+    if (is_kept && wants && !wants_at_once && analysis->has_effects)
+        is_kept = keep_texts(owned, parsed->sql, parsed->length, root);
     if (!is_kept)
         analysis_unref(&analysis);
     return analysis;

@@ -33,7 +33,7 @@ struct analysis {
     bool is_rewritten;           // new is sent another text: see compare/sql/rewrite.h
     const char *refused_because; // static; of SKIP_REWRITE
     bool changes_catalog;        // DDL: catalogs are to be read again after it
-    // Of what may be a read in the books (EXECUTE is, if its answer says so).
+    // Of what may be a read in the books (EXECUTE is, if its answer says so), but see `is_for_deeds`.
     char fingerprint[17];          // libpg_query's; "" also when it does not parse
     char *query;                   // normalised SQL, at most 8 KiB; owned; else NULL
     struct analysis_table *tables; // owned
@@ -63,6 +63,8 @@ struct analysis_context {
     // name without a schema then means all of that name, and the catalogs' default path names the table.
     const char *old_search_path, *new_search_path;
     const struct rewrites *rewrites; // how reads are put to new; NULL: as they are
+    // Nothing is to be proven by it: of what has no effects, fingerprint and query may be left out.
+    bool is_for_deeds;
 };
 
 // One statement (not a list of them). Never NULL but without memory.

@@ -17,7 +17,8 @@ static _Thread_local struct {
 } asked[ASKED_SLOTS];
 
 static struct analysis *
-analyse(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, size_t type_count)
+analyse(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, size_t type_count,
+        bool is_for_deeds)
 {
     const struct configuration_database *entry = mirror->at->settings->entry;
     struct analysis_context context = {
@@ -28,6 +29,7 @@ analyse(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, siz
         .safe_functions = entry->safe_functions,
         .safe_function_count = entry->safe_function_count,
         .rewrites = mirror->at->settings->rewrites,
+        .is_for_deeds = is_for_deeds,
     };
     return analysis_of_parsed(parsed, &context);
 }
@@ -54,7 +56,7 @@ analyse_unproven(struct mirror *mirror, struct parsed *parsed, const uint32_t *t
 {
     static const char *const harmless[] = {"BEGIN",     "START",   "COMMIT", "END",  "ROLLBACK",
                                            "SAVEPOINT", "RELEASE", "SET",    "RESET"};
-    struct analysis *analysis = analyse(mirror, parsed, types, type_count);
+    struct analysis *analysis = analyse(mirror, parsed, types, type_count, true);
     size_t length;
     const char *sql = parsed_text(parsed, &length);
     char word[32];
@@ -70,7 +72,7 @@ analyse_unproven(struct mirror *mirror, struct parsed *parsed, const uint32_t *t
     return analysis;
 }
 
-// Of reads only those are made out that may leave something in their session.
+// Of reads only those are made out that may leave something in their session: the others have no texts for the books.
 static bool
 is_of_no_effect(const struct shape *shape)
 {
@@ -107,8 +109,8 @@ classify(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, si
     struct shapes *shapes = database->shapes;
     struct shape *shape = has_key ? shapes_find(shapes, &key) : NULL;
     if (!shape) {
-        struct analysis *analysis =
-            (is_stale ? analyse_unproven : analyse)(mirror, parsed, types, type_count);
+        struct analysis *analysis = is_stale ? analyse_unproven(mirror, parsed, types, type_count)
+                                             : analyse(mirror, parsed, types, type_count, false);
         shape = has_key && analysis ? shapes_put(shapes, &key, &analysis) : shape_of_one(analysis);
     }
     if (is_stale && is_of_no_effect(shape))

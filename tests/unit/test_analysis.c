@@ -504,3 +504,39 @@ Test(analysis, has_texts_of_all_that_may_be_a_read_in_the_books)
         analysis_unref(&analysis);
     }
 }
+
+// The shadow has no use for the texts of reads that it does not even look at; all else is the same.
+Test(analysis, for_deeds_has_texts_of_reads_with_effects_alone)
+{
+    static const struct {
+        const char *sql;
+        bool is_named;
+    } cases[] = {
+        {"SELECT * FROM orders", false},
+        {"SELECT vol()", false},
+        {"SELECT set_config('a.b', 'c', false)", true},
+        {"SELECT * INTO TEMP x FROM orders", true},
+        {"EXPLAIN SELECT set_config('a.b', 'c', false)", true},
+        {"EXPLAIN ANALYZE SELECT 1", false},
+        {"SHOW x", false},
+        {"EXECUTE p", true},
+        {"SET x.y = 1", false},
+        {"SELECT 1 FROM", true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *sql = cases[i].sql;
+        struct analysis_context context = {
+            .old_catalog = catalog, .new_catalog = catalog, .is_for_deeds = true};
+        struct analysis *analysis = analysis_new(sql, strlen(sql), &context), *all = analyse(sql);
+        cr_assert_not_null(analysis);
+        cr_expect_eq(analysis->query != NULL, cases[i].is_named, "%s", sql);
+        cr_expect_str_eq(analysis->fingerprint, cases[i].is_named ? all->fingerprint : "", "%s",
+                         sql);
+        cr_expect_eq(analysis->is_read, all->is_read, "%s", sql);
+        cr_expect_eq(analysis->has_effects, all->has_effects, "%s", sql);
+        cr_expect_eq(analysis->sets_config, all->sets_config, "%s", sql);
+        cr_expect_eq(analysis->skip, all->skip, "%s", sql);
+        analysis_unref(&all);
+        analysis_unref(&analysis);
+    }
+}
