@@ -148,8 +148,9 @@ take_event(struct shadow *shadow, struct feed_event *event)
     case FEED_UNIT:
         mirror = find_mirror(shadow, event->session);
         if (mirror) {
-            shadow->watched.is_lively |= !database_is_idle(mirror->at->database);
             mirror_take(mirror, &event->unit);
+            shadow->watched.is_lively |=
+                !mirror->is_parked && !database_is_idle(mirror->at->database);
         } else {
             feed_release(shadow->feed, unit_memory(event->unit));
             unit_free(&event->unit);
