@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """What a query costs the proxy in CPU, beside PgBouncer and HAProxy.
 
-    bench/relay.py [--seconds 10] [--rounds 3] [--clients 8] [--modes simple,prepared]
+    bench/relay.py [--seconds 10] [--rounds 3] [--clients 8] [--modes simple,prepared,connect]
 
 Starts two throwaway clusters, one pgrehearse per way (relay: shadow_percent 0; shadow: 100 %), PgBouncer
 (session pooling) and HAProxy (TCP). pgbench -S then runs through each in turn, round by round, so
 that a slow minute of the machine hits all alike; every contender is warmed up first, for as long. What
 counts is CPU (user + system, from /proc, per thread) divided by queries; the median of the rounds is printed, and
-the ratio to PgBouncer. Exit 0 whatever the figures are.
+the ratio to PgBouncer. The mode `connect` is another thing: how long one client after the other waits for its
+connection, and the ratio to the server alone. Exit 0 whatever the figures are.
 """
 import argparse
 import os
@@ -27,6 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 TICK = os.sysconf("SC_CLK_TCK")
 CONTENDERS = ["pgbouncer", "haproxy", "relay", "shadow"]
+CONNECTED = ["direct", "haproxy", "relay", "shadow"]  # PgBouncer lets several have one session: no process starts
 
 
 def free_port():
@@ -163,14 +165,39 @@ databases:
                   f"{totals[name]:12.1f} us {totals[name] / totals['pgbouncer']:7.2f}  {shown}")
         sys.stdout.flush()
 
+    def connect_time(self, name, seconds):
+        """Milliseconds; the query behind each connection is not in it."""
+        out = run([BIN / "pgbench", "-h", "127.0.0.1", "-p", self.ports[name], "-U", self.user, "-n", "-S", "-C",
+                   "-c", 1, "-T", seconds, "bench"]).stdout
+        return float(re.search(r"average connection time = ([\d.]+) ms", out).group(1))
+
+    def report_connects(self):
+        times = {name: [] for name in CONNECTED}
+        for name in CONNECTED:
+            self.connect_time(name, max(2, self.arguments.seconds // 3))
+        for number in range(self.arguments.rounds):
+            for name in CONNECTED:
+                times[name].append(self.connect_time(name, self.arguments.seconds))
+        print(f"\npgbench -S -C, one client after the other, {self.arguments.rounds} rounds of {self.arguments.seconds} s; "
+              "time of a connection, median, and its ratio to the server's alone")
+        direct = statistics.median(times["direct"])
+        for name in CONNECTED:
+            median = statistics.median(times[name])
+            print(f"{name:12} {median:11.2f} ms {median / direct:7.2f}")
+        sys.stdout.flush()
+
     def main(self):
         old, new = self.start_cluster("old"), self.start_cluster("new")
         self.start_pgbouncer(old)
         self.start_haproxy(old)
         self.start_pgrehearse("relay", old, new, 0)
         self.start_pgrehearse("shadow", old, new, 100)
+        self.ports["direct"] = old
         for mode in self.arguments.modes.split(","):
-            self.report(mode)
+            if mode == "connect":
+                self.report_connects()
+            else:
+                self.report(mode)
 
     def stop(self):
         for name, process in self.processes.items():
@@ -195,7 +222,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--modes", default="simple,prepared")
+    parser.add_argument("--modes", default="simple,prepared,connect")
     bench = Bench(parser.parse_args())
     try:
         bench.main()
