@@ -378,8 +378,7 @@ analysis_of_parsed(struct parsed *parsed, const struct analysis_context *context
     const PgQuery__ParseResult *root = parsed->tree.root;
     struct parse_tree new_tree = {0};
     bool wants = status != PARSE_NO_MEMORY && wants_texts(parsed, context);
-    bool wants_at_once =
-        wants && (!context->is_for_deeds || has_rewrites(context) || status != PARSE_OK);
+    bool wants_at_once = wants && (!context->is_for_deeds || has_rewrites(context));
     bool is_kept = status != PARSE_NO_MEMORY &&
                    (!wants_at_once || keep_texts(owned, parsed->sql, parsed->length, root));
     if (!is_kept) {

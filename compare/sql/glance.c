@@ -123,7 +123,7 @@ may_be_temporary(const struct lexer_token *token)
 struct form {
     const char *word;
     enum glance_kind kind;
-    const char *leaves;    // the word with which it makes a relation; NULL: none
+    bool makes_by_into;    // a relation, which may be a temporary one
     const char *doubts[5]; // with one of these it is something else; NULL ends them
 };
 
@@ -131,38 +131,38 @@ static const struct form *
 form_of(const char *sql, size_t length)
 {
     static const struct form forms[] = {
-        {"SELECT", GLANCE_READ, "INTO", {NULL}},
-        {"VALUES", GLANCE_READ, "INTO", {NULL}},
-        {"TABLE", GLANCE_READ, "INTO", {NULL}},
-        {"WITH", GLANCE_READ, "INTO", {"insert", "update", "delete", "merge"}},
-        {"SHOW", GLANCE_READ, "INTO", {NULL}},
-        {"EXPLAIN", GLANCE_READ, NULL, {"analyze", "analyse"}}, // of whatever: it is only planned
-        {"INSERT", GLANCE_WRITE, NULL, {NULL}},
-        {"UPDATE", GLANCE_WRITE, NULL, {NULL}},
-        {"DELETE", GLANCE_WRITE, NULL, {NULL}},
-        {"MERGE", GLANCE_WRITE, NULL, {NULL}},
-        {"COPY", GLANCE_WRITE, NULL, {NULL}},
-        {"CALL", GLANCE_WRITE, NULL, {NULL}},
-        {"TRUNCATE", GLANCE_WRITE, NULL, {NULL}},
-        {"LOCK", GLANCE_WRITE, NULL, {NULL}},
-        {"VACUUM", GLANCE_WRITE, NULL, {NULL}},
-        {"ANALYZE", GLANCE_WRITE, NULL, {NULL}},
-        {"ANALYSE", GLANCE_WRITE, NULL, {NULL}},
-        {"CLUSTER", GLANCE_WRITE, NULL, {NULL}},
-        {"REINDEX", GLANCE_WRITE, NULL, {NULL}},
-        {"REFRESH", GLANCE_WRITE, NULL, {NULL}},
-        {"DECLARE", GLANCE_WRITE, NULL, {"hold"}},
-        {"FETCH", GLANCE_WRITE, NULL, {NULL}},
-        {"MOVE", GLANCE_WRITE, NULL, {NULL}},
-        {"CLOSE", GLANCE_WRITE, NULL, {NULL}},
-        {"CREATE", GLANCE_DDL, NULL, {NULL}},
-        {"ALTER", GLANCE_DDL, NULL, {NULL}},
-        {"DROP", GLANCE_DDL, NULL, {NULL}},
-        {"COMMENT", GLANCE_DDL, NULL, {NULL}},
-        {"GRANT", GLANCE_DDL, NULL, {NULL}},
-        {"REVOKE", GLANCE_DDL, NULL, {NULL}},
+        {"SELECT", GLANCE_READ, true, {NULL}},
+        {"VALUES", GLANCE_READ, true, {NULL}},
+        {"TABLE", GLANCE_READ, true, {NULL}},
+        {"WITH", GLANCE_READ, true, {"insert", "update", "delete", "merge"}},
+        {"SHOW", GLANCE_READ, true, {NULL}},
+        {"EXPLAIN", GLANCE_READ, false, {"analyze", "analyse"}}, // of whatever: it is only planned
+        {"INSERT", GLANCE_WRITE, false, {NULL}},
+        {"UPDATE", GLANCE_WRITE, false, {NULL}},
+        {"DELETE", GLANCE_WRITE, false, {NULL}},
+        {"MERGE", GLANCE_WRITE, false, {NULL}},
+        {"COPY", GLANCE_WRITE, false, {NULL}},
+        {"CALL", GLANCE_WRITE, false, {NULL}},
+        {"TRUNCATE", GLANCE_WRITE, false, {NULL}},
+        {"LOCK", GLANCE_WRITE, false, {NULL}},
+        {"VACUUM", GLANCE_WRITE, false, {NULL}},
+        {"ANALYZE", GLANCE_WRITE, false, {NULL}},
+        {"ANALYSE", GLANCE_WRITE, false, {NULL}},
+        {"CLUSTER", GLANCE_WRITE, false, {NULL}},
+        {"REINDEX", GLANCE_WRITE, false, {NULL}},
+        {"REFRESH", GLANCE_WRITE, false, {NULL}},
+        {"DECLARE", GLANCE_WRITE, false, {"hold"}},
+        {"FETCH", GLANCE_WRITE, false, {NULL}},
+        {"MOVE", GLANCE_WRITE, false, {NULL}},
+        {"CLOSE", GLANCE_WRITE, false, {NULL}},
+        {"CREATE", GLANCE_DDL, false, {NULL}},
+        {"ALTER", GLANCE_DDL, false, {NULL}},
+        {"DROP", GLANCE_DDL, false, {NULL}},
+        {"COMMENT", GLANCE_DDL, false, {NULL}},
+        {"GRANT", GLANCE_DDL, false, {NULL}},
+        {"REVOKE", GLANCE_DDL, false, {NULL}},
     };
-    static const struct form unknown = {"", GLANCE_UNKNOWN, NULL, {NULL}};
+    static const struct form unknown = {"", GLANCE_UNKNOWN, false, {NULL}};
     char word[32];
     lexer_first_word(sql, length, word);
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
@@ -201,8 +201,8 @@ glance_at(const char *sql, size_t length, const struct catalog *catalog)
             continue;
         if (is_doubt(form, &token))
             glance.kind = GLANCE_UNKNOWN;
-        bool is_made = glance.kind == GLANCE_READ && form->leaves != NULL &&
-                       lexer_token_is(&token, form->leaves);
+        bool is_made =
+            glance.kind == GLANCE_READ && form->makes_by_into && lexer_token_is(&token, "INTO");
         bool is_another = is_ended && token.kind != LEXER_END;
         glance.may_leave = token.kind == LEXER_JUNK || is_made || is_another ||
                            (form->kind == GLANCE_DDL && may_be_temporary(&token)) ||

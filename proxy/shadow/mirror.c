@@ -202,11 +202,10 @@ must_wait(struct mirror *mirror, const struct unit *unit, const struct dissected
     }
     if (wanted > epoch && is_read_once && !unit_may_read(dissected))
         return false;
-    bool was_waited_for = mirror->waits_for_epoch != 0 && uv_hrtime() >= mirror->waits_until;
-    // In vain: a reading is promised already, and what the unit names asks for none that would come sooner.
-    if (wanted > epoch && was_waited_for && mirror->waits_for_epoch >= wanted)
-        return false;
     if (wanted > epoch) {
+        // In vain before: a reading is promised already, and what the unit names asks for none that would come sooner.
+        if (mirror->waits_for_epoch >= wanted && uv_hrtime() >= mirror->waits_until)
+            return false;
         control_ensure_catalogs(database->control, wanted);
         park_for_catalogs(mirror, unit, wanted);
         return true;

@@ -521,7 +521,7 @@ Test(analysis, for_deeds_has_texts_of_reads_with_effects_alone)
         {"SHOW x", false},
         {"EXECUTE p", true},
         {"SET x.y = 1", false},
-        {"SELECT 1 FROM", true},
+        {"SELECT 1 FROM", false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *sql = cases[i].sql;
