@@ -339,8 +339,8 @@ deeds_by_words(const struct mirror *mirror, const struct execution *execution,
     struct glance glance = {.kind = GLANCE_UNKNOWN};
     if (parsed)
         glance = glance_once(parsed, catalogs ? catalogs->catalogs[SIDE_OLD] : NULL);
-    bool is_read = classify_is_read(NULL, execution->sql, execution->sql_length, tag);
     bool is_ddl = glance.kind == GLANCE_DDL;
+    bool is_read = !is_ddl && classify_is_read(NULL, execution->sql, execution->sql_length, tag);
     return (struct deeds){
         .is_read = is_read,
         .has_effects = glance.may_leave || (glance.kind == GLANCE_UNKNOWN && !is_read) ||

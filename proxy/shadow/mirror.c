@@ -161,6 +161,14 @@ park_for_catalogs(struct mirror *mirror, const struct unit *unit, uint64_t epoch
     park(mirror);
 }
 
+// CREATE TABLE … AS has a read's tag, too: what a Query reads has columns. Those of an Execute were described elsewhere.
+static bool
+may_be_of_read(const struct step *step, const struct result *result)
+{
+    bool has_columns = step->type != MESSAGE_CLIENT_QUERY || result->has_columns;
+    return !result->tag || (classify_is_read_tag(result->tag) && has_columns);
+}
+
 // Is there a read in the unit, or what cannot be told? What else there is needs no catalog.
 static bool
 unit_may_read(const struct dissected *dissected)
@@ -170,11 +178,9 @@ unit_may_read(const struct dissected *dissected)
         bool runs = step->type == MESSAGE_CLIENT_QUERY || step->type == MESSAGE_CLIENT_EXECUTE;
         if (runs && step->result_count == 0)
             return true;
-        for (size_t j = 0; runs && j < step->result_count; j++) {
-            const char *tag = step->results[j].tag;
-            if (!tag || classify_is_read_tag(tag))
+        for (size_t j = 0; runs && j < step->result_count; j++)
+            if (may_be_of_read(step, &step->results[j]))
                 return true;
-        }
     }
     return false;
 }

@@ -2,9 +2,9 @@
 
 import time
 
-from peer import Client
+from peer import Client, complete, ready
 from proxy import wait_until
-from scripted import READ, answer, is_catalog_reading
+from scripted import READ, Request, answer, is_catalog_reading
 
 
 def readings_of(old, seconds):
@@ -69,6 +69,32 @@ def test_ddl_has_nothing_read_and_the_first_read_behind_it_has(mirrors):
         client.login()
         for _ in range(20):
             client.ask("CREATE TABLE one_more (id int)")
+        time.sleep(0.5)  # a reading would have begun
+        assert readings == []
+        client.ask(READ)
+        assert proxy.settled("app", reads + 1)["match"] == reads + 1 and len(readings) == 1
+
+
+def test_what_makes_a_table_of_a_read_is_ddl(mirrors):
+    """Its tag is a read's."""
+    proxy, old, _ = mirrors()
+    readings = readings_of(old, 0)
+
+    def makes_tables(session):
+        session.admit()
+        while True:
+            request = Request(session)
+            if request.sql.startswith("CREATE"):
+                session.send(complete("SELECT 3"), ready(session.status))
+            else:
+                answer(session, request)
+
+    old.client = makes_tables
+    reads = int(proxy.status("app")["reads"])
+    with Client(proxy.port) as client:
+        client.login()
+        for _ in range(5):
+            client.ask("CREATE TABLE one_more AS SELECT id FROM others")
         time.sleep(0.5)  # a reading would have begun
         assert readings == []
         client.ask(READ)
