@@ -182,7 +182,7 @@ database_want_catalogs(struct database *database, uint64_t epoch)
 
 void
 database_set_catalogs(struct database *database, struct catalog *old_catalog,
-                      struct catalog *new_catalog)
+                      struct catalog *new_catalog, uint64_t old_as_of)
 {
     struct database_catalogs *fresh = calloc(1, sizeof *fresh);
 
@@ -196,6 +196,7 @@ database_set_catalogs(struct database *database, struct catalog *old_catalog,
     atomic_init(&fresh->references, 1);
     fresh->catalogs[SIDE_OLD] = old_catalog;
     fresh->catalogs[SIDE_NEW] = new_catalog;
+    fresh->old_as_of = old_as_of;
     pthread_mutex_lock(&database->lock);
 
     struct database_catalogs *before = database->catalogs;

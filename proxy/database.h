@@ -39,6 +39,7 @@ struct database_catalogs { // immutable, replaced whole
     atomic_uint references;
     uint64_t epoch;
     struct catalog *catalogs[2]; // by side; NULL: not read yet
+    uint64_t old_as_of; // uv_hrtime: old's has what was committed there before; 0: not read yet
 };
 
 enum { DATABASE_TROUBLE = 1024 };
@@ -91,8 +92,9 @@ struct database_settings *database_settings(struct database *database); // a ref
 void database_settings_unref(struct database_settings **settings);
 struct database_catalogs *database_catalogs(struct database *database); // a reference
 void database_catalogs_unref(struct database_catalogs **catalogs);
+// Takes both references.
 void database_set_catalogs(struct database *database, struct catalog *old_catalog,
-                           struct catalog *new_catalog); // takes both references
+                           struct catalog *new_catalog, uint64_t old_as_of);
 
 // What of the rewrites leads to nothing on new, "": all is well.
 void database_set_rewrite_trouble(struct database *database, const char *trouble);

@@ -19,17 +19,16 @@
 #include <unistd.h>
 #include <uv.h>
 
-static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull, at_once = 250000000,
-                      least_gap = 100000000, longest_gap = 2000000000, settled_after = 10000000000,
+static const uint64_t second = 1000000000, reading_limit = 60 * 1000000000ull, at_once = 100000000,
+                      least_gap = 100000000, longest_gap = 4000000000, settled_after = 10000000000,
                       settled_at_last = 60000000000;
 
 // Readings cost both servers something: where DDL never ends they take this share of the time, after `at_once` of them.
 // With nothing to mirror they only tell the books' reasons apart: that can wait until the DDL is over (settled_after its
-// last, settled_at_last after its first). Reads wait for them, yet not for longer than
-// CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than two seconds, or four times the last reading, and where that
-// reading, the gap and the next would be over it, not longer than what is left. While more DDL passes during each
-// reading, none helps any read: with each in vain both bounds of a gap are doubled, to 0.8 and to 8 seconds.
-enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4, MOST_DOUBLED = 3 };
+// last, settled_at_last after its first). Reads wait for them, each for the first that begins behind it, yet not for
+// longer than CONTROL_CATALOGS_PATIENCE_NS: a gap is not longer than four seconds, or four times the last reading, and
+// where that reading, the gap and the next would be over it, not longer than what is left.
+enum { SHARE_OF_TIME = 20, SHARE_WHEN_IDLE = 100, LONGEST_GAP = 4 };
 
 struct catalog_reader {
     struct database *database;
@@ -49,7 +48,6 @@ struct catalog_reader {
     // The thread's own.
     bool is_due[2]; // by side: requested, or failed
     uint64_t pause; // before the next try after a failure; 0: the last one went well
-    unsigned vain;  // readings in a row that more DDL passed
     int64_t credit; // ns that readings may take at once; below 0: it is to be waited for
     uint64_t credited_at;
     char rewrite_trouble[DATABASE_TROUBLE]; // likewise
@@ -181,15 +179,18 @@ read_due(struct catalog_reader *reader, bool is_request)
     struct database_catalogs *before = database_catalogs(reader->database);
     struct catalog *catalogs[2] = {NULL};
     bool is_news = is_request; // who asked waits for the epoch
+    uint64_t old_as_of = before->old_as_of;
 
     for (int side = 0; side < 2; side++) {
         char error[512] = "";
+        uint64_t began = uv_hrtime();
 
         if (reader->is_due[side]) {
             catalogs[side] = read_side(reader, settings->targets[side], error);
             say_outcome(reader, (enum side)side, catalogs[side] ? "" : error);
             reader->is_due[side] = !catalogs[side];
             is_news |= catalogs[side] != NULL;
+            old_as_of = side == SIDE_OLD && catalogs[side] ? began : old_as_of;
         }
         if (!catalogs[side] && before->catalogs[side])
             catalogs[side] = catalog_ref(before->catalogs[side]);
@@ -197,7 +198,7 @@ read_due(struct catalog_reader *reader, bool is_request)
     if (is_news)
         try_rewrites(reader, settings, catalogs);
     if (is_news)
-        database_set_catalogs(reader->database, catalogs[SIDE_OLD], catalogs[SIDE_NEW]);
+        database_set_catalogs(reader->database, catalogs[SIDE_OLD], catalogs[SIDE_NEW], old_as_of);
     for (int side = 0; !is_news && side < 2; side++) {
         if (catalogs[side])
             catalog_unref(&catalogs[side]);
@@ -223,7 +224,7 @@ keep_promise(struct catalog_reader *reader)
 
         for (int side = 0; side < 2; side++)
             catalogs[side] = now->catalogs[side] ? catalog_ref(now->catalogs[side]) : NULL;
-        database_set_catalogs(database, catalogs[SIDE_OLD], catalogs[SIDE_NEW]);
+        database_set_catalogs(database, catalogs[SIDE_OLD], catalogs[SIDE_NEW], now->old_as_of);
         database_catalogs_unref(&now);
     }
 }
@@ -243,13 +244,6 @@ from_now(uint64_t nanoseconds)
     return time;
 }
 
-// Has DDL passed that the catalogs just read may lack?
-static bool
-was_in_vain(const struct database *database)
-{
-    return atomic_load(&database->catalogs_wanted) > atomic_load(&database->catalogs_epoch);
-}
-
 // How long the next reading has to wait.
 static uint64_t
 gap_after(struct catalog_reader *reader, uint64_t reading)
@@ -263,10 +257,7 @@ gap_after(struct catalog_reader *reader, uint64_t reading)
     reader->credit -= (int64_t)reading;
     reader->credited_at = now;
     uint64_t gap = reader->credit < 0 ? (uint64_t)-reader->credit * share : 0;
-    reader->vain = was_in_vain(reader->database) ? reader->vain + 1 : 0;
-
-    unsigned doubled = reader->vain < MOST_DOUBLED ? reader->vain : MOST_DOUBLED;
-    uint64_t least = least_gap << doubled, most = longest_gap << (doubled > 0 ? doubled - 1 : 0);
+    uint64_t most = longest_gap;
 
     if (most < reading * LONGEST_GAP)
         most = reading * LONGEST_GAP;
@@ -274,7 +265,7 @@ gap_after(struct catalog_reader *reader, uint64_t reading)
         reading * 2 + most > CONTROL_CATALOGS_PATIENCE_NS)
         most = CONTROL_CATALOGS_PATIENCE_NS - reading * 2;
     gap = gap > most ? most : gap;
-    return gap < least ? least : gap;
+    return gap < least_gap ? least_gap : gap;
 }
 
 enum work { WORK_STOP, WORK_REQUEST, WORK_RETRY };

@@ -90,7 +90,7 @@ classify(struct mirror *mirror, struct parsed *parsed, const uint32_t *types, si
         return NULL;
     size_t length;
     const char *sql = parsed_text(parsed, &length);
-    bool is_stale = !is_new_known || atomic_load(&database->catalogs_wanted) > catalogs->epoch;
+    bool is_stale = !is_new_known || mirror->is_stale;
     struct glance glance = {.kind = GLANCE_UNKNOWN};
     if (is_stale)
         glance = glance_once(parsed, catalogs->catalogs[SIDE_OLD]);

@@ -185,6 +185,24 @@ unit_may_read(const struct dissected *dissected)
     return false;
 }
 
+// DDL that others' units have told of since may have come later than this one: what is seen late, while its session
+// waited, is in the catalogs already.
+static bool
+has_all_before(const struct database_catalogs *catalogs, const struct unit *unit)
+{
+    return catalogs && catalogs->old_as_of > unit->ended;
+}
+
+static bool
+is_stale(const struct mirror *mirror, const struct unit *unit)
+{
+    const struct database_catalogs *catalogs = mirror->at->catalogs;
+    bool are_known = catalogs && catalogs->catalogs[SIDE_OLD] && catalogs->catalogs[SIDE_NEW];
+    uint64_t epoch = catalogs ? catalogs->epoch : 0;
+    return atomic_load(&mirror->at->database->catalogs_wanted) > epoch &&
+           !(are_known && has_all_before(catalogs, unit));
+}
+
 // Must the unit wait, for the secret or for catalogs? Asks for these if so: DDL alone has nothing read. Where nothing is
 // mirrored, what the catalogs say decides nothing; and no unit waits for longer than PATIENCE_NS, however often catalogs
 // change.
@@ -196,9 +214,8 @@ must_wait(struct mirror *mirror, const struct unit *unit, const struct dissected
     bool is_old_known = catalogs && catalogs->catalogs[SIDE_OLD];
     bool is_read_once = is_old_known && catalogs->catalogs[SIDE_NEW];
     uint64_t wanted = atomic_load(&database->catalogs_wanted);
-    uint64_t epoch = catalogs ? catalogs->epoch : 0;
     bool is_idle = unit->is_unsampled && database_is_idle(database) && is_old_known;
-    if (is_idle && wanted > epoch)
+    if (is_idle && wanted > catalogs->epoch)
         control_settle_catalogs(database->control, wanted);
     if (mirror->shadow->is_stopping || is_idle || uv_hrtime() >= unit->ended + PATIENCE_NS)
         return false;
@@ -206,9 +223,9 @@ must_wait(struct mirror *mirror, const struct unit *unit, const struct dissected
         park(mirror);
         return true;
     }
-    if (wanted > epoch && is_read_once && !unit_may_read(dissected))
+    if (mirror->is_stale && is_read_once && !unit_may_read(dissected))
         return false;
-    if (wanted > epoch) {
+    if (mirror->is_stale) {
         // In vain before: a reading is promised already, and what the unit names asks for none that would come sooner.
         if (mirror->waits_for_epoch >= wanted && uv_hrtime() >= mirror->waits_until)
             return false;
@@ -254,7 +271,7 @@ end_unit(struct mirror *mirror, const struct unit *unit, bool failed)
     if (unit->status_after == 'I' || unit->status_after == 0) {
         portals_clear(&mirror->portals);
         mirror->has_written = false;
-        if (mirror->has_ddl && database->control)
+        if (mirror->has_ddl && database->control && !has_all_before(mirror->at->catalogs, unit))
             distrust_catalogs(mirror);
         mirror->has_ddl = mirror->has_made_keepers = false;
     }
@@ -281,6 +298,7 @@ take_now(struct mirror *mirror, struct unit *unit)
 {
     struct dissected dissected;
     mirror->at = shadow_database(mirror->shadow, mirror->at->database);
+    mirror->is_stale = is_stale(mirror, unit);
     bool is_dissected = dissect(unit, &dissected);
     if (is_dissected && must_wait(mirror, unit, &dissected)) {
         dissected_fini(&dissected);
@@ -334,14 +352,24 @@ mirror_secret(struct mirror *mirror, struct secret **secret)
         mirror_unpark(mirror, false);
 }
 
+// Have the catalogs come that its first unit waits for?
+static bool
+has_catalogs(struct mirror *mirror)
+{
+    mirror->at = shadow_database(mirror->shadow, mirror->at->database);
+    struct database_catalogs *catalogs = mirror->at->catalogs;
+    return (catalogs ? catalogs->epoch : 0) >= mirror->waits_for_epoch ||
+           (mirror->is_stale && mirror->waiting && !is_stale(mirror, mirror->waiting));
+}
+
 void
 mirror_unpark(struct mirror *mirror, bool by_force)
 {
-    uint64_t epoch = atomic_load(&mirror->at->database->catalogs_epoch), now = uv_hrtime();
+    uint64_t now = uv_hrtime();
     assert(mirror->is_parked);
     if (by_force || now >= mirror->secret_until)
         mirror->secret_until = 0;
-    if (!by_force && epoch < mirror->waits_for_epoch && now < mirror->waits_until) {
+    if (!by_force && now < mirror->waits_until && !has_catalogs(mirror)) {
         control_call(mirror->at->database->control); // its session may have gone meanwhile
         return;
     }

@@ -20,6 +20,7 @@ struct mirror {
     bool has_written;         // in the transaction that is open
     bool has_ddl;             // the same
     bool has_made_keepers; // the same; DDL on what may leave something in the sessions that use it
+    bool is_stale; // the catalogs lack DDL that may have come before the unit which is taken in
     // While catalogs are read again, or the user's secret is looked up, units wait here.
     struct mirror *next_parked;
     struct unit *waiting, **waiting_end;

@@ -246,13 +246,14 @@ Test(database, catalogs_begin_unread_and_each_reading_is_an_epoch)
 
     cr_expect_eq(before->epoch, 0);
     cr_expect_null(before->catalogs[SIDE_OLD]);
-    database_set_catalogs(a, NULL, NULL);
+    database_set_catalogs(a, NULL, NULL, 7);
     cr_expect_eq(a->catalogs_epoch, 1);
 
     struct database_catalogs *now = database_catalogs(a);
 
     cr_expect_neq(now, before);
     cr_expect_eq(now->epoch, 1);
+    cr_expect_eq(now->old_as_of, 7);
     database_catalogs_unref(&before);
     database_catalogs_unref(&now);
     databases_free(&databases);
