@@ -196,7 +196,7 @@ connector_has_other_way(const struct target *target, const struct stream *refuse
 {
     struct sockaddr_storage address;
     socklen_t length;
-    enum tls_mode first = stream_is_tls(refused) ? TLS_PREFER : TLS_ALLOW;
+    enum tls_mode first = stream_is_tls(refused) || refused->is_unasked ? TLS_PREFER : TLS_ALLOW;
     return target->tls_mode == first && stream_peer_address(refused, &address, &length) &&
            address.ss_family != AF_UNIX;
 }
@@ -206,6 +206,10 @@ connector_start_other_way(uv_loop_t *loop, struct target *target, struct tls_con
                           const struct stream *refused, uint64_t timeout, connector_done done,
                           void *context)
 {
+    if (refused->is_unasked) {
+        atomic_store(&target->plain_until, 0);
+        return connector_start(loop, target, tls, timeout, done, context);
+    }
     return start_at(loop, target, stream_is_tls(refused) ? NULL : tls, refused, timeout, done,
                     context);
 }

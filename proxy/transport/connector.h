@@ -25,7 +25,8 @@ struct connector *connector_start_beside(uv_loop_t *loop, struct target *target,
 // sslmode=allow and prefer leave the channel to the server, which may refuse a login for it (pg_hba.conf's hostssl and
 // hostnossl). Is there another channel than the one that `refused` has?
 bool connector_has_other_way(const struct target *target, const struct stream *refused);
-// To the same server: with TLS if `refused` has none, else without. `refused` is read here and not needed after.
+// To the same server: with TLS if `refused` has none, else without; where the server was not asked, as it answers. `refused`
+// is read here and not needed after.
 struct connector *connector_start_other_way(uv_loop_t *loop, struct target *target,
                                             struct tls_context *tls, const struct stream *refused,
                                             uint64_t timeout, connector_done done, void *context);

@@ -51,6 +51,25 @@ connected(struct connector *connector)
     connector_finish(connector, stream);
 }
 
+// With `prefer` a server that has no TLS is asked again after this long, and not for each connection: its answer takes a
+// turn of its new process. Should it have TLS by then and insist, that is another way (connector_has_other_way).
+static const uint64_t ask_again_ns = 1000000000;
+
+static bool
+is_known_plain(const struct connector *connector)
+{
+    return connector->mode == TLS_PREFER &&
+           uv_hrtime() < atomic_load(&connector->target->plain_until);
+}
+
+static void
+note_plain(struct connector *connector)
+{
+    if (connector->mode == TLS_PREFER && connector->target->host_count == 1) {
+        atomic_store(&connector->target->plain_until, uv_hrtime() + ask_again_ns);
+    }
+}
+
 static void
 on_answer(void *context, struct chunk *chunk, size_t offset, size_t length)
 {
@@ -63,6 +82,7 @@ on_answer(void *context, struct chunk *chunk, size_t offset, size_t length)
     if (answer == 'S' && length == 1) {
         begin_tls(connector, false);
     } else if (answer == 'N' && length == 1 && !insists) {
+        note_plain(connector);
         connected(connector);
     } else if (answer == 'N' && length == 1) {
         connector_note(connector,
@@ -145,7 +165,8 @@ has_connected(struct connector *connector, int fd)
     connector->holds++;
     connector->stream->host = connector->host;
     connector->mode = mode_of(connector);
-    if (connector->mode <= TLS_ALLOW) {
+    connector->stream->is_unasked = is_known_plain(connector);
+    if (connector->mode <= TLS_ALLOW || connector->stream->is_unasked) {
         connected(connector);
         return;
     }

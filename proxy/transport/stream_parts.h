@@ -28,7 +28,9 @@ struct stream {
     const struct stream_callbacks *callbacks; // NULL: nobody owns it
     void *context;
     struct loop_buffers *buffers;
-    size_t host; // a connector's: which of the target's hosts this is
+    // A connector's:
+    size_t host;     // which of the target's hosts this is
+    bool is_unasked; // without TLS, since the server said a moment ago that it has none
 
     // Reading.
     bool is_paused;  // the owner's wish

@@ -30,6 +30,8 @@ struct target {
     char *tls_minimum, *tls_maximum; // "TLSv1.2" and the like, "" where not given
     bool tls_sends_name;             // sslsni
     uint64_t connect_timeout;        // ns; 0: none
+    // uv_hrtime: up to then its only server, which has just said that it has no TLS, is not asked (connector_attempt.c).
+    atomic_uint_fast64_t plain_until;
 };
 
 // NULL: `error` says what is wrong with the string. Reads files (service, passfile): not on a loop.

@@ -403,6 +403,56 @@ Test(connector, allow_and_prefer_have_another_way_and_no_other_mode_has)
     certificates_remove(&files);
 }
 
+// By a target that others have connected by.
+static void
+connect_again(struct target *target, struct tls_context *tls)
+{
+    outcome = (struct outcome){0};
+    server.got = 0;
+    connector_start(&loop, target, tls, 5000000000u, on_done, &outcome);
+    WAIT_FOR(outcome.count == 1);
+    cr_assert_not_null(outcome.stream, "%s", outcome.error);
+}
+
+Test(connector, with_prefer_a_server_without_tls_is_not_asked_each_time)
+{
+    enum { REQUEST = 8 };
+    struct certificate_files files;
+    char string[128];
+    snprintf(string, sizeof string, "host=127.0.0.1 port=%d sslmode=prefer", server.port);
+    struct target *target = target_new(string, error, sizeof error);
+    struct tls_context *tls = tls_context_for_server(target, error, sizeof error);
+    server.answer = "N";
+    connect_again(target, tls);
+    cr_expect_eq(server.got, REQUEST);
+    cr_expect_not(connector_has_other_way(target, outcome.stream));
+    close_stream(&outcome);
+
+    connect_again(target, tls);
+    cr_expect_eq(server.got, 0);
+    cr_expect(connector_has_other_way(target, outcome.stream));
+    close_stream(&outcome);
+
+    target->plain_until = uv_hrtime(); // a second later
+    connect_again(target, tls);
+    cr_expect_eq(server.got, REQUEST);
+    close_stream(&outcome);
+
+    serve_tls(&files); // it has some now, and lets nobody in without
+    connect_again(target, tls);
+    struct outcome second = {0};
+    connector_start_other_way(&loop, target, tls, outcome.stream, 5000000000u, on_done, &second);
+    WAIT_FOR(second.count == 1);
+    cr_assert_not_null(second.stream, "%s", second.error);
+    cr_expect(stream_is_tls(second.stream));
+    close_stream(&second);
+    close_stream(&outcome);
+    outcome = (struct outcome){0};
+    certificates_remove(&files);
+    tls_context_unref(&tls);
+    target_unref(&target);
+}
+
 // libpq 15 does not know sslnegotiation: what a later one would say of the string is set by hand.
 static void
 connect_directly(const char *root)
