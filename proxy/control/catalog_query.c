@@ -1,7 +1,8 @@
 // One question a table of the catalog, asked twice: for the rows that initdb made, whose OIDs are below 16384
 // (FirstNormalObjectId), and for all others. The first are the same in every database of a cluster, unless a superuser
 // has laid hands on them, so that they need not be read again where the fingerprint says that they are known: it counts
-// and hashes the versions of the rows (their xmin; of bootstrap's own, which are 1, the OIDs alone).
+// and hashes the versions of the rows (their xmin; of bootstrap's own, which are 1, the OIDs alone), or the names where
+// these are all that is read and a GRANT would make a version: on the schema public many do.
 //
 // Names are qualified and the search_path is empty but for pg_catalog, so that what the server prints (bodies,
 // expressions) is qualified as well.
@@ -317,6 +318,15 @@ take_check(struct catalog_answer *answer)
     "THEN hashint8((oid::int8 << 32) + xmin::text::int8) END) "                                    \
     "FROM " table " WHERE oid" BUILTIN "UNION ALL "
 
+#define NAMES(table, name)                                                                         \
+    "SELECT '" table "', sum(oid::int8), sum(hashint8((oid::int8 << 32) + hashname(" name "))) "   \
+    "FROM " table " WHERE oid" BUILTIN "UNION ALL "
+
+#define MEMBERS_OF_EXTENSIONS                                                                      \
+    "SELECT 'pg_depend', sum(objid::int8), count(*) FROM pg_depend "                               \
+    "WHERE classid = 'pg_proc'::regclass AND objid" BUILTIN                                        \
+    "AND refclassid = 'pg_extension'::regclass AND deptype = 'e'"
+
 static const struct catalog_query opening_list[] = {
     {"catalogs", 0, 0, 0, 0, NULL, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
     {"search_path", 0, 0, 1, 1, take_path, "SHOW search_path"},
@@ -328,10 +338,7 @@ static const struct catalog_query opening_list[] = {
     {"catalogs", 0, 0, 0, 0, NULL, "SAVEPOINT locks"},
     {"versions", 0, 0, 3, 1, take_versions,
      VERSIONS("pg_class") VERSIONS("pg_proc") VERSIONS("pg_operator") VERSIONS("pg_type")
-         VERSIONS("pg_namespace") VERSIONS(
-             "pg_language") "SELECT 'pg_depend', sum(objid::int8), count(*) FROM pg_depend "
-                            "WHERE classid = 'pg_proc'::regclass AND objid" BUILTIN
-                            "AND refclassid = 'pg_extension'::regclass AND deptype = 'e'"},
+         NAMES("pg_namespace", "nspname") NAMES("pg_language", "lanname") MEMBERS_OF_EXTENSIONS},
 };
 
 static const struct catalog_query builtin_list[] = {

@@ -232,6 +232,24 @@ def test_a_view_that_was_printed_keeps_nothing_locked(database):
             client.execute("DROP TABLE earlier, later CASCADE")
 
 
+@pytest.mark.parametrize("change, is_read", [
+    ("GRANT CREATE ON SCHEMA public TO app", False), ("REVOKE USAGE ON LANGUAGE sql FROM PUBLIC", False),
+    ("ALTER SCHEMA public RENAME TO another", True), ("ALTER FUNCTION pg_catalog.lower(text) VOLATILE", True),
+], ids=["schema", "language", "name", "function"])
+def test_what_initdb_made_is_read_again_where_more_was_changed_than_grants(pair, change, is_read):
+    neighbour = pair.old.dsn("postgres", user="postgres")
+    pair.old.psql("CREATE DATABASE granted")
+    try:
+        pair.old.psql(change, "granted")
+        pair.old.psql("ALTER DATABASE granted SET log_statement = 'all'")
+        before = pair.old.log_size()
+        analyse([neighbour, pair.old.dsn("granted", user="postgres")], ["SELECT 1"])
+        said = pair.old.said(before)
+        assert ">= 16384 AND c.relkind" in said and ("c.oid < 16384 AND c.relkind" in said) == is_read
+    finally:
+        pair.old.psql("DROP DATABASE granted WITH (FORCE)")
+
+
 @pytest.mark.parametrize("change, statement, undo", [
     ("ALTER FUNCTION pg_catalog.lower(text) VOLATILE", "SELECT lower(note) FROM orders", "ALTER FUNCTION pg_catalog.lower(text) IMMUTABLE"),
     ("UPDATE pg_operator SET oprcode = 'public.opf'::regproc WHERE oprname = '<<' AND oprleft = 23 AND oprright = 23", "SELECT id << id FROM orders",
