@@ -148,8 +148,7 @@ park(struct mirror *mirror)
         return;
     mirror->is_parked = true;
     mirror->references++;
-    mirror->next_parked = mirror->shadow->parked;
-    mirror->shadow->parked = mirror;
+    shadow_park(mirror->shadow, mirror);
 }
 
 static void

@@ -27,7 +27,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEED_DEPTH = 16384, EVENTS_A_TURN = 256, TICK_MS = 10 };
+enum { FEED_DEPTH = 16384, EVENTS_A_TURN = 256 };
+enum { TICK_MS = 10, TICK_IDLE_MS = 100 }; // while mirrors are parked, and else
 enum { WATCH_LEAST_MS = 1, WATCH_MOST_MS = 4, WATCH_IDLE_MS = 16, WATCH_IN_VAIN_MS = 64 };
 enum { WATCH_FEW = 4, WATCH_MANY = 16 }; // events a look
 
@@ -292,6 +293,16 @@ woken(uv_async_t *async)
         stop(shadow);
 }
 
+static void ticked(uv_timer_t *timer);
+
+static void
+set_tick(struct shadow *shadow, unsigned period)
+{
+    if (shadow->tick_period != period)
+        uv_timer_start(&shadow->tick, ticked, period, period);
+    shadow->tick_period = period;
+}
+
 static void
 ticked(uv_timer_t *timer)
 {
@@ -300,6 +311,15 @@ ticked(uv_timer_t *timer)
         return;
     unpark_all(shadow, false);
     publish_counts(shadow);
+    set_tick(shadow, shadow->parked ? TICK_MS : TICK_IDLE_MS);
+}
+
+void
+shadow_park(struct shadow *shadow, struct mirror *mirror)
+{
+    mirror->next_parked = shadow->parked;
+    shadow->parked = mirror;
+    set_tick(shadow, TICK_MS);
 }
 
 static void
@@ -344,7 +364,7 @@ shadow_start(struct shadow *shadow, struct instance *instance, unsigned index, u
     shadow->wake.data = shadow;
     uv_timer_init(&shadow->loop, &shadow->tick);
     shadow->tick.data = shadow;
-    uv_timer_start(&shadow->tick, ticked, TICK_MS, TICK_MS);
+    set_tick(shadow, TICK_IDLE_MS);
     uv_timer_init(&shadow->loop, &shadow->watch);
     shadow->watch.data = shadow;
     shadow->mailbox = shadow_mailbox_new(&shadow->wake);

@@ -44,9 +44,10 @@ struct shadow {
     unsigned index, count; // of the shadow threads
     uv_thread_t thread;
     uv_loop_t loop;
-    uv_async_t wake;  // any thread sends it
-    uv_timer_t tick;  // parked mirrors, figures for `shadows_load`
-    uv_timer_t watch; // while units keep coming
+    uv_async_t wake;      // any thread sends it
+    uv_timer_t tick;      // parked mirrors, figures for `shadows_load`
+    unsigned tick_period; // ms
+    uv_timer_t watch;     // while units keep coming
     struct {
         unsigned period, in_vain; // in milliseconds; in_vain: since the last unit
         bool is_lively;           // what came last may have to be mirrored
@@ -75,6 +76,8 @@ struct shadow {
 
 // Renews what has moved; the same pointer for the life of the thread.
 struct shadow_database *shadow_database(struct shadow *shadow, struct database *database);
+// The mirror is looked at (mirror_unpark) until it is in `parked` no more.
+void shadow_park(struct shadow *shadow, struct mirror *mirror);
 struct shadow_mailbox *shadow_mailbox_new(uv_async_t *wake);
 struct shadow_mailbox *shadow_mailbox_ref(struct shadow_mailbox *mailbox);
 void shadow_mailbox_unref(struct shadow_mailbox **mailbox);
