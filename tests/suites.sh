@@ -6,6 +6,7 @@
 #                                            relay    through the proxy with shadow_percent 0
 #                                            shadow   through the proxy with shadow_percent 100
 #                                            frozen   the same, with new stopped by SIGSTOP
+#                                            bare     (only by WAYS) through HAProxy, which passes bytes and nothing else
 #   tests/suites.sh HOST PORT [SUITE …]    each suite once, against what listens there
 #
 # SUITE: regress (217 tests), isolation (115), pipeline (11, and 9 traces), ecpg (63); all without one.
@@ -20,8 +21,9 @@
 # names of the tests that differ from the direct run, or with HOST PORT that failed. Exit 0: there are none.
 #
 #   WAYS="direct shadow"    only these ways
-#   ROUNDS=4                each way so often, there and back, after a run that does not count; the medians of wall time and
-#                           their ratios to direct are printed
+#   ROUNDS=4                each way so often, there and back, after a run that does not count; prints the medians of wall time,
+#                           and their ratios to direct: as they are, and in units of old's CPU. A slow hour changes that alike,
+#                           but what a way has old do more is hidden there
 #   PGREHEARSE=FILE         this binary; else build/pgrehearse, which is built
 #   SUITES_CACHE=FOLDER     keeps the source; else build/suites
 #   KEEP=1                  the logs, the stores and the clusters' files are kept, and their folder is named
@@ -33,7 +35,8 @@ cache=${SUITES_CACHE:-$root/build/suites}
 binary=${PGREHEARSE:-}
 ways=${WAYS:-direct relay shadow frozen}
 rounds=${ROUNDS:-1}
-declare -A times # wall times by suite and way, ms
+declare -A times  # wall times by suite and way, ms
+declare -A speeds # the same, in units of old's CPU
 user=postgres host=127.0.0.1 given_port=
 
 say() { printf '%s\n' "$*" >&2; }
@@ -49,7 +52,9 @@ for suite in $suites; do
         { say "suites.sh: no suite is called $suite (try --help)"; exit 2; }
 done
 for way in $ways; do
-    [[ $way =~ ^(given|direct|relay|shadow|frozen)$ ]] || { say "suites.sh: no way is called $way"; exit 2; }
+    [[ $way =~ ^(given|direct|bare|relay|shadow|frozen)$ ]] || { say "suites.sh: no way is called $way"; exit 2; }
+    [ "$way" != bare ] || PATH=$PATH:/usr/sbin command -v haproxy >/dev/null ||
+        { say "suites.sh: the way bare needs Debian's package haproxy"; exit 2; }
 done
 
 work=$(mktemp -d /tmp/pgrehearse-suites.XXXXXX)
@@ -57,6 +62,7 @@ groups=()     # process groups of what runs beside this script
 clusters=()   # data folders of servers that run
 frozen=()     # servers' processes that are stopped
 proxy=        # its process
+bare=         # HAProxy's
 
 # PostgreSQL's programs refuse to run as root.
 unprivileged=()
@@ -183,6 +189,27 @@ END
     exit 2
 }
 
+start_bare() { # PORT
+    cat >"$work/bare.cfg" <<END
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+listen old
+  bind 127.0.0.1:$1
+  server old 127.0.0.1:$old_port
+END
+    PATH=$PATH:/usr/sbin beside haproxy -db -f "$work/bare.cfg" 2>"$work/bare.log"
+    bare=$!
+    for _ in $(seq 100); do
+        "$bin/pg_isready" -q -h 127.0.0.1 -p "$1" && return
+        sleep 0.1
+    done
+    say "suites.sh: HAProxy did not start: $(tail -3 "$work/bare.log")"
+    exit 2
+}
+
 # With new stopped nothing that it may do is awaited: SIGTERM must end the proxy all the same.
 stop_proxy() { # NAME
     kill "$proxy"
@@ -207,14 +234,14 @@ thaw() {
     frozen=()
 }
 
-# Seconds of CPU that a process has used, user and system, with its children that have ended.
+# Milliseconds of CPU that processes have used, user and system, with their children that have ended.
 cpu_of() { # PID …
     local pid ticks=0 used
     for pid; do
         used=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | awk '{print $12 + $13 + $14 + $15}')
         ticks=$((ticks + ${used:-0}))
     done
-    echo $((ticks / $(getconf CLK_TCK)))
+    echo $((ticks * 1000 / $(getconf CLK_TCK)))
 }
 # shellcheck disable=SC2046
 cpu_of_old() { [ -n "$given_port" ] && echo 0 || cpu_of $(processes old); }
@@ -332,9 +359,10 @@ books() { # PORT NAME
 }
 
 run_way() { # SUITE WAY
-    local suite=$1 way=$2 name=$2-$1 port=$old_port began old_began seconds old_used proxy_used=-
+    local suite=$1 way=$2 name=$2-$1 port=$old_port began old_began took old_used proxy_used=-
     local balance="0 - - - -" differs="" wrong reads compared mismatch dropped
     case $way in
+    bare) port=$(free_port); start_bare "$port" ;;
     relay) port=$(free_port); start_proxy "$name" "$port" 0 ;;
     shadow | frozen) port=$(free_port); start_proxy "$name" "$port" 100 ;;
     esac
@@ -343,15 +371,21 @@ run_way() { # SUITE WAY
     reset "$port"
     old_began=$(cpu_of_old) began=$(date +%s%3N)
     run_suite "$suite" "$port" "$work/$name"
-    seconds=$(($(date +%s%3N) - began)) old_used=$(($(cpu_of_old) - old_began))
+    took=$(($(date +%s%3N) - began)) old_used=$(($(cpu_of_old) - old_began))
+    if [ -n "$bare" ]; then
+        proxy_used=$(in_seconds "$(cpu_of "$bare")")
+        kill "$bare"
+        wait "$bare" || true
+        bare=
+    fi
     if [ -n "$proxy" ]; then
-        proxy_used=$(cpu_of "$proxy")
+        proxy_used=$(in_seconds "$(cpu_of "$proxy")")
         balance=$(books "$port" "$name")
         stop_proxy "$name"
         thaw
     fi
-    times[$suite $way]+="$seconds "
-    printf -v seconds '%d.%d' $((seconds / 1000)) $((seconds % 1000 / 100))
+    times[$suite $way]+="$took "
+    ((old_used == 0)) || speeds[$suite $way]+="$((took * 1000 / old_used)) "
     read -r wrong reads compared mismatch dropped <<<"$balance"
     [ "$wrong" = 0 ] || { say "suites.sh: the books of $name do not balance: $(cat "$work/$name.status")"; status=1; }
     case $way in
@@ -362,9 +396,12 @@ run_way() { # SUITE WAY
     [ -z "$differs" ] || { status=1; tell_difference "$work/$name" "$differs"; }
     tests=$((tests + $(wc -l <"$work/$name/result"))) different=$((different + $(wc -w <<<"$differs")))
     printf "$form" "$suite" "$way" "$(grep -c ' ok$' "$work/$name/result" || true)" \
-        "$(grep -ci ' failed$' "$work/$name/result" || true)" "$seconds" "$old_used" "$proxy_used" \
+        "$(grep -ci ' failed$' "$work/$name/result" || true)" "$(in_seconds "$took")" "$(in_seconds "$old_used")" \
+        "$proxy_used" \
         "$reads" "$compared" "$dropped" "$mismatch" "${differs:--}"
 }
+
+in_seconds() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); } # MILLISECONDS
 
 median() { tr ' ' '\n' | grep . | sort -n | awk '{ at[NR] = $1 } END { print (at[int((NR + 1) / 2)] + at[int(NR / 2) + 1]) / 2 }'; }
 
@@ -375,16 +412,17 @@ tell_difference() { # OUT NAMES
         awk -v name="/$first.out" '/^diff / { is = index($0, name) > 0 } is' "$1/regression.diffs" | head -60 >&2
 }
 
-# Each way's median wall time, and its ratio to direct's.
+# Each way's median wall time, and its ratios to direct's.
 compare_times() { # SUITE
-    local way direct time
-    direct=$(median <<<"${times[$1 direct]:-0}")
-    printf '%-10s wall time, median of %d:' "$1" "$rounds"
+    local way direct direct_speed
+    direct=$(median <<<"${times[$1 direct]:-0}") direct_speed=$(median <<<"${speeds[$1 direct]:-0}")
+    printf '%-10s wall time, median of %d; to direct; and in units of old'"'"'s CPU:' "$1" "$rounds"
     for way in $ways; do
-        time=$(median <<<"${times[$1 $way]}")
-        awk -v way="$way" -v time="$time" -v direct="$direct" 'BEGIN {
+        awk -v way="$way" -v time="$(median <<<"${times[$1 $way]}")" -v direct="$direct" \
+            -v speed="$(median <<<"${speeds[$1 $way]:-0}")" -v direct_speed="$direct_speed" 'BEGIN {
             printf "  %s %.1f s", way, time / 1000
-            if (direct > 0) printf " (%.2f)", time / direct
+            if (direct > 0) printf " %.2f", time / direct
+            if (direct_speed > 0) printf " %.2f", speed / direct_speed
         }'
     done
     echo

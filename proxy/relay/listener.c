@@ -291,10 +291,6 @@ on_ready(uv_poll_t *poll, int status, int events)
             }
             return;
         }
-        if (!listening->is_local) {
-            set_on(fd, IPPROTO_TCP, TCP_NODELAY);
-            set_on(fd, SOL_SOCKET, SO_KEEPALIVE);
-        }
         worker_accepted(listener->worker, fd, listening->is_local);
     }
 }
