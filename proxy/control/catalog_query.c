@@ -360,7 +360,8 @@ static const struct catalog_query users_list[] = {
     TYPES(USERS),
     // What values of a type call unasked, where it is a user's function: input and output, subtype
     // differences, support functions of operator classes, casts. A cast between two of PostgreSQL's
-    // own types belongs to no user's type: implicit, any statement can call it.
+    // own types belongs to no user's type: implicit, any statement can call it. What needs one of PostgreSQL's own types and
+    // a user's (casts, operators across types) is called by nothing that has the first alone.
     {"dependencies of types", 0, 0, 3, 3, take_dependency,
      "SELECT type, function, bool_and(is_explicit) FROM ("
      "SELECT t.oid AS type, f AS function, false AS is_explicit FROM pg_type t, unnest(ARRAY["
@@ -369,8 +370,10 @@ static const struct catalog_query users_list[] = {
      "t.typreceive::oid, t.typsend::oid, t.typmodin::oid, t.typmodout::oid) >= 16384 "
      "UNION ALL SELECT rngtypid, unnest(ARRAY[rngcanonical::oid, rngsubdiff::oid]), false "
      "FROM pg_range "
-     "UNION ALL SELECT unnest(ARRAY[amproclefttype, amprocrighttype]), amproc::oid, false "
-     "FROM pg_amproc WHERE amproc::oid >= 16384 "
+     "UNION ALL SELECT type, amproc::oid, false "
+     "FROM pg_amproc, unnest(ARRAY[amproclefttype, amprocrighttype]) AS type "
+     "WHERE amproc::oid >= 16384 "
+     "AND (type >= 16384 OR (amproclefttype < 16384 AND amprocrighttype < 16384)) "
      "UNION ALL SELECT CASE WHEN castsource < 16384 AND casttarget < 16384 "
      "AND castcontext = 'i' THEN 0 ELSE type END, castfunc, "
      "castsource < 16384 AND casttarget < 16384 FROM pg_cast, "

@@ -69,12 +69,23 @@ CREATE AGGREGATE good_agg(int) (SFUNC = int4pl, STYPE = int, INITCOND = '0');
 CREATE FUNCTION srf() RETURNS SETOF int LANGUAGE sql STABLE AS 'SELECT id FROM orders';
 CREATE SCHEMA v2; CREATE TABLE v2.orders (id int PRIMARY KEY, customer_id int, total numeric);
 CREATE SEQUENCE seq;
+CREATE TYPE alias;
+CREATE FUNCTION alias_in(cstring) RETURNS alias LANGUAGE internal IMMUTABLE STRICT AS 'int8in';
+CREATE FUNCTION alias_out(alias) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int8out';
+CREATE TYPE alias (INPUT = alias_in, OUTPUT = alias_out, LIKE = int8);
+CREATE FUNCTION alias_order(int8, alias) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN vol(); END $$;
+ALTER OPERATOR FAMILY integer_ops USING btree ADD FUNCTION 1 alias_order(int8, alias);
+CREATE FUNCTION alias_of(int8) RETURNS alias LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN vol()::text::alias; END $$;
+CREATE CAST (int8 AS alias) WITH FUNCTION alias_of(int8) AS IMPLICIT;
+CREATE TABLE has_alias (id int PRIMARY KEY, a alias);
 """
 
 # Statements that call vol() unseen, or leave something behind otherwise.
 HARMFUL = """
 SELECT vol()
 SELECT lying()
+SELECT a FROM has_alias WHERE alias_order(id, a) = 1
+SELECT id::int8::alias FROM has_alias
 SELECT sql_bad()
 SELECT sql_bad2()
 SELECT sql_atomic_bad()
@@ -137,6 +148,7 @@ WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELE
 SELECT rank() OVER (PARTITION BY customer_id ORDER BY total) FROM orders
 SELECT * FROM v2.orders
 SELECT * FROM child1
+SELECT id::int8, count(*) FROM orders GROUP BY id
 """
 
 
