@@ -184,14 +184,15 @@ unit_may_read(const struct dissected *dissected)
     return false;
 }
 
-// DDL that others' units have told of since may have come later than this one: what is seen late, while its session
-// waited, is in the catalogs already.
+// Was old's catalog read after the unit had ended? Then what it changed, and all that was changed before it, is there,
+// however late it is seen because its session waited. Where nobody stayed for its answer, old may have gone on with it.
 static bool
 has_all_before(const struct database_catalogs *catalogs, const struct unit *unit)
 {
-    return catalogs && catalogs->old_as_of > unit->ended;
+    return catalogs && catalogs->old_as_of > unit->ended && !unit->is_lost;
 }
 
+// Do the catalogs lack DDL that may have come before the unit?
 static bool
 is_stale(const struct mirror *mirror, const struct unit *unit)
 {
