@@ -165,7 +165,9 @@ END
     as_postgres "$bin/pg_ctl" -D "$data" -w -l "$data/log" start >/dev/null
 }
 
-start_proxy() { # WAY PORT SHADOW_PERCENT
+# With a new store: what a proxy knows of a database from before, it asks new for at once.
+start_proxy() { # NAME PORT SHADOW_PERCENT
+    rm -f "$work/$1.db"*
     cat >"$work/$1.yaml" <<END
 listen: {host: 127.0.0.1, port: $2, unix_socket_dir: "$work"}
 auth: {type: passthrough, unchallenged: allow}
