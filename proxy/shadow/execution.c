@@ -5,6 +5,7 @@
 #include "proxy/shadow/execution.h"
 #include "compare/sql/glance.h"
 #include "compare/sql/lexer.h"
+#include "compare/sql/parse.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "proxy/shadow/classify.h"
@@ -329,6 +330,16 @@ deeds_by_analysis(const struct mirror *mirror, const struct execution *execution
     };
 }
 
+// In the books a read, whatever it calls itself.
+static bool
+does_not_parse(const struct execution *execution, struct parsed *parsed)
+{
+    const struct result *result = execution->result;
+    bool is_syntax =
+        result && result->kind == RESULT_ERROR && strcmp(result->sqlstate, "42601") == 0;
+    return is_syntax && parsed && parse_once(parsed) == PARSE_SYNTAX;
+}
+
 // What is not analysed may write, whatever it calls itself.
 static struct deeds
 deeds_by_words(const struct mirror *mirror, const struct execution *execution,
@@ -340,7 +351,9 @@ deeds_by_words(const struct mirror *mirror, const struct execution *execution,
     if (parsed)
         glance = glance_once(parsed, catalogs ? catalogs->catalogs[SIDE_OLD] : NULL);
     bool is_ddl = glance.kind == GLANCE_DDL;
-    bool is_read = !is_ddl && classify_is_read(NULL, execution->sql, execution->sql_length, tag);
+    bool is_read =
+        (!is_ddl && classify_is_read(NULL, execution->sql, execution->sql_length, tag)) ||
+        does_not_parse(execution, parsed);
     return (struct deeds){
         .is_read = is_read,
         .has_effects = glance.may_leave || (glance.kind == GLANCE_UNKNOWN && !is_read) ||

@@ -2,7 +2,7 @@
 
 import time
 
-from peer import Client, complete, ready
+from peer import Client, complete, error, ready
 from proxy import wait_until
 from scripted import READ, Request, answer, is_catalog_reading
 
@@ -168,3 +168,28 @@ def test_while_nothing_is_mirrored_new_may_be_away(play):
         status = proxy.settled("app", 5)
         assert status["skipped"] == status["reads"] == 5 and proxy.skipped("app") == {"sampled_out": 5}
     assert len(readings) <= 1  # at start
+
+
+def test_what_does_not_parse_is_a_read_in_the_books_behind_ddl_too(mirrors):
+    proxy, old, _ = mirrors()
+
+    def parses_little(session):
+        session.admit()
+        while True:
+            request = Request(session)
+            if request.sql.startswith(("selekt", "CREATE TABEL", "INSERT")):
+                session.send(error("42601", "syntax error"), ready(session.status))
+            else:
+                answer(session, request)
+
+    old.client = parses_little
+    before = proxy.status("app")
+    proxy.console("ALTER DATABASE app SET shadow_percent = 0")
+    with Client(proxy.port) as client:
+        client.login()
+        client.ask("CREATE TABLE one_more (id int)")
+        for sql in ("selekt 1", "CREATE TABEL another (id int)", "INSERT INTO items (id) VALUES (1, 2)"):  # the last one parses
+            client.ask(sql)
+        client.ask(READ)
+        proxy.settled("app", int(before["reads"]) + 3)
+        wait_until(lambda: int(proxy.status("app")["other"]) == int(before["other"]) + 2, what=lambda: proxy.status("app"))
