@@ -165,6 +165,15 @@ END
     as_postgres "$bin/pg_ctl" -D "$data" -w -l "$data/log" start >/dev/null
 }
 
+await() { # PORT LOG: until a server answers there
+    for _ in $(seq 300); do
+        "$bin/pg_isready" -q -h 127.0.0.1 -p "$1" && return
+        sleep 0.1
+    done
+    say "suites.sh: nothing answers at port $1: $(tail -3 "$2")"
+    exit 2
+}
+
 # With a new store: what a proxy knows of a database from before, it asks new for at once.
 start_proxy() { # NAME PORT SHADOW_PERCENT
     rm -f "$work/$1.db"*
@@ -183,12 +192,7 @@ databases:
 END
     beside "$binary" serve -c "$work/$1.yaml" 2>"$work/$1.log"
     proxy=$!
-    for _ in $(seq 300); do
-        "$bin/pg_isready" -q -h 127.0.0.1 -p "$2" && return
-        sleep 0.1
-    done
-    say "suites.sh: the proxy did not start: $(tail -3 "$work/$1.log")"
-    exit 2
+    await "$2" "$work/$1.log"
 }
 
 start_bare() { # PORT
@@ -204,12 +208,7 @@ listen old
 END
     PATH=$PATH:/usr/sbin beside haproxy -db -f "$work/bare.cfg" 2>"$work/bare.log"
     bare=$!
-    for _ in $(seq 100); do
-        "$bin/pg_isready" -q -h 127.0.0.1 -p "$1" && return
-        sleep 0.1
-    done
-    say "suites.sh: HAProxy did not start: $(tail -3 "$work/bare.log")"
-    exit 2
+    await "$1" "$work/bare.log"
 }
 
 # With new stopped nothing that it may do is awaited: SIGTERM must end the proxy all the same.

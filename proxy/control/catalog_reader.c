@@ -183,9 +183,10 @@ read_due(struct catalog_reader *reader, bool is_request)
 
     for (int side = 0; side < 2; side++) {
         char error[512] = "";
-        uint64_t began = uv_hrtime();
 
         if (reader->is_due[side]) {
+            uint64_t began = uv_hrtime();
+
             catalogs[side] = read_side(reader, settings->targets[side], error);
             say_outcome(reader, (enum side)side, catalogs[side] ? "" : error);
             reader->is_due[side] = !catalogs[side];

@@ -352,7 +352,8 @@ mirror_secret(struct mirror *mirror, struct secret **secret)
         mirror_unpark(mirror, false);
 }
 
-// Have the catalogs come that its first unit waits for?
+// Have the catalogs come that its first unit waits for? For DDL any will do that are newer than the unit; for a name that
+// they did not know, those that were asked for.
 static bool
 has_catalogs(struct mirror *mirror)
 {

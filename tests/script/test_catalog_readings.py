@@ -24,6 +24,20 @@ def readings_of(old, seconds):
     return readings
 
 
+def answering(other):
+    """A server's script: to some statements clients hear something else, `other(sql)`, where that is not None."""
+    def script(session):
+        session.admit()
+        while True:
+            request = Request(session)
+            said = other(request.sql)
+            if said is None:
+                answer(session, request)
+            else:
+                session.send(said, ready(session.status))
+    return script
+
+
 def test_between_costly_readings_there_is_a_pause_even_if_ddl_never_ends(mirrors):
     proxy, old, _ = mirrors()
     readings = readings_of(old, 0.5)
@@ -95,17 +109,7 @@ def test_what_makes_a_table_of_a_read_is_ddl(mirrors):
     """Its tag is a read's."""
     proxy, old, _ = mirrors()
     readings = readings_of(old, 0)
-
-    def makes_tables(session):
-        session.admit()
-        while True:
-            request = Request(session)
-            if request.sql.startswith("CREATE"):
-                session.send(complete("SELECT 3"), ready(session.status))
-            else:
-                answer(session, request)
-
-    old.client = makes_tables
+    old.client = answering(lambda sql: complete("SELECT 3") if sql.startswith("CREATE") else None)
     reads = int(proxy.status("app")["reads"])
     with Client(proxy.port) as client:
         client.login()
@@ -172,23 +176,14 @@ def test_while_nothing_is_mirrored_new_may_be_away(play):
 
 def test_what_does_not_parse_is_a_read_in_the_books_behind_ddl_too(mirrors):
     proxy, old, _ = mirrors()
-
-    def parses_little(session):
-        session.admit()
-        while True:
-            request = Request(session)
-            if request.sql.startswith(("selekt", "CREATE TABEL", "INSERT")):
-                session.send(error("42601", "syntax error"), ready(session.status))
-            else:
-                answer(session, request)
-
-    old.client = parses_little
+    wrong = ("selekt 1", "CREATE TABEL another (id int)", "INSERT INTO items (id) VALUES (1, 2)")  # the last one parses
+    old.client = answering(lambda sql: error("42601", "syntax error") if sql in wrong else None)
     before = proxy.status("app")
     proxy.console("ALTER DATABASE app SET shadow_percent = 0")
     with Client(proxy.port) as client:
         client.login()
         client.ask("CREATE TABLE one_more (id int)")
-        for sql in ("selekt 1", "CREATE TABEL another (id int)", "INSERT INTO items (id) VALUES (1, 2)"):  # the last one parses
+        for sql in wrong:
             client.ask(sql)
         client.ask(READ)
         proxy.settled("app", int(before["reads"]) + 3)

@@ -55,6 +55,25 @@ def test_a_password_passes_as_it_was_asked_for(play, challenge, is_right):
         assert client.rest() == refusal
 
 
+def test_a_refusal_passes_also_where_old_was_not_asked_for_tls_once_more(play):
+    """With sslmode=prefer it said a moment ago that it has none; it is asked before the refusal is believed."""
+    refusal, logins = error("28000", 'role "app" is not permitted to log in', "FATAL"), []
+
+    def refuses_later(session):
+        logins.append(session.startup)
+        if len(logins) == 1:
+            session.peer.answers(session)
+        session.send(refusal)
+        session.connection.shutdown(socket.SHUT_WR)
+    proxy, _, _ = play(old={"client": refuses_later, "sslmode": "prefer"})
+    with Client(proxy.port) as first:
+        first.login()
+    for _ in range(3):
+        client = Client(proxy.port)
+        client.send(startup(user="app", database="app"))
+        assert client.rest() == refusal
+
+
 @pytest.mark.parametrize("goodbye", [b"", message("X"), query(READ), query(READ) + message("X")],
                          ids=["nothing", "Terminate", "a Query", "a Query and Terminate"])
 @pytest.mark.parametrize("is_apart", [True, False], ids=["apart", "at once"])

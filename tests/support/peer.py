@@ -235,6 +235,8 @@ class UnixClient(Client):
 
 
 class Peer:
+    sslmode = "disable"
+
     def __init__(self, script):
         self.script, self.failures, self.sessions = script, [], []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
@@ -246,7 +248,7 @@ class Peer:
         """A CancelRequest has come; the connection is closed when this returns."""
 
     def dsn(self, dbname="app", user="app"):
-        return f"host=127.0.0.1 port={self.port} dbname={dbname} user={user} sslmode=disable"
+        return f"host=127.0.0.1 port={self.port} dbname={dbname} user={user} sslmode={self.sslmode}"
 
     def accept(self):
         while True:

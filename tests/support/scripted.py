@@ -122,7 +122,8 @@ def holds(session):
 
 
 class Server(Peer):
-    def __init__(self, client=None, own=None, own_answer=answer, control_answer=answer):
+    def __init__(self, client=None, own=None, own_answer=answer, control_answer=answer, sslmode="disable"):
+        self.sslmode = sslmode
         self.client, self.own = client or self.answers, own or self.answers_own
         self.own_answer, self.control_answer = own_answer, control_answer
         self.arrived, self.cancels, self.released = queue.Queue(), queue.Queue(), threading.Event()
