@@ -49,11 +49,11 @@ struct control {
     enum lag_state state;
     uint64_t replayed; // while state is LAG_STATE_KNOWN
     struct waiter *waiters;
-    uint64_t polled_at, pace; // ns
-    uint64_t in_use_at;       // ns: when a client or a waiter was last seen
-    uint64_t peopled_at;      // ns: when a client was
-    atomic_bool is_resting;   // nobody uses the database: both links are closed
-    atomic_bool is_called;    // reads wait for catalogs
+    uint64_t poll_began_at, polled_at, pace; // ns
+    uint64_t in_use_at;                      // ns: when a client or a waiter was last seen
+    uint64_t peopled_at;                     // ns: when a client was
+    atomic_bool is_resting;                  // nobody uses the database: both links are closed
+    atomic_bool is_called;                   // reads wait for catalogs
     struct write_fence fence;
     atomic_bool are_writes_awaited; // since the last poll
 };
@@ -188,6 +188,7 @@ poll_sides(struct control *control)
         side_link_up(&control->links[side], control->settings->targets[side]);
     if (atomic_exchange(&control->are_writes_awaited, false))
         write_fence_await(&control->fence, uv_hrtime());
+    control->poll_began_at = uv_hrtime();
     control->lag.wants_sample = write_fence_wants_sample(&control->fence);
     control->replayed = 0;
     control->state =
@@ -234,24 +235,27 @@ take_arrivals(struct control *control)
     return true;
 }
 
-// Is it decided? With `none`, new is never more than settle behind, and the time alone decides.
+// Is it decided? With `none`, new is never more than settle behind, and the time alone decides. What an earlier poll
+// found is no answer: since then a subscription may have been made whose tables are still empty, or new promoted.
 static bool
 is_answered(const struct control *control, const struct waiter *waiter, uint64_t now,
             enum lag_wait *answer)
 {
     bool is_known = control->state == LAG_STATE_KNOWN;
+    bool is_fresh = control->poll_began_at >= waiter->since;
 
     if (is_known && control->lag.probe == LAG_NONE)
         *answer = LAG_CLOSED;
     else if (is_known && waiter->position == 0)
         *answer = LAG_UNKNOWN; // old's position was not asked for
-    else if (is_known && control->replayed >= lag_settled_position(&control->lag, waiter->position))
+    else if (is_known && is_fresh &&
+             control->replayed >= lag_settled_position(&control->lag, waiter->position))
         *answer = LAG_CLOSED;
     else
         *answer = is_known ? LAG_OPEN : LAG_UNKNOWN;
     return now >= waiter->deadline || (*answer == LAG_CLOSED && control->lag.probe != LAG_NONE) ||
            (is_known && *answer == LAG_UNKNOWN) ||
-           (control->state == LAG_STATE_UNRESOLVED && control->polled_at >= waiter->since);
+           (control->state == LAG_STATE_UNRESOLVED && is_fresh);
 }
 
 static void
@@ -431,7 +435,7 @@ run(void *context)
 
         bool has_arrivals = take_arrivals(control);
 
-        answer_waiters(control); // what is known already may do
+        answer_waiters(control); // those that are late, or need no probe
         if (has_arrivals || (control->pace == pace_idle && are_writes_awaited(control)))
             set_pace(control, has_arrivals);
         if (!rests(control) &&

@@ -29,10 +29,22 @@ class Subscriptions:
 
     def add(self, table):
         """Its copy has only begun."""
+        self.publish(table)
+        self.subscribe(table)
+
+    def publish(self, table):
         self.old.psql(f"CREATE PUBLICATION {table} FOR TABLE {table};"
                       f"SELECT pg_create_logical_replication_slot('{self.slot(table)}', 'pgoutput')", self.name)
+
+    def subscribe(self, table):
         self.new.psql(f"CREATE SUBSCRIPTION {self.slot(table)} CONNECTION '{self.old.dsn(self.name, user='postgres')}' "
                       f"PUBLICATION {table} WITH (create_slot = false)", self.name)
+
+    def unsubscribe(self, table):
+        """Publication and slot stay."""
+        name = self.slot(table)
+        self.new.psql(f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
+                      f"DROP SUBSCRIPTION {name}", self.name)
 
     def spoil(self, table):
         """Once the table is ready."""
@@ -47,10 +59,9 @@ class Subscriptions:
         return int(wait_until(lambda: self.new.psql(sql, self.name))[0])
 
     def remove(self):
-        for name in self.new.psql("SELECT subname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid "
-                                  "WHERE datname = current_database()", self.name):
-            self.new.psql(f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
-                          f"DROP SUBSCRIPTION {name}", self.name)
+        for table in "tu":
+            if self.new.psql(f"SELECT 1 FROM pg_subscription WHERE subname = '{self.slot(table)}'"):
+                self.unsubscribe(table)
         slots = f"FROM pg_replication_slots WHERE database = '{self.name}'"
         self.old.psql(f"SELECT pg_terminate_backend(active_pid) {slots} AND active_pid IS NOT NULL")
         wait_until(lambda: self.old.psql(f"SELECT count(*) {slots} AND active_pid IS NOT NULL") == ["0"])
@@ -118,6 +129,26 @@ def test_while_one_table_of_several_subscriptions_is_copied_nothing_is_a_mismatc
         becomes_mismatch(proxy, name, connection, "t")
         becomes_mismatch(proxy, name, connection, "u")
         assert not proxy.status(name)["trouble"]
+
+
+def test_a_subscription_made_since_the_last_poll_is_known_before_anything_is_a_mismatch(start, pair, subscriptions):
+    name = subscriptions.name
+    subscriptions.publish("u")  # old writes nothing from here on, so that what is polled next suffices for all that follows
+    subscriptions.add("t")
+    subscriptions.spoil("t")
+    proxy = start(name, lag("1s"))
+    with pair.new.connect(name) as held, proxy.connect(name) as connection:
+        held.autocommit = False
+        held.execute("LOCK TABLE u IN SHARE MODE")
+        proxy.warmed(name, lambda: ask(connection, "t", 1))
+        for _ in range(5):
+            becomes_mismatch(proxy, name, connection, "t")
+            before = proxy.settled(name)
+            subscriptions.subscribe("u")
+            ask(connection, "u", 1)
+            after = proxy.settled(name, before["reads"] + 1)
+            assert difference(after, before) == {"unverified": 1}, after
+            subscriptions.unsubscribe("u")
 
 
 def stand_still(subscriptions, table, how):
