@@ -134,6 +134,27 @@ put_role_again(FILE *out, const char *user)
           out);
 }
 
+// A method of planning that is switched off costs 1e10, which is above jit_above_cost however small the statement is: a
+// side that lacks the index which the client meant would compile for half a second what then runs in a millisecond.
+// -1 is `never`; `jit` itself, which is rather asked for, stays what it is.
+static void
+put_no_compiling(FILE *out, const struct state_snapshot *snapshot)
+{
+    char value[32];
+    if (strstr(snapshot->replay, "enable_") == NULL ||
+        state_value(snapshot, "jit", value, sizeof value) ||
+        state_value(snapshot, "jit_above_cost", value, sizeof value)) {
+        return;
+    }
+    fputs("SELECT pg_catalog.set_config('jit_above_cost', '-1', false) WHERE "
+          "pg_catalog.current_setting('jit', true) OPERATOR(pg_catalog.=) 'on' AND 'off' "
+          "OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT pg_catalog.current_setting('enable_' "
+          "OPERATOR(pg_catalog.||) method) FROM pg_catalog.unnest('{bitmapscan,hashagg,hashjoin,"
+          "indexonlyscan,indexscan,mergejoin,nestloop,seqscan,sort,tidscan}'::pg_catalog.text[]) "
+          "AS method));\n",
+          out);
+}
+
 // ---- the target's options ----
 
 // The next word, as the backend takes them apart: blanks separate, a backslash escapes.
@@ -277,6 +298,7 @@ own_state_sql(const struct own_session *session, const struct state_snapshot *sn
     }
     if (!is_empty(snapshot)) {
         fprintf(out, "%s;\n", snapshot->replay);
+        put_no_compiling(out, snapshot);
     }
     if (entry_of(session)->identity == IDENTITY_SET_ROLE) {
         put_role_again(out, session->group->user);

@@ -371,6 +371,33 @@ def proxy_of(start, state):
     return begin
 
 
+def test_what_costs_much_only_since_a_plan_is_switched_off_is_not_compiled_on_new(pair, state, proxy_of):
+    """Unless the client wants it so."""
+    pair.new.psql(f"ALTER DATABASE {state} SET session_preload_libraries = 'auto_explain';"
+                  f"ALTER DATABASE {state} SET auto_explain.log_min_duration = 0")
+    counted, read = proxy_of(), "SELECT id, current_setting('jit') FROM items WHERE id + 1 > 2"
+    scans = [f"enable_{scan} = off" for scan in ("seqscan", "bitmapscan", "indexscan")]
+
+    def is_compiled(*settings):
+        began = pair.new.log_size()
+        with counted.proxy.connect(state) as connection:
+            for setting in (*scans, *settings):
+                connection.pgconn.exec_(f"SET {setting}".encode())
+            connection.pgconn.exec_(read.encode())
+            counted.expect(connection, matches=1)
+        said = pair.new.said(began)
+        assert "Seq Scan on items" in said, said
+        return "JIT:" in said
+    try:
+        assert not is_compiled()
+        assert is_compiled("jit = on")
+        assert is_compiled("jit_above_cost = 10")
+        assert not is_compiled("jit = off")
+    finally:
+        pair.new.psql(f"ALTER DATABASE {state} RESET session_preload_libraries;"
+                      f"ALTER DATABASE {state} RESET auto_explain.log_min_duration")
+
+
 PATH_ONE = "set_config('search_path', 'one, public', false)"
 LEFT_BEHIND = {  # what a session does; a read after it; why that one is not compared, None: it is
     "nothing": ([], THINGS, None),
