@@ -300,6 +300,27 @@ rewrite(struct analysis *analysis, const char *sql, size_t length,
     return analysis->is_rewritten ? tree->root->stmts[0]->stmt : NULL;
 }
 
+// Old's before new's, and what is not proven before what is only volatile.
+static bool
+keep_unproven_function(struct owned_analysis *owned, const struct walk *old_walk,
+                       const struct walk *new_walk)
+{
+    const struct catalog_function *const suspects[] = {old_walk->refused, new_walk->refused,
+                                                       old_walk->moving, new_walk->moving};
+    const struct catalog_function *function = NULL;
+    for (size_t i = 0; i < sizeof(suspects) / sizeof(*suspects) && function == NULL; i++)
+        function = suspects[i];
+    if (owned->analysis.skip != SKIP_VOLATILE_FUNCTION || function == NULL)
+        return true;
+    size_t size = strlen(function->schema) + strlen(function->name) + 2;
+    char *name = arena_take(&owned->arena, size);
+    if (name == NULL)
+        return false;
+    (void)snprintf(name, size, "%s.%s", function->schema, function->name);
+    owned->analysis.unproven_function = name;
+    return true;
+}
+
 // `new_node` is what new is asked.
 static bool
 walk_both(struct owned_analysis *owned, const PgQuery__Node *node, const PgQuery__Node *new_node,
@@ -334,6 +355,7 @@ walk_both(struct owned_analysis *owned, const PgQuery__Node *node, const PgQuery
         !old_walk.is_unproven)
         analysis->skip = SKIP_REWRITE;
     bool is_kept = !old_walk.no_memory && !new_walk.no_memory &&
+                   keep_unproven_function(owned, &old_walk, &new_walk) &&
                    keep_columns(owned, &old_walk, &statement.rows) &&
                    keep_order(owned, &old_walk, &statement.rows, &on_new.rows);
     walk_fini(&new_walk);

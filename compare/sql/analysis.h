@@ -32,7 +32,9 @@ struct analysis {
     bool needs_catalog;          // a name is unknown to a catalog that may be out of date
     bool is_rewritten;           // new is sent another text: see compare/sql/rewrite.h
     const char *refused_because; // static; of SKIP_REWRITE
-    bool changes_catalog;        // DDL: catalogs are to be read again after it
+    // Of SKIP_VOLATILE_FUNCTION, where it is one that is to blame: "schema.name", as `safe_functions` has it; else NULL.
+    const char *unproven_function; // owned
+    bool changes_catalog;          // DDL: catalogs are to be read again after it
     // Of what may be a read in the books (EXECUTE is, if its answer says so), but see `is_for_deeds`.
     char fingerprint[17];          // libpg_query's; "" also when it does not parse
     char *query;                   // normalised SQL, at most 8 KiB; owned; else NULL

@@ -32,11 +32,12 @@ prove_trusted(struct walk *walk, const struct catalog_function *function)
 {
     const struct known_function *known = known_function(function->name);
     if (known != NULL && known->class == NEVER) {
-        walk_refuse(walk);
+        walk_refuse_function(walk, function);
         return 0;
     }
     if (known != NULL && known->class == KEEPS) {
         walk->is_unproven = true; // but not harmful
+        walk->refused = walk->refused == NULL ? function : walk->refused;
         walk->keeps = true;
         walk->sets_config = walk->sets_config || strcmp(function->name, "set_config") == 0;
         return 0;
@@ -44,9 +45,10 @@ prove_trusted(struct walk *walk, const struct catalog_function *function)
     if (function->volatility != 'v')
         return known == NULL ? 0 : known->value;
     if (known == NULL || known->class != HARMLESS) {
-        walk_refuse(walk);
+        walk_refuse_function(walk, function);
         return 0;
     }
+    walk->moving = function;
     return known->value | VALUE_VOLATILE;
 }
 
@@ -71,6 +73,17 @@ is_range_constructor(const struct catalog_function *function)
     return is_one && strcmp(function->language, "internal") == 0;
 }
 
+// Whatever in its text is not proven, without being a function's fault, is its own.
+static unsigned
+prove_body(struct walk *walk, const struct catalog_function *function)
+{
+    bool was_unproven = walk->is_unproven;
+    unsigned value = body_function(walk, function);
+    if (walk->is_unproven && !was_unproven && walk->refused == NULL)
+        walk->refused = function;
+    return value;
+}
+
 static unsigned
 prove_users(struct walk *walk, const struct catalog_function *function)
 {
@@ -81,9 +94,9 @@ prove_users(struct walk *walk, const struct catalog_function *function)
     if (function->is_extension && is_compiled(function))
         return prove_trusted(walk, function);
     if (function->volatility != 'v' && strcmp(function->language, "sql") == 0)
-        return body_function(walk, function);
+        return prove_body(walk, function);
     prove_leaves(walk, function);
-    walk_refuse(walk);
+    walk_refuse_function(walk, function);
     return 0;
 }
 
@@ -102,7 +115,7 @@ prove_function_row(struct walk *walk, const struct catalog_function *function)
         if (is_own && function->kind != 'p')
             value = prove_trusted(walk, function);
         else
-            walk_refuse(walk);
+            walk_refuse_function(walk, function);
     } else if (function->kind != 'p') { // a procedure here can only fail
         walk->calls_user = true;
         for (size_t i = 0; i < function->type_count; i++)
@@ -112,7 +125,7 @@ prove_function_row(struct walk *walk, const struct catalog_function *function)
                 const struct catalog_function *part =
                     catalog_function_of(walk->catalog, function->parts[i]);
                 if (part == NULL)
-                    walk_refuse(walk);
+                    walk_refuse_function(walk, function);
                 else
                     value |= prove_function_row(walk, part);
             }

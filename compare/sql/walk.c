@@ -40,6 +40,14 @@ walk_refuse(struct walk *walk)
     walk->is_harmful = true;
 }
 
+void
+walk_refuse_function(struct walk *walk, const struct catalog_function *function)
+{
+    if (walk->refused == NULL)
+        walk->refused = function;
+    walk_refuse(walk);
+}
+
 bool
 walk_step(struct walk *walk)
 {

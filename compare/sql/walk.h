@@ -159,9 +159,11 @@ struct walk {
     bool keeps;       // leaves something behind in its session
     bool sets_config; // a setting, that is
     bool no_memory;
-    const char *open_because; // static; of a value that is not determined
-    bool is_open;             // such a value decides which rows the query being walked has
-    struct sources *sources;  // where the columns of the value being walked are noted; or NULL
+    const struct catalog_function *refused; // the first that is why it is not proven; or NULL
+    const struct catalog_function *moving;  // one that is harmless, but volatile; or NULL
+    const char *open_because;               // static; of a value that is not determined
+    bool is_open;            // such a value decides which rows the query being walked has
+    struct sources *sources; // where the columns of the value being walked are noted; or NULL
 };
 
 enum { WALK_MAX_STEPS = 1000 * 1000, WALK_MAX_BODIES = 24 };
@@ -169,8 +171,9 @@ enum { WALK_MAX_STEPS = 1000 * 1000, WALK_MAX_BODIES = 24 };
 // walk.c
 void walk_init(struct walk *walk, const struct analysis_context *context, bool is_old);
 void walk_fini(struct walk *walk);
-void *walk_take(struct walk *walk, size_t size);   // NULL: no memory, noted
-void walk_refuse(struct walk *walk);               // not proven
+void *walk_take(struct walk *walk, size_t size); // NULL: no memory, noted
+void walk_refuse(struct walk *walk);             // not proven
+void walk_refuse_function(struct walk *walk, const struct catalog_function *function);
 bool walk_step(struct walk *walk);                 // false: too much work, refused
 void walk_sink(struct walk *walk, unsigned value); // a value that decides which rows there are
 void walk_source(struct walk *walk, const struct column *column); // NULL: one that is not known

@@ -138,13 +138,18 @@ table_names(const struct analysis *analysis)
     return names;
 }
 
+// "" and "other" stand for many statements: what is of one of them is not shown for all.
+static bool
+is_of_one(const struct figure *figure, const struct analysis *analysis)
+{
+    return analysis->fingerprint[0] != '\0' &&
+           strcmp(figure->fingerprint, analysis->fingerprint) == 0;
+}
+
 static void
 describe(struct entry *entry, const struct analysis *analysis)
 {
-    // "" and "other" stand for many statements: none of them is shown for all.
-    if (entry->figure.query != NULL ||
-        strcmp(entry->figure.fingerprint, analysis->fingerprint) != 0 ||
-        analysis->fingerprint[0] == '\0')
+    if (entry->figure.query != NULL || !is_of_one(&entry->figure, analysis))
         return;
     entry->figure.query =
         strndup(analysis->query == NULL ? "" : analysis->query, FIGURES_TEXT_LIMIT);
@@ -166,6 +171,24 @@ measure(struct figures *figures, struct entry *entry, int side, enum latency_run
         histogram_add(*histogram, nanoseconds);
 }
 
+// What is analysed without the catalogs at hand does not say why: what was said before holds.
+static void
+blame(struct figure *figure, const struct analysis *analysis)
+{
+    const char *function = analysis->unproven_function;
+    bool is_news = function != NULL && (figure->unproven_function == NULL ||
+                                        strcmp(figure->unproven_function, function) != 0);
+
+    if (!is_of_one(figure, analysis))
+        return;
+    if (is_news) {
+        free(figure->unproven_function);
+        figure->unproven_function = strdup(function);
+    }
+    if (analysis->refused_because != NULL)
+        figure->refused_because = analysis->refused_because;
+}
+
 static void
 count(struct figure *figure, const struct figures_read *read)
 {
@@ -178,6 +201,7 @@ count(struct figure *figure, const struct figures_read *read)
         }
     } else if (read->skipped != SKIP_NONE) {
         figure->skipped[read->skipped]++;
+        blame(figure, read->analysis);
     } else {
         figure->dropped[read->dropped]++;
     }

@@ -90,7 +90,10 @@ struct figure { // one fingerprint; "other" is what came over FIGURES_LIMIT, "" 
     bool has_type_change, is_quarantined;
     char *accepted_because;   // NULL: not accepted
     const char *open_because; // a hazard: what the statement leaves open; static, NULL: nothing
-    struct figures_place {    // where its mismatches lie
+    // Why reads were skipped, as the analyses of this run say; NULL: they do not. Which function was not proven:
+    char *unproven_function;
+    const char *refused_because; // why rewrites do not hold; static
+    struct figures_place {       // where its mismatches lie
         enum difference_class difference;
         char *table, *column;
         uint64_t mismatches;

@@ -50,6 +50,8 @@ copy_figure(struct figure *to, const struct entry *entry)
     to->query = text_copy(from->query);
     to->tables = text_copy(from->tables);
     to->accepted_because = from->accepted_because == NULL ? NULL : strdup(from->accepted_because);
+    to->unproven_function =
+        from->unproven_function == NULL ? NULL : strdup(from->unproven_function);
     to->distinct = entry->distinct == NULL ? 0 : distinct_estimate(entry->distinct);
 
     bool is_whole = copy_places(to, from) && to->query != NULL && to->tables != NULL;
@@ -102,6 +104,7 @@ figure_fini(struct figure *figure)
     free(figure->query);
     free(figure->tables);
     free(figure->accepted_because);
+    free(figure->unproven_function);
     for (int side = 0; side < 2; side++)
         for (int run = 0; run < LATENCY_RUN_COUNT; run++)
             free(figure->latency[side][run]);

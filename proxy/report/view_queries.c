@@ -125,12 +125,22 @@ const struct view view_queries = {"queries", ANSWER_SHAPE(queries_columns), PICT
 
 static const struct answer_column skipped_columns[] = {
     {"database", ANSWER_TEXT}, {"reason", ANSWER_TEXT}, {"fingerprint", ANSWER_TEXT},
-    {"reads", ANSWER_INTEGER}, {"query", ANSWER_TEXT},
+    {"reads", ANSWER_INTEGER}, {"query", ANSWER_TEXT},  {"because", ANSWER_TEXT},
 };
+
+static const char *
+because(const struct figure *figure, enum skip_reason reason)
+{
+    const char *why = reason == SKIP_VOLATILE_FUNCTION ? figure->unproven_function
+                      : reason == SKIP_REWRITE         ? figure->refused_because
+                                                       : NULL;
+
+    return why == NULL ? "" : why;
+}
 
 static void
 fill_skips(struct answer *answer, const struct picture *picture, enum skip_reason reason,
-           const char *fingerprint, uint64_t reads, const char *query)
+           const char *fingerprint, uint64_t reads, const char *query, const char *why)
 {
     if (reads == 0)
         return;
@@ -139,6 +149,7 @@ fill_skips(struct answer *answer, const struct picture *picture, enum skip_reaso
     answer_text(answer, fingerprint);
     answer_integer(answer, reads);
     answer_text(answer, query);
+    answer_text(answer, why);
 }
 
 // Last the reads of statements that were not at hand: of them the books alone tell.
@@ -152,9 +163,9 @@ fill_reason(struct answer *answer, const struct picture *picture, enum skip_reas
 
         told += figure->skipped[reason];
         fill_skips(answer, picture, reason, figure->fingerprint, figure->skipped[reason],
-                   figure->query);
+                   figure->query, because(figure, reason));
     }
-    fill_skips(answer, picture, reason, "", all > told ? all - told : 0, "");
+    fill_skips(answer, picture, reason, "", all > told ? all - told : 0, "", "");
 }
 
 static void

@@ -18,7 +18,7 @@ COLUMNS = {
                "latency_ratio quarantined hazards",
     "MISMATCHES": "id at database fingerprint class table column rows old_value new_value served query",
     "TABLES": "database table column class mismatches fingerprints last_seen",
-    "SKIPPED": "database reason fingerprint reads query",
+    "SKIPPED": "database reason fingerprint reads query because",
     "EVENTS": "at database kind actor detail",
 }
 METRICS = """reads_total comparisons_total mismatches_total skipped_total dropped_total mismatch_rate

@@ -65,6 +65,22 @@ def test_a_shape_that_was_never_compared_is_named_with_its_reasons(proxy, shop):
     assert "Shapes never compared" in text and row["reasons"] in text.split("Shapes never compared")[1]
 
 
+def test_which_function_is_to_blame_is_said_and_with_it_declared_safe_the_read_is_compared(start, pair, shop):
+    for side in (pair.old, pair.new):
+        side.psql("CREATE FUNCTION peek(int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'x' || $1; END $$;"
+                  "CREATE FUNCTION look(i int) RETURNS text LANGUAGE sql STABLE AS 'SELECT peek(i)'", shop)
+    proxy, sql = start(shop), "SELECT look(id) FROM items WHERE id = 1"
+    with proxy.connect(shop) as connection:
+        asked = proxy.warmed(shop, lambda: connection.execute(HOT))["reads"]
+        connection.execute(sql)
+        proxy.settled(shop, asked + 1)
+    blamed = [row["because"] for row in proxy.console("SHOW SKIPPED") if row["reason"] == "volatile_function" and "look" in row["query"]]
+    assert blamed == ["public.peek"], proxy.console("SHOW SKIPPED")
+    proxy = start(shop, {"safe_functions": blamed})
+    with proxy.connect(shop) as connection:
+        proxy.warmed(shop, lambda: connection.execute(sql))
+
+
 def test_what_clients_were_served_is_timed_apart_from_what_was_mirrored(proxy, shop):
     with proxy.connect(shop) as connection:
         proxy.warmed(shop, lambda: connection.execute(HOT))

@@ -151,6 +151,7 @@ def test_what_other_names_can_not_say_is_skipped(start, reshaped):
         connection.execute("SELECT id, email, city FROM users WHERE id = 1 AND city = 'x'")
     proxy.settled(reshaped, before + 3)
     assert proxy.skipped(reshaped).get("rewrite") == 3, proxy.skipped(reshaped)
+    assert all(row["because"] for row in proxy.console("SHOW SKIPPED") if row["reason"] == "rewrite"), proxy.console("SHOW SKIPPED")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS[:3])

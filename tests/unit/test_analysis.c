@@ -155,6 +155,36 @@ Test(analysis, refuses_what_hides_a_side_effect)
     }
 }
 
+static const struct {
+    const char *sql, *function;
+} to_blame[] = {
+    {"SELECT vol()", "public.vol"},
+    {"SELECT random(), vol() FROM orders", "public.vol"},
+    {"SELECT lying() FROM orders", "public.lying"},
+    {"SELECT id FROM v_bad2", "public.vol"},
+    {"SELECT sql_nested()", "public.vol"},
+    {"SELECT sql_write()", "public.sql_write"},
+    {"SELECT o.cheeky FROM orders o", "public.cheeky"},
+    {"SELECT 1 FROM orders WHERE id === 2", "public.op_function"},
+    {"SELECT pg_notify('a', 'b')", "pg_catalog.pg_notify"},
+    {"SELECT set_config('a', 'b', true)", "pg_catalog.set_config"},
+    {"SELECT id FROM orders ORDER BY random()", "pg_catalog.random"},
+    {"SELECT random(), id FROM orders", NULL},
+    {"EXPLAIN ANALYZE DELETE FROM orders", NULL},
+    {"SELECT id FROM orders", NULL},
+};
+
+Test(analysis, names_the_function_that_is_not_proven)
+{
+    for (size_t i = 0; i < sizeof(to_blame) / sizeof(to_blame[0]); i++) {
+        struct analysis *analysis = analyse(to_blame[i].sql);
+        const char *function = analysis->unproven_function, *wanted = to_blame[i].function;
+        cr_expect(function == wanted || (function && wanted && strcmp(function, wanted) == 0),
+                  "%s: %s", to_blame[i].sql, function ? function : "nobody");
+        analysis_unref(&analysis);
+    }
+}
+
 static const char *const plain_reads[] = {
     "SELECT * FROM orders",
     "TABLE orders",

@@ -16,6 +16,32 @@ analysis_of(const char *fingerprint)
     return analysis;
 }
 
+Test(figures, knows_why_reads_were_skipped)
+{
+    struct figures *figures = figures_new();
+    struct analysis a = analysis_of("00000000000000aa"), unparsed = {.fingerprint = ""};
+    struct figures_read read = {.analysis = &a, .skipped = SKIP_VOLATILE_FUNCTION};
+
+    a.unproven_function = unparsed.unproven_function = "public.f";
+    figures_add(figures, &read);
+    a.unproven_function = "public.g";
+    figures_add(figures, &read);
+    a.unproven_function = NULL; // analysed without the catalogs
+    figures_add(figures, &read);
+    read.analysis = &unparsed;
+    figures_add(figures, &read);
+
+    size_t count;
+    uint64_t now;
+    struct figure *copy = figures_copy(figures, 0, &now, &count);
+
+    cr_assert_eq(count, 2u);
+    cr_expect_str_eq(copy[0].unproven_function, "public.g");
+    cr_expect_null(copy[1].unproven_function, "many statements are of this figure");
+    figures_copy_free(&copy, count);
+    figures_free(&figures);
+}
+
 Test(figures, counts_by_fingerprint)
 {
     struct figures *figures = figures_new();
