@@ -305,7 +305,7 @@ static bool
 keep_unproven_function(struct owned_analysis *owned, const struct walk *old_walk,
                        const struct walk *new_walk)
 {
-    const struct catalog_function *const suspects[] = {old_walk->refused, new_walk->refused,
+    const struct catalog_function *const suspects[] = {old_walk->blamed, new_walk->blamed,
                                                        old_walk->moving, new_walk->moving};
     const struct catalog_function *function = NULL;
     for (size_t i = 0; i < sizeof(suspects) / sizeof(*suspects) && function == NULL; i++)

@@ -37,7 +37,7 @@ prove_trusted(struct walk *walk, const struct catalog_function *function)
     }
     if (known != NULL && known->class == KEEPS) {
         walk->is_unproven = true; // but not harmful
-        walk->refused = walk->refused == NULL ? function : walk->refused;
+        walk_blame(walk, function);
         walk->keeps = true;
         walk->sets_config = walk->sets_config || strcmp(function->name, "set_config") == 0;
         return 0;
@@ -79,8 +79,8 @@ prove_body(struct walk *walk, const struct catalog_function *function)
 {
     bool was_unproven = walk->is_unproven;
     unsigned value = body_function(walk, function);
-    if (walk->is_unproven && !was_unproven && walk->refused == NULL)
-        walk->refused = function;
+    if (walk->is_unproven && !was_unproven)
+        walk_blame(walk, function);
     return value;
 }
 

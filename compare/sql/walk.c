@@ -41,10 +41,16 @@ walk_refuse(struct walk *walk)
 }
 
 void
+walk_blame(struct walk *walk, const struct catalog_function *function)
+{
+    if (walk->blamed == NULL)
+        walk->blamed = function;
+}
+
+void
 walk_refuse_function(struct walk *walk, const struct catalog_function *function)
 {
-    if (walk->refused == NULL)
-        walk->refused = function;
+    walk_blame(walk, function);
     walk_refuse(walk);
 }
 

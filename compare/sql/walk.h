@@ -159,9 +159,9 @@ struct walk {
     bool keeps;       // leaves something behind in its session
     bool sets_config; // a setting, that is
     bool no_memory;
-    const struct catalog_function *refused; // the first that is why it is not proven; or NULL
-    const struct catalog_function *moving;  // one that is harmless, but volatile; or NULL
-    const char *open_because;               // static; of a value that is not determined
+    const struct catalog_function *blamed; // the first that is why it is not proven; or NULL
+    const struct catalog_function *moving; // one that is harmless, but volatile; or NULL
+    const char *open_because;              // static; of a value that is not determined
     bool is_open;            // such a value decides which rows the query being walked has
     struct sources *sources; // where the columns of the value being walked are noted; or NULL
 };
@@ -173,6 +173,7 @@ void walk_init(struct walk *walk, const struct analysis_context *context, bool i
 void walk_fini(struct walk *walk);
 void *walk_take(struct walk *walk, size_t size); // NULL: no memory, noted
 void walk_refuse(struct walk *walk);             // not proven
+void walk_blame(struct walk *walk, const struct catalog_function *function); // it is not proven
 void walk_refuse_function(struct walk *walk, const struct catalog_function *function);
 bool walk_step(struct walk *walk);                 // false: too much work, refused
 void walk_sink(struct walk *walk, unsigned value); // a value that decides which rows there are
