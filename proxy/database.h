@@ -78,7 +78,9 @@ struct database {
     // uv_hrtime: new has every write that old acknowledged before. 0: not known; WRITES_UNTOLD: no probe tells.
     atomic_uint_fast64_t writes_replayed;
     atomic_int_fast64_t lag_us; // -1: unknown
-    atomic_int lag_probe;       // enum lag_probe in force (auto resolved)
+    // uv_hrtime: since when both sides answer, and the probe can't tell the lag all the same; 0: not so.
+    atomic_uint_fast64_t lag_hidden_since;
+    atomic_int lag_probe; // enum lag_probe in force (auto resolved)
     atomic_bool sides_up[2];
     // Connections now open.
     atomic_uint_fast64_t clients, old_sessions; // sessions of clients

@@ -139,6 +139,20 @@ follow_writes(struct control *control)
                  is_told(control) ? control->fence.until : WRITES_UNTOLD);
 }
 
+// A side that does not answer is another trouble, which shows by itself.
+static void
+follow_hidden_lag(struct control *control)
+{
+    atomic_uint_fast64_t *since = &control->database->lag_hidden_since;
+    bool do_both_answer =
+        control->links[SIDE_OLD].connection && control->links[SIDE_NEW].connection;
+
+    if (control->state == LAG_STATE_KNOWN || !is_told(control) || !do_both_answer)
+        atomic_store(since, 0);
+    else if (atomic_load(since) == 0)
+        atomic_store(since, uv_hrtime());
+}
+
 // Puts what a poll found where everybody reads it.
 static void
 publish(struct control *control)
@@ -154,6 +168,7 @@ publish(struct control *control)
     else if (is_known && lag_history_age(&lag->history, control->replayed, uv_hrtime(), &age))
         lag_us = (int64_t)(age / 1000);
     follow_writes(control);
+    follow_hidden_lag(control);
     atomic_store(&database->lag_us, lag_us);
     atomic_store(&database->lag_probe,
                  (int)(lag->probe == LAG_AUTO ? control->settings->entry->lag.probe : lag->probe));
@@ -326,6 +341,7 @@ begin_rest(struct control *control)
     write_fence_forget(&control->fence);
     atomic_store(&database->writes_replayed, 0);
     atomic_store(&database->lag_us, -1);
+    atomic_store(&database->lag_hidden_since, 0);
     // What the catalogs will say when somebody comes again is not known now.
     database_want_catalogs(database, catalog_reader_distrust(control->reader));
 }

@@ -4,6 +4,7 @@
 //
 // While nothing can be served by new there is nothing to guard, and no window: it begins with the canary.
 #include "config/units.h"
+#include "proxy/control/control.h"
 #include "proxy/guard/canary_switch.h"
 #include "proxy/guard/guarded.h"
 #include "proxy/report/reporter.h"
@@ -32,14 +33,19 @@ tell(struct guarded *guarded, const char *kind, const char *what,
 {
     char chief[DETAIL / 2];
     char others[DETAIL / 2];
+    char trouble[256] = "";
 
     guardrail_describe(reading, figures, chief, sizeof chief);
     guardrail_describe(reading, known_figures(reading) & ~figures, others, sizeof others);
 
+    if (figures & 1u << GUARDRAIL_LAG && guarded->database->control != NULL)
+        control_lag_trouble(guarded->database->control, trouble);
+
     const char *compares = reading->latency_compares;
 
     reporter_event(guarded->instance->reporter, guarded->database, kind, "guardrail",
-                   "%s%s%s%s%s%s%s", what, chief, *others ? "; beside it " : "", others,
+                   "%s%s%s%s%s%s%s%s%s%s", what, chief, *trouble ? " (nobody can tell it: " : "",
+                   trouble, *trouble ? ")" : "", *others ? "; beside it " : "", others,
                    compares != NULL ? " (latencies: " : "", compares != NULL ? compares : "",
                    compares != NULL ? ")" : "");
 }
@@ -63,6 +69,18 @@ roll_back(struct guarded *guarded, const struct guardrail_reading *reading, unsi
     guarded_keep(guarded);
 }
 
+// A lag that nobody can tell may be as long as it has been so: a subscription that has broken shows no other.
+static int64_t
+possible_lag_us(const struct database *database, uint64_t now)
+{
+    int64_t lag_us = atomic_load(&database->lag_us);
+    uint64_t hidden_since = atomic_load(&database->lag_hidden_since);
+
+    if (lag_us >= 0 || hidden_since == 0)
+        return lag_us;
+    return now > hidden_since ? (int64_t)((now - hidden_since) / 1000) : 0;
+}
+
 static void
 judge(struct guarded *guarded, const struct configuration_guardrail *limits,
       const struct guard_sample *inside, uint64_t now)
@@ -70,7 +88,7 @@ judge(struct guarded *guarded, const struct configuration_guardrail *limits,
     struct guardrail_reading reading;
     unsigned figures;
 
-    guardrail_read(limits, inside, atomic_load(&guarded->database->lag_us), &reading);
+    guardrail_read(limits, inside, possible_lag_us(guarded->database, now), &reading);
     pthread_mutex_lock(&guarded->lock);
 
     enum guardrail_decision decision =

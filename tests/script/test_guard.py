@@ -77,11 +77,11 @@ class Load:
 
 @pytest.fixture
 def guarded(mirrors):
-    """begin(clients=4, **entry): proxy, old, new, and load that new serves."""
+    """begin(clients=4, new={}, **entry): proxy, old, new, and load that new serves; `new`: what it does from the start."""
     loads = []
 
-    def begin(clients=4, is_served=True, **entry):
-        proxy, old, new = mirrors(entry=merge(ENTRY, entry))
+    def begin(clients=4, is_served=True, new=None, **entry):
+        proxy, old, new = mirrors(entry=merge(ENTRY, entry), new=new or {})
         loads.append(Load(proxy, clients).__enter__())
         if is_served:
             wait_until(lambda: int(proxy.status("app")["served_new"]) > 0, what=proxy.said)
@@ -161,6 +161,20 @@ def test_the_canary_goes_back_to_zero_when_new_gets_worse_and_stays_there_until_
         proxy.console("ARM CANARY app")
     proxy.console("SET canary_percent = 100")  # what was before counts no more
     wait_until(lambda: proxy.status("app")["guardrail"] == "fine")
+
+
+def test_a_lag_that_nobody_can_tell_is_as_long_as_that_has_been_so_unless_a_side_does_not_answer(guarded):
+    proxy, _, new, _ = guarded(lag={"probe": "query", "sql": LAG, "poll": "10ms"}, guardrail={"max_lag": "1s"},
+                               new={"control_answer": has_replayed("F/0")})
+    wait_until(lambda: proxy.status("app")["lag_seconds"], what=proxy.said)
+    new.control_answer = closes
+    wait_until(lambda: not proxy.status("app")["lag_seconds"], what=proxy.said)
+    time.sleep(2.5)
+    assert proxy.status("app")["guardrail"] in ("fine", "too_few") and not events(proxy, "rollback")
+    new.control_answer = has_replayed(None)
+    wait_until(lambda: is_latched(proxy), what=lambda: f"{proxy.status('app')}\n{proxy.said()[-2000:]}")
+    said = events(proxy, "rollback")[0]
+    assert re.search(r"ARM CANARY: lag_seconds 1[\d.]*, limit 1 \(nobody can tell it: lag.sql gives NULL\)", said), said
 
 
 def test_an_alert_changes_nothing_is_told_once_and_ends_when_all_is_well_for_a_window(guarded):

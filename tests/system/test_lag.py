@@ -151,6 +151,25 @@ def test_a_subscription_made_since_the_last_poll_is_known_before_anything_is_a_m
             subscriptions.unsubscribe("u")
 
 
+def test_a_subscription_that_has_broken_ends_the_canary(start, subscriptions):
+    name = subscriptions.name
+    subscriptions.add("t")
+    subscriptions.spoil("t")
+    proxy = start(name, {**lag("1s"), "canary": {"percent": 100}, "guardrail": {"max_lag": "2s", "action": "rollback"}})
+    with proxy.connect(name) as connection:
+        def is_served_by_new():
+            ask(connection, "t", 1)
+            return proxy.settled(name)["served_new"] > 0
+        wait_until(is_served_by_new, what=proxy.said)
+        stand_still(subscriptions, "t", "disabled")
+        wait_until(lambda: proxy.status(name)["canary_state"] == "latched", what=lambda: f"{proxy.status(name)}")
+        before = proxy.settled(name)["served_new"]
+        ask(connection, "t", 1)
+        assert proxy.settled(name)["served_new"] == before
+    (rollback,) = [event["detail"] for event in proxy.console("SHOW EVENTS") if event["kind"] == "rollback"]
+    assert f"new's subscription {subscriptions.slot('t')} is disabled" in rollback
+
+
 def stand_still(subscriptions, table, how):
     """No change of the table comes to new any more; gives what ends that."""
     if how == "disabled":
