@@ -98,8 +98,8 @@ def test_a_begin_and_the_first_read_in_one_unit(begin):
     play = begin()
     play.end()
     play.hook = play.speak
-    play.client.send(parse("BEGIN READ ONLY"), bind(), execute(), parse(READ, "S_1"), bind("S_1"), execute("", 0), SYNC)
     play.asked.clear()
+    play.client.send(parse("BEGIN READ ONLY"), bind(), execute(), parse(READ, "S_1"), bind("S_1"), execute("", 0), SYNC)
     play.hears(PARSED + BOUND + complete("BEGIN") + PARSED + BOUND + data_row(*FROM_NEW[0]) + complete("SELECT 1") + ready("T"))
     assert play.asked[1].startswith(ISOLATION)
     play.end()

@@ -155,7 +155,7 @@ def test_a_subscription_that_has_broken_ends_the_canary(start, subscriptions):
     name = subscriptions.name
     subscriptions.add("t")
     subscriptions.spoil("t")
-    proxy = start(name, {**lag("1s"), "canary": {"percent": 100}, "guardrail": {"max_lag": "2s", "action": "rollback"}})
+    proxy = start(name, {**lag("1s"), "canary": {"percent": 100}, "guardrail": {"action": "rollback"}})
     with proxy.connect(name) as connection:
         def is_served_by_new():
             ask(connection, "t", 1)
