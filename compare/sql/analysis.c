@@ -300,16 +300,15 @@ rewrite(struct analysis *analysis, const char *sql, size_t length,
     return analysis->is_rewritten ? tree->root->stmts[0]->stmt : NULL;
 }
 
-// Old's before new's, and what is not proven before what is only volatile.
+// Old's before new's. Where something is not proven, a function that is only volatile is not to blame.
 static bool
 keep_unproven_function(struct owned_analysis *owned, const struct walk *old_walk,
                        const struct walk *new_walk)
 {
-    const struct catalog_function *const suspects[] = {old_walk->blamed, new_walk->blamed,
-                                                       old_walk->moving, new_walk->moving};
-    const struct catalog_function *function = NULL;
-    for (size_t i = 0; i < sizeof(suspects) / sizeof(*suspects) && function == NULL; i++)
-        function = suspects[i];
+    bool is_unproven = old_walk->is_unproven || new_walk->is_unproven;
+    const struct catalog_function *on_old = is_unproven ? old_walk->blamed : old_walk->moving;
+    const struct catalog_function *on_new = is_unproven ? new_walk->blamed : new_walk->moving;
+    const struct catalog_function *function = on_old != NULL ? on_old : on_new;
     if (owned->analysis.skip != SKIP_VOLATILE_FUNCTION || function == NULL)
         return true;
     size_t size = strlen(function->schema) + strlen(function->name) + 2;

@@ -171,6 +171,7 @@ static const struct {
     {"SELECT id FROM orders ORDER BY random()", "pg_catalog.random"},
     {"SELECT random(), id FROM orders", NULL},
     {"EXPLAIN ANALYZE DELETE FROM orders", NULL},
+    {"EXPLAIN ANALYZE DELETE FROM orders WHERE random() < 0.5", NULL},
     {"SELECT id FROM orders", NULL},
 };
 
