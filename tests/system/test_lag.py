@@ -133,9 +133,9 @@ def test_while_one_table_of_several_subscriptions_is_copied_nothing_is_a_mismatc
 
 def test_a_subscription_made_since_the_last_poll_is_known_before_anything_is_a_mismatch(start, pair, subscriptions):
     name = subscriptions.name
-    subscriptions.publish("u")  # old writes nothing from here on, so that what is polled next suffices for all that follows
     subscriptions.add("t")
     subscriptions.spoil("t")
+    subscriptions.publish("u")  # old writes nothing from here on, so that what is polled next suffices for all that follows
     proxy = start(name, lag("1s"))
     with pair.new.connect(name) as held, proxy.connect(name) as connection:
         held.autocommit = False
