@@ -1,7 +1,8 @@
 // Brings an own session to the state of a client's: first back to its defaults, then, with set_role, to
-// the user with the user's own settings, then what the client's session has, and last what is pinned: the
-// settings in the target's `options`, and our time-outs. A Query is one implicit transaction: it holds as
-// a whole or not at all. With set_role, going back and the role are a Query of their own.
+// the user with the user's own settings, then what the client's session has, then without JIT where a
+// switched-off plan alone would call for it, and last what is pinned: the settings in the target's `options`,
+// and our time-outs. A Query is one implicit transaction: it holds as a whole or not at all. With set_role,
+// going back and the role are a Query of their own.
 //
 // DISCARD ALL cannot run there; what it does beyond this (LISTEN, temporary tables, advisory locks) own
 // sessions never have, as they only run `BEGIN READ ONLY … ROLLBACK`.
