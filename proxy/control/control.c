@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 static const uint64_t millisecond = 1000000, pace_least = 5000000, pace_writes = 20000000,
-                      pace_idle = 1000000000, rest_after = 500000000;
+                      pace_idle = 1000000000, rest_after = 500000000, tail_lasts = 500000000;
 // What is left of a session that has ended may keep a deserted database for so long: while new is away its reads wait
 // for catalogs, and DROP DATABASE waits for us (five seconds).
 static const uint64_t leftovers_last = 1000000000;
@@ -421,6 +421,29 @@ are_writes_awaited(struct control *control)
            (atomic_load(&control->are_writes_awaited) || write_fence_is_awaited(&control->fence));
 }
 
+// Does somebody wait for what old has not flushed?
+static bool
+is_tail_awaited(struct control *control)
+{
+    const struct lag *lag = &control->lag;
+
+    if (lag->tail_since == 0 || control->state != LAG_STATE_KNOWN || !is_told(control))
+        return false;
+    for (const struct waiter *waiter = control->waiters; waiter; waiter = waiter->next) {
+        if (lag_settled_position(lag, waiter->position) > lag->old_flushed)
+            return true;
+    }
+    return write_fence_awaited_position(&control->fence) > lag->old_flushed;
+}
+
+// Commits flush it, mostly at once and without synchronous_commit within `tail_lasts`.
+static void
+push_tail(struct control *control)
+{
+    if (is_tail_awaited(control) && uv_hrtime() - control->lag.tail_since >= tail_lasts)
+        lag_push_tail(&control->lag, &control->links[SIDE_OLD]);
+}
+
 // Sessions that wrote are many and impatient for little: for them alone it is polled less often.
 static void
 set_pace(struct control *control, bool has_arrivals)
@@ -458,6 +481,7 @@ run(void *context)
             (uv_hrtime() >= control->polled_at + control->pace || control->polled_at == 0)) {
             poll_sides(control);
             answer_waiters(control);
+            push_tail(control);
             set_pace(control, has_arrivals);
         }
         catalog_reader_watch(control->reader);

@@ -19,6 +19,11 @@ static const char *const side_names[] = {"old", "new"};
     "(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"           \
     " ELSE pg_catalog.pg_current_wal_insert_lsn() END)"
 
+// A standby's log is flushed before it is replayed.
+#define OLD_FLUSHED                                                                                \
+    "(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"           \
+    " ELSE pg_catalog.pg_current_wal_flush_lsn() END)"
+
 const char lag_position_sql[] = "SELECT " OLD_POSITION "::pg_catalog.text";
 
 static enum lag_state unknown(struct lag *lag, enum lag_state state, const char *format, ...)
@@ -249,6 +254,36 @@ resolve(struct lag *lag, struct side_link links[2], const struct configuration_l
     return state;
 }
 
+// Up to where what is flushed can have been replayed. Between commits whole pages are flushed: the last record of such a
+// page goes on behind it, and is not sent before its end is flushed, too.
+static uint64_t
+sendable_position(const struct lag *lag)
+{
+    bool is_torn = lag->tail_since && lag->block_size && lag->old_flushed % lag->block_size == 0;
+    size_t count = lag->history.count;
+    uint64_t before = count > 0 ? lag->history.samples[count - 1].flushed : 0;
+
+    if (!is_torn)
+        return lag->old_flushed;
+    return before < lag->old_flushed ? before : lag->old_flushed;
+}
+
+static void
+note_old(struct lag *lag, uint64_t position, uint64_t flushed, int64_t clock)
+{
+    uint64_t now = uv_hrtime();
+
+    lag->sampled_at = now;
+    lag->wants_sample = false;
+    lag->old_position = lag_settled_position(lag, position);
+    if (flushed >= lag->old_position)
+        lag->tail_since = 0;
+    else if (lag->tail_since == 0 || flushed != lag->old_flushed)
+        lag->tail_since = now;
+    lag->old_flushed = flushed < lag->old_position ? flushed : lag->old_position;
+    lag_history_add(&lag->history, lag->old_position, sendable_position(lag), now, clock);
+}
+
 static enum lag_state
 sample_old(struct lag *lag, struct side_link *link)
 {
@@ -256,24 +291,30 @@ sample_old(struct lag *lag, struct side_link *link)
     PGresult *result =
         side_link_query(link,
                         "SELECT " OLD_POSITION
-                        ", (extract(epoch FROM clock_timestamp()) * 1000000)::pg_catalog.int8",
+                        ", (extract(epoch FROM clock_timestamp()) * 1000000)::pg_catalog.int8"
+                        ", " OLD_FLUSHED,
                         NULL);
-    uint64_t position;
+    uint64_t position, flushed;
 
     if (!result)
         return link_failed(lag, link, SIDE_OLD);
-    if (!lag_read_position(value(result, 0, 0), &position)) {
+    if (!lag_read_position(value(result, 0, 0), &position) ||
+        !lag_read_position(value(result, 0, 2), &flushed)) {
         PQclear(result);
         return unknown(lag, LAG_STATE_SILENT, "old has no position");
     }
-    lag->sampled_at = uv_hrtime();
-    lag->wants_sample = false;
     lag->old_asked_at = asked_at;
-    lag->old_position = lag_settled_position(lag, position);
-    lag_history_add(&lag->history, lag->old_position, lag->sampled_at,
-                    strtoll(value(result, 0, 1), NULL, 10));
+    note_old(lag, position, flushed, strtoll(value(result, 0, 1), NULL, 10));
     PQclear(result);
     return LAG_STATE_KNOWN;
+}
+
+void
+lag_push_tail(struct lag *lag, struct side_link *old)
+{
+    // The end of a transaction that has an ID, though it commits nothing, asks the WAL writer to flush.
+    PQclear(side_link_query(old, "SELECT pg_catalog.txid_current()", NULL));
+    lag->tail_since = uv_hrtime();
 }
 
 static enum lag_state

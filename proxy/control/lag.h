@@ -24,6 +24,8 @@ struct lag {
     bool wants_sample;     // the next poll is to ask old, however fresh the last sample is
     uint64_t old_asked_at; // ns: when old was asked for the last sample
     uint64_t old_position; // what it said, settled
+    uint64_t old_flushed;  // up to where its log was flushed; what is behind that is the tail
+    uint64_t tail_since;   // ns: since when the tail begins there; 0: there is none
     char trouble[256];     // why the state is not known; ""
 };
 
@@ -36,6 +38,10 @@ void lag_forget(struct lag *lag); // resolve again: settings changed
 // known (0 with probe none). Both links are used as far as they are up.
 enum lag_state lag_poll(struct lag *lag, struct side_link links[2],
                         const struct configuration_lag *settings, uint64_t *replayed);
+// Has old flush the tail of its log, which nobody is sent before and nobody may flush for half a minute where
+// nothing commits: a reading that tidies up a page and is rolled back leaves one, and so does a transaction
+// that is still open. Costs old a transaction ID; writes nothing else. Done some 0.2 s later (wal_writer_delay).
+void lag_push_tail(struct lag *lag, struct side_link *old);
 // A position that pg_current_wal_insert_lsn() gave may lie behind a page's header that nobody has
 // written yet; replay then never reaches it. The same place as the end of the record before.
 uint64_t lag_settled_position(const struct lag *lag, uint64_t position);

@@ -15,20 +15,21 @@ thin_out(struct lag_history *history)
 }
 
 void
-lag_history_add(struct lag_history *history, uint64_t position, uint64_t at, int64_t clock)
+lag_history_add(struct lag_history *history, uint64_t position, uint64_t flushed, uint64_t at,
+                int64_t clock)
 {
     if (history->count > 0) {
         const struct lag_sample *last = &history->samples[history->count - 1];
 
-        if (position == last->position)
+        if (position == last->position && flushed == last->flushed)
             return;
-        if (position < last->position)
+        if (position < last->position || flushed < last->flushed)
             history->count = 0;
     }
     if (history->count == LAG_HISTORY_SIZE)
         thin_out(history);
     history->samples[history->count++] =
-        (struct lag_sample){.position = position, .at = at, .clock = clock};
+        (struct lag_sample){.position = position, .flushed = flushed, .at = at, .clock = clock};
 }
 
 bool
@@ -38,7 +39,7 @@ lag_history_age(const struct lag_history *history, uint64_t replayed, uint64_t n
         return false;
     *age = 0;
     for (size_t i = 0; i < history->count; i++) {
-        if (history->samples[i].position > replayed) {
+        if (history->samples[i].flushed > replayed) {
             *age = now - history->samples[i].at;
             break;
         }

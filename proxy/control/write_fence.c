@@ -21,6 +21,18 @@ write_fence_is_awaited(const struct write_fence *fence)
     return fence->awaited > fence->until;
 }
 
+uint64_t
+write_fence_awaited_position(const struct write_fence *fence)
+{
+    if (!write_fence_is_awaited(fence))
+        return 0;
+    for (size_t i = 0; i < fence->count; i++) {
+        if (fence->samples[i].asked_at >= fence->awaited)
+            return fence->samples[i].position;
+    }
+    return 0;
+}
+
 bool
 write_fence_wants_sample(const struct write_fence *fence)
 {

@@ -26,6 +26,8 @@ struct write_fence {
 void write_fence_forget(struct write_fence *fence);
 void write_fence_await(struct write_fence *fence, uint64_t now);
 bool write_fence_is_awaited(const struct write_fence *fence);
+// The position that those who wait do with; 0: nobody waits, or it is not sampled yet.
+uint64_t write_fence_awaited_position(const struct write_fence *fence);
 bool write_fence_wants_sample(const struct write_fence *fence); // for those who wait
 void write_fence_sample(struct write_fence *fence, uint64_t asked_at, uint64_t position);
 // A position below the one before (a standby that was restarted, another timeline) makes all before void.

@@ -119,7 +119,10 @@ def writes_on():
     positions = iter(range(16, 1 << 30))
 
     def one(session, request):
-        put(session, request, [[f"0/{next(positions):X}"]], ["p"]) if request.sql.startswith(POSITION) else answer(session, request)
+        if not request.sql.startswith(POSITION):
+            return answer(session, request)
+        position = f"0/{next(positions):X}"
+        put(session, request, [[position, "1", position]], ["position", "clock", "flushed"])
     return one
 
 

@@ -42,7 +42,7 @@ CATALOG = {
     "SELECT enumtypid": [],
     "SELECT contypid": [],
     "SELECT c.system_identifier": [["1", "1", "f", "8192", "16777216"]],
-    "SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()": [["0/1", "1"]],
+    "SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()": [["0/1", "1", "0/1"]],
     "SELECT 1": [["1"]],
 }
 

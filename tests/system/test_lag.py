@@ -3,6 +3,7 @@ for standbys on either side; what it has replayed and is wrong nevertheless alwa
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -151,17 +152,89 @@ def test_a_subscription_made_since_the_last_poll_is_known_before_anything_is_a_m
             subscriptions.unsubscribe("u")
 
 
+def is_served_by_new(proxy, name, connection, limit=60):
+    def is_served():
+        ask(connection, "t", 1)
+        return proxy.settled(name)["served_new"] > served
+    served = proxy.settled(name)["served_new"]
+    wait_until(is_served, limit, what=lambda: f"{proxy.status(name)}\n{proxy.said()[-3000:]}")
+
+
+class Tail:
+    """What a transaction of old has written and not committed, so that it is not flushed; nothing else happens there."""
+
+    def __init__(self, old, name):
+        self.connection = old.connect(name)
+        self.connection.autocommit = False
+        self.next_row = 1000
+
+    def grow(self, rows=1):
+        self.connection.execute("INSERT INTO u SELECT i, 0 FROM generate_series(%s::int, %s::int) i",
+                                (self.next_row, self.next_row + rows - 1))
+        self.next_row += rows
+
+
+@pytest.fixture
+def tail(subscriptions):
+    old = subscriptions.old
+    subscriptions.add("t")
+    subscriptions.spoil("t")
+    old.psql("ALTER SYSTEM SET bgwriter_delay = '10s'")  # what it logs every 15 s would be flushed
+    old.psql("SELECT pg_reload_conf()")
+    made = Tail(old, subscriptions.name)
+    yield made
+    made.connection.close()
+    old.psql("ALTER SYSTEM RESET bgwriter_delay")
+    old.psql("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("rows", [1, 100_000])
+def test_what_old_has_not_flushed_is_no_lag(start, subscriptions, tail, rows):
+    name = subscriptions.name
+    proxy = start(name, lag("1s"))
+    wait_until(lambda: proxy.status(name)["lag_probe"] == "logical")
+    tail.grow(rows)
+    time.sleep(6)
+    assert subscriptions.old.psql("SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()") == ["t"]
+    assert 0 <= float(proxy.status(name)["lag_seconds"]) < 3, proxy.status(name)
+
+
+def test_a_suspicion_on_what_old_has_not_flushed_is_settled(start, subscriptions, tail):
+    name = subscriptions.name
+    proxy = start(name, lag("10s"))
+    with proxy.connect(name) as connection:
+        proxy.warmed(name, lambda: ask(connection, "t", 1))
+        for _ in range(2):
+            tail.grow()
+            before = proxy.settled(name)
+            ask(connection, "t", WRONG)
+            after = proxy.settled(name, before["reads"] + 1)
+            assert difference(after, before) == {"mismatch": 1}, after
+
+
+def test_a_session_s_own_writes_are_not_awaited_for_what_old_has_not_flushed(start, subscriptions, tail):
+    name = subscriptions.name
+    proxy = start(name, {**lag("10s"), "canary": {"percent": 100}})
+    with proxy.connect(name) as connection:
+        is_served_by_new(proxy, name, connection)
+        poll = "query LIKE '%pg_stat_replication%' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        (backend,) = subscriptions.old.psql(f"SELECT pid FROM pg_stat_activity WHERE datname = '{name}' AND {poll}")
+        os.kill(int(backend), signal.SIGSTOP)  # it is asked for old's position only when the tail is there
+        try:
+            connection.execute("UPDATE t SET v = v + 1 WHERE id = 2")
+            tail.grow()
+        finally:
+            os.kill(int(backend), signal.SIGCONT)
+        is_served_by_new(proxy, name, connection, limit=10)
+
+
 def test_a_subscription_that_has_broken_ends_the_canary(start, subscriptions):
     name = subscriptions.name
     subscriptions.add("t")
     subscriptions.spoil("t")
     proxy = start(name, {**lag("1s"), "canary": {"percent": 100}, "guardrail": {"action": "rollback"}})
     with proxy.connect(name) as connection:
-        def is_served_by_new():
-            subscriptions.old.psql("UPDATE u SET v = v + 1 WHERE id = 1", name)  # what is not flushed is not replicated: an idle old seems to lag
-            ask(connection, "t", 1)
-            return proxy.settled(name)["served_new"] > 0
-        wait_until(is_served_by_new, what=proxy.said)
+        is_served_by_new(proxy, name, connection)
         stand_still(subscriptions, "t", "disabled")
         wait_until(lambda: proxy.status(name)["canary_state"] == "latched", what=lambda: f"{proxy.status(name)}")
         before = proxy.settled(name)["served_new"]

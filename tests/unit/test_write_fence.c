@@ -116,3 +116,19 @@ Test(write_fence, a_new_that_lags_for_long_never_looks_fresher_than_it_is)
     }
     cr_expect_eq(fence.until, 10000 * WRITE_FENCE_SIZE, "the newest sample is kept");
 }
+
+Test(write_fence, those_who_wait_wait_for_the_first_position_asked_for_since)
+{
+    struct write_fence fence = {0};
+
+    write_fence_sample(&fence, 1000, 100);
+    write_fence_await(&fence, 1500);
+    cr_expect_eq(write_fence_awaited_position(&fence), 0, "none is known yet");
+    write_fence_sample(&fence, 2000, 200);
+    write_fence_sample(&fence, 3000, 300);
+    cr_expect_eq(write_fence_awaited_position(&fence), 200);
+    write_fence_replayed(&fence, 199);
+    cr_expect_eq(write_fence_awaited_position(&fence), 200);
+    write_fence_replayed(&fence, 200);
+    cr_expect_eq(write_fence_awaited_position(&fence), 0, "nobody waits any more");
+}
