@@ -296,13 +296,20 @@ is_still_so(const struct candidate *candidate, const struct state_snapshot *prov
                                are_in_cohort(candidate->session, state, candidate->unit));
 }
 
+// What new lacks nobody knows: a table is still copied, say, or a subscription has broken.
+static bool
+is_lag_hidden(const struct database *database)
+{
+    return atomic_load_explicit(&database->lag_hidden_since, memory_order_relaxed) != 0;
+}
+
 static bool
 try_new(struct candidate *candidate, const struct state_snapshot *proven)
 {
     struct session *session = candidate->session;
     uint64_t now = uv_hrtime();
-    if (!may_serve_here(session, candidate->unit) || !are_servable(candidate) ||
-        !session_canary_has_own_writes(session, now)) {
+    if (!may_serve_here(session, candidate->unit) || is_lag_hidden(session->database) ||
+        !are_servable(candidate) || !session_canary_has_own_writes(session, now)) {
         return false;
     }
     struct state_snapshot *state = session_view_at(session->view, session->stateful_sequence);

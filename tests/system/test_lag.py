@@ -228,6 +228,30 @@ def test_a_session_s_own_writes_are_not_awaited_for_what_old_has_not_flushed(sta
         is_served_by_new(proxy, name, connection, limit=10)
 
 
+def test_while_a_table_is_copied_the_canary_reads_from_old(start, pair, subscriptions):
+    name = subscriptions.name
+    subscriptions.add("t")
+    subscriptions.spoil("t")
+    proxy = start(name, {**lag("1s"), "canary": {"percent": 100}})
+
+    def served_to_a_new_client():  # which has written nothing that new could lack
+        before = proxy.settled(name)["served_new"]
+        with proxy.connect(name) as client:
+            assert ask(client, "t", 1) == [(1, 0)]
+        return proxy.settled(name)["served_new"] - before
+
+    with pair.new.connect(name) as held, proxy.connect(name) as connection:
+        is_served_by_new(proxy, name, connection)
+        assert served_to_a_new_client() == 1
+        held.autocommit = False
+        held.execute("LOCK TABLE u IN SHARE MODE")
+        subscriptions.add("u")
+        wait_until(lambda: "still being copied" in (proxy.status(name)["trouble"] or ""), what=proxy.said)
+        assert served_to_a_new_client() == 0
+        held.rollback()
+        wait_until(served_to_a_new_client, what=lambda: f"{proxy.status(name)}")
+
+
 def test_a_subscription_that_has_broken_ends_the_canary(start, subscriptions):
     name = subscriptions.name
     subscriptions.add("t")
