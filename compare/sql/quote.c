@@ -143,7 +143,6 @@ quote_is_replayed(const char *setting)
 {
     static const char *const names[] = {
         "application_name",
-        "statement_timeout",
         "lock_timeout",
         "idle_in_transaction_session_timeout",
         "idle_session_timeout",

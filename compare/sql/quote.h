@@ -20,7 +20,8 @@ void text_fini(struct text *text);
 
 // A statement that gives a setting this value, written as in postgresql.conf.
 char *quote_setting(const char *name, const char *value);
-// Settings that change no result, and time-outs: they are not replayed (DESIGN 3.8).
+// Settings that change no result, and time-outs: they are not replayed (DESIGN 3.8). statement_timeout is: the proxy's own
+// sessions put theirs over it, but a read that new serves is under the client's.
 bool quote_is_replayed(const char *setting);
 
 #endif

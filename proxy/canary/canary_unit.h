@@ -78,10 +78,11 @@ enum canary_unit_kind canary_unit_read(struct canary_unit *unit, const uint8_t *
                                        size_t length, void *const *statements);
 void canary_unit_fini(struct canary_unit *unit);
 // The messages for new: BEGIN READ ONLY, the reads (always described), ROLLBACK; CANARY_UNITS units.
-// `sides`: what parameters' types are told by. False: no memory, or a parameter can't be put to new.
+// `sides`: what parameters' types are told by. `statement_timeout`: a value of that setting, "0" for none. False: no
+// memory, or a parameter can't be put to new.
 enum { CANARY_UNITS = 3 };
 bool canary_unit_write(const struct canary_unit *unit, const struct recode_sides *sides,
-                       uint8_t **messages, size_t *length);
+                       const char *statement_timeout, uint8_t **messages, size_t *length);
 // Old's messages, without a Sync.
 bool canary_unit_write_old(const struct canary_unit *unit, struct writer *writer);
 // Has old messages between the reads?

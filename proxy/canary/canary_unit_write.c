@@ -1,13 +1,29 @@
 // What is made of a unit: the messages for new, those that are old's, and the request as the shadow is to see it.
 // New runs the reads in a transaction of their own, always described, so that what it sends can be presented as
 // old's; a Query goes as the client wrote it where nothing of it is rewritten.
+#include "compare/sql/quote.h"
 #include "protocol/message.h"
 #include "proxy/canary/canary_unit.h"
 #include "proxy/own/own_statements.h"
 #include <string.h>
 
-static const char begin_read[] = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY";
+static const char begin_read[] =
+    "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY;SET LOCAL statement_timeout = ";
 static const char end_read[] = "ROLLBACK";
+
+static void
+write_begin(struct writer *writer, const char *statement_timeout)
+{
+    struct text sql = {0};
+    text_add(&sql, begin_read);
+    text_add_literal(&sql, statement_timeout);
+    if (sql.has_failed) {
+        writer->failed = true;
+    } else {
+        request_write_query_of(writer, sql.bytes, sql.length);
+    }
+    text_fini(&sql);
+}
 
 static void
 write_sql(struct writer *writer, const struct canary_unit *unit)
@@ -90,12 +106,12 @@ write_step(struct writer *writer, const struct canary_unit *unit, const struct r
 
 bool
 canary_unit_write(const struct canary_unit *unit, const struct recode_sides *sides,
-                  uint8_t **messages, size_t *length)
+                  const char *statement_timeout, uint8_t **messages, size_t *length)
 {
     struct writer writer;
     bool is_fine = true;
     writer_init(&writer);
-    request_write_query(&writer, begin_read);
+    write_begin(&writer, statement_timeout);
     if (unit->is_simple) {
         write_sql(&writer, unit);
     } else {

@@ -7,6 +7,7 @@
 #include "proxy/canary/session_canary.h"
 #include "proxy/log.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ enum {
     PATIENCE_TICK_MS = 10,
     PROBE_NS = 1000 * 1000 * 1000,
     RELEASED_TIMEOUTS = 6,
+    SETTING_SIZE = 64,
     MOST_CONVERTED = 64 * 1024 * 1024 /* of a row that has to be whole to be put as old's */
 };
 
@@ -341,6 +343,16 @@ session_canary_free(struct canary **canary)
     free(gone);
 }
 
+// The client's own holds on new, too; the time that mirrored reads have does not: rows may take long to be taken, and old
+// can't take over once the first have gone. One that the role or the database sets is not known.
+static void
+read_statement_timeout(const struct state_snapshot *state, char value[SETTING_SIZE])
+{
+    if (!state_value(state, "statement_timeout", value, SETTING_SIZE) || !*value) {
+        snprintf(value, SETTING_SIZE, "0");
+    }
+}
+
 static bool
 make_job(struct canary *canary, const struct canary_types *types, struct state_snapshot **state)
 {
@@ -351,10 +363,12 @@ make_job(struct canary *canary, const struct canary_types *types, struct state_s
         .new_catalog = types->catalogs ? types->catalogs->catalogs[SIDE_NEW] : NULL,
         .rewrites = session->settings->rewrites,
     };
+    char statement_timeout[SETTING_SIZE];
+    read_statement_timeout(*state, statement_timeout);
     canary->user = strdup(session->user);
     canary->job = own_job_new();
     if (!canary->user || !canary->job ||
-        !canary_unit_write(&canary->unit, &sides, &canary->job->messages,
+        !canary_unit_write(&canary->unit, &sides, statement_timeout, &canary->job->messages,
                            &canary->job->messages_length)) {
         own_job_free(&canary->job);
         return false;
@@ -370,6 +384,7 @@ make_job(struct canary *canary, const struct canary_types *types, struct state_s
     job->max_reply = SIZE_MAX;
     // Patience ends it before the release; after it, this ends a new that freezes.
     job->timeout = RELEASED_TIMEOUTS * entry->shadow.timeout;
+    job->is_timed_by_silence = true;
     job->queue_timeout = entry->canary.patience;
     job->done = on_job_done;
     job->context = canary;

@@ -37,6 +37,9 @@ own_job_resume(struct own_job *job)
     struct own_session *session = job->session;
     if (session != NULL) {
         stream_resume(session->stream);
+        if (job->is_timed_by_silence) {
+            session->deadline = uv_hrtime() + job->timeout;
+        }
     }
 }
 

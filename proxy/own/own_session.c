@@ -171,8 +171,15 @@ hand_on(struct own_session *session, struct chunk *chunk, size_t offset, size_t 
         return;
     }
     if (job->on_bytes != NULL) {
-        if (!job->on_bytes(job, chunk, offset, length) && session->job == job) {
+        bool goes_on = job->on_bytes(job, chunk, offset, length);
+        if (session->job != job) {
+            return;
+        }
+        if (!goes_on) {
             stream_pause(session->stream);
+        }
+        if (job->is_timed_by_silence) {
+            session->deadline = goes_on ? now + job->timeout : UINT64_MAX;
         }
         return;
     }

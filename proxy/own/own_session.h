@@ -48,7 +48,8 @@ struct own_job {
     bool keeps_statements; // the messages name some OWN_KEPT (own_statements.h)
     bool drops_statements; // they DEALLOCATE ALL
     size_t max_reply;
-    uint64_t timeout; // ns, from when it is run on a session
+    uint64_t timeout;         // ns, from when it is run on a session
+    bool is_timed_by_silence; // or from the last bytes, while on_bytes takes them
     uint64_t
         queue_timeout; // ns that it may wait for a session (OWN_OVERDUE or, if none is answered, OWN_UNAVAILABLE)
     own_job_done done;

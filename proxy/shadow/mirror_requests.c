@@ -198,8 +198,7 @@ take_execute(struct mirror *mirror, const struct unit *unit, struct step *step)
         execute_unknown(mirror, unit, step, is_cut ? SKIP_REQUEST_SIZE : SKIP_SESSION_STATE);
         return;
     }
-    if (portal->is_begun && request.row_limit == 0 && step->result_count &&
-        step->results[0].kind == RESULT_ROWS)
+    if (portal->is_begun && step->result_count && step->results[0].kind == RESULT_ROWS)
         step->results[0].kind = RESULT_PARTIAL; // the rest of a portal that was run in parts
     bool may_be_partial =
         step->outcome == STEP_UNKNOWN && (portal->is_begun || request.row_limit != 0);

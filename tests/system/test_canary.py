@@ -243,3 +243,56 @@ def test_percent_and_latch_outlive_a_restart(start, shop, latch):
         assert (float(status["canary_percent"]), status["canary_state"]) == ((0, "latched") if latch else (12.34, "armed"))
         proxy.stop()
         proxy.start()
+
+
+MANY = 1_200_000  # rows: more than the buffers in between take
+
+
+def long_read(rows):
+    return f"SELECT i.name, g FROM items i, generate_series(1, {rows}) g WHERE i.id = 1"
+
+
+def served_by_new(proxy, shop, connection):
+    def is_served():
+        before = int(proxy.status(shop)["served_new"])
+        connection.execute(long_read(10))
+        return int(proxy.settled(shop)["served_new"]) > before
+    wait_until(is_served)
+
+
+def take_slowly(connection, sql, pause):
+    """Who gave the first row, how many there were in all, and the error that it ended with. The pause is behind the first."""
+    connection.pgconn.send_query(sql.encode())
+    connection.pgconn.set_single_row_mode()
+    first = connection.pgconn.get_result()
+    assert first.ntuples == 1, first.error_message
+    time.sleep(pause)
+    count, last = 1, None
+    while (result := connection.pgconn.get_result()) is not None:
+        count, last = count + result.ntuples, result
+    return first.get_value(0, 0), count, last.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+
+
+def with_long_reads(start, pair, shop):
+    mark_new(pair, shop)
+    return start(shop, merge(canary(percent=100), {"shadow": {"timeout": "500ms"}}))
+
+
+def test_a_client_may_take_longer_than_mirrored_reads_have(start, pair, shop):
+    proxy = with_long_reads(start, pair, shop)
+    with proxy.connect(shop) as connection:
+        served_by_new(proxy, shop, connection)
+        taken = take_slowly(connection, long_read(MANY), 4)  # over six times shadow.timeout
+    assert taken == (b"from new", MANY, None)
+
+
+def test_the_client_s_own_time_out_holds_on_new(start, pair, shop):
+    proxy = with_long_reads(start, pair, shop)
+    with proxy.connect(shop) as connection:
+        connection.execute("SET statement_timeout = '300ms'")
+        served_by_new(proxy, shop, connection)
+        side, count, sqlstate = take_slowly(connection, long_read(MANY), 1)
+        assert (side, sqlstate) == (b"from new", b"57014") and count < MANY
+        connection.execute("RESET statement_timeout")
+        served_by_new(proxy, shop, connection)
+        assert take_slowly(connection, long_read(MANY), 1) == (b"from new", MANY, None)

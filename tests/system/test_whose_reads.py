@@ -207,7 +207,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_changed(rekey, shop):
     with pytest.raises(psycopg.Error, match="nowhere"):
         proxy.console("ALTER DATABASE nowhere SET canary_percent = 1")
     entry = proxy.configuration["databases"][shop]
-    for key in "tenant", "parameter:", "comment:", "User", "parameter:statement_timeout":
+    for key in "tenant", "parameter:", "comment:", "User", "parameter:lock_timeout":
         entry["canary"]["key"] = key
         proxy.write()
         with pytest.raises(psycopg.Error, match="key"):

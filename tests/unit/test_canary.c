@@ -20,7 +20,7 @@ takes(struct writer *writer, void *const *statements)
     if (is_taken) {
         uint8_t *messages;
         size_t length;
-        is_taken = canary_unit_write(&unit, &(struct recode_sides){0}, &messages, &length);
+        is_taken = canary_unit_write(&unit, &(struct recode_sides){0}, "0", &messages, &length);
         if (is_taken) {
             free(messages);
         }

@@ -266,7 +266,7 @@ Test(database, a_cohort_key_that_is_not_followed_is_refused_and_nothing_is_chang
         bool is_taken;
     } cases[] = {
         {"parameter:app.tenant", true},      {"parameter:Application_Name", true},
-        {"parameter:search_path", true},     {"parameter:statement_timeout", false},
+        {"parameter:search_path", true},     {"parameter:lock_timeout", false},
         {"parameter:log_statement", false},  {"parameter:Client_Min_Messages", false},
         {"comment:statement_timeout", true},
     };

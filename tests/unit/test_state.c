@@ -57,7 +57,7 @@ static const struct {
     {"EXPLAIN ANALYZE DELETE FROM t WHERE set_config('a.b', 'x', false) = ''", "set a.b|"},
     {"DELETE FROM t WHERE a = 'set_config'", ""},
     {"DECLARE c CURSOR FOR SELECT set_config('a.b', 'x', false)", ""},
-    {"SET statement_timeout = 5", ""},
+    {"SET idle_session_timeout = 5", ""},
     {"SET application_name = 'x'", ""},
     {"SET lock_timeout = 5", ""},
     {"SET x FROM CURRENT", ""},
@@ -272,7 +272,7 @@ Test(state, gives_the_same_snapshot_while_nothing_changes)
     char status = 'I';
     struct state_snapshot *first = state_snapshot(state);
     play(state,
-         (const char *const[]){"BEGIN", "SELECT 1", "COMMIT", "SET statement_timeout = 1", "BEGIN",
+         (const char *const[]){"BEGIN", "SELECT 1", "COMMIT", "SET lock_timeout = 1", "BEGIN",
                                "SET LOCAL a = 1", "ROLLBACK", NULL},
          &status);
     struct state_snapshot *second = state_snapshot(state);
