@@ -7,6 +7,8 @@ import time
 import pytest
 
 from clusters import BIN
+from messages import SYNC, bind, execute, parse
+from peer import Client
 from proxy import binary, books_balance, wait_until
 
 READS = [
@@ -33,6 +35,23 @@ def test_equal_sides_give_nothing_but_matches(proxy, shop):
                 assert error.sqlstate == "22012"
     status = proxy.settled(shop, len(READS))
     assert (status["reads"], status["match"], status["served_old"]) == (len(READS),) * 3, proxy.skipped(shop)
+
+
+@pytest.mark.parametrize("limit", [0, 7])
+def test_the_parts_of_a_portal_are_not_taken_for_a_result(proxy, shop, limit):
+    rows = "SELECT id, name FROM items WHERE id <= 10 ORDER BY id"
+    before = proxy.settled(shop)
+    with Client(proxy.port) as client:
+        client.login(database=shop)
+        client.ask("BEGIN")
+        client.send(parse(rows) + bind() + execute("", 7) + SYNC)
+        assert b"item 7" in client.until_ready()
+        client.send(execute("", limit) + SYNC)  # its end, with a command tag
+        assert b"item 10" in client.until_ready()
+        client.ask("COMMIT")
+    after = proxy.settled(shop, before["reads"] + 1)
+    assert after["lagging"] == before["lagging"] and after["unverified"] == before["unverified"], proxy.skipped(shop)
+    assert after["skipped"] > before["skipped"], proxy.skipped(shop)
 
 
 @pytest.mark.parametrize("binary_results", [False, True])
