@@ -104,7 +104,9 @@ void session_canary_fall_back(struct canary *canary, enum fallback_reason reason
 void session_canary_leave_to_old(struct canary *canary);
 void session_canary_note_fallback(const struct canary *canary, enum fallback_reason reason);
 void session_canary_count_failure(struct database *database); // of new's
-void session_canary_deliver(struct canary *canary);           // releases it now
+// Old's answer to what new gave an error for: where it is another one, new has failed.
+void session_canary_blame(struct session *session, const struct unit *unit);
+void session_canary_deliver(struct canary *canary); // releases it now
 void session_canary_answer_cancel(struct canary *canary);
 // Old is asked as well, if it can be; session_canary_hedge.c.
 void session_canary_hedge(struct canary *canary);

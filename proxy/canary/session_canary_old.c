@@ -15,7 +15,7 @@ session_canary_count_failure(struct database *database)
 }
 
 // Data errors and unfit answers are the statement's, a refused login is the user's, not new's; whether an answer that
-// old was faster than fails is not known yet.
+// old was faster than fails is not known yet, and whose another error is tells old's answer.
 void
 session_canary_note_fallback(const struct canary *canary, enum fallback_reason reason)
 {
@@ -28,10 +28,45 @@ session_canary_note_fallback(const struct canary *canary, enum fallback_reason r
         strncmp(canary->answer.sqlstate, "22", 2) == 0) {
         return;
     }
+    if (reason == FALLBACK_ERROR) {
+        snprintf(canary->session->new_error, sizeof(canary->session->new_error), "%s",
+                 canary->answer.sqlstate);
+        return;
+    }
     if (reason != FALLBACK_PATIENCE) {
         guard_count(&canary->database->guard_counts, GUARD_ERRORS);
     }
     session_canary_count_failure(canary->database);
+}
+
+static bool
+has_error(const struct unit *unit, const char *sqlstate)
+{
+    struct capture_cursor cursor;
+    struct message message;
+    bool has = false;
+    capture_cursor_init(&cursor, &unit->reply);
+    while (!has && capture_cursor_next(&cursor, &message) == CAPTURE_MESSAGE) {
+        struct reply_error error;
+        has = message.type == MESSAGE_SERVER_ERROR_RESPONSE &&
+              reply_read_error(message.body, message.length, &error) && error.sqlstate &&
+              strcmp(error.sqlstate, sqlstate) == 0;
+    }
+    capture_cursor_fini(&cursor);
+    return has;
+}
+
+void
+session_canary_blame(struct session *session, const struct unit *unit)
+{
+    if (unit->route != UNIT_ROUTE_FALLBACK || !session->new_error[0]) {
+        return;
+    }
+    if (!has_error(unit, session->new_error)) {
+        guard_count(&session->database->guard_counts, GUARD_ERRORS);
+        session_canary_count_failure(session->database);
+    }
+    session->new_error[0] = '\0';
 }
 
 // What old has said to the unit's messages, up to here, is the client's.

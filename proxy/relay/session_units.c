@@ -218,6 +218,7 @@ session_unit_end(struct session *session, uint64_t now)
         // It was sent ahead; the status before it is known only now.
         session->first_unit->status_before = unit->status_after;
     }
+    session_canary_blame(session, unit);
     session_unit_settle(session, unit);
 }
 

@@ -139,7 +139,8 @@ ILLNESSES = {"mismatch_rate": {"own_answer": is_wrong}, "error_rate": {"own_answ
 def test_the_canary_goes_back_to_zero_when_new_gets_worse_and_stays_there_until_it_is_armed(guarded):
     well = {"own_answer": answer, "control_answer": has_replayed("F/0")}
     proxy, old, new, load = guarded(8, lag={"probe": "query", "sql": LAG, "poll": "10ms"},
-                                   guardrail={"window": "5s", "max_lag": "500ms", "max_latency_ratio": 2})
+                                   guardrail={"window": "5s", "max_lag": "500ms", "max_latency_ratio": 2},
+                                   new={"control_answer": has_replayed("F/0")})
     old.control_answer = writes_on()
     for count, (figure, illness) in enumerate(ILLNESSES.items()):
         for name, value in {**well, **illness}.items():

@@ -296,3 +296,23 @@ def test_the_client_s_own_time_out_holds_on_new(start, pair, shop):
         connection.execute("RESET statement_timeout")
         served_by_new(proxy, shop, connection)
         assert take_slowly(connection, long_read(MANY), 1) == (b"from new", MANY, None)
+
+
+def test_an_error_that_old_gives_as_well_is_not_new_s(start, shop):
+    limits = {"window": "10s", "min_comparisons": 20, "max_error_rate": 0.01, "max_fallback_rate": 0.9, "action": "alert"}
+    proxy = start(shop, merge(canary(percent=100), {"guardrail": limits}))
+    one_of = "SELECT (SELECT id FROM items WHERE id <= {}) FROM items WHERE id = 4"
+    with proxy.connect(shop) as connection:
+        def ask(turn):
+            if turn % 5:
+                assert connection.execute(one_of.format(1)).fetchone() == (1,)
+            else:
+                with pytest.raises(psycopg.errors.CardinalityViolation):
+                    connection.execute(one_of.format(2))
+        def is_judged():
+            for turn in range(100):
+                ask(turn)
+            return proxy.status(shop)["guardrail"] in ("fine", "alert") and int(proxy.status(shop)["fallbacks"]) > 20
+        wait_until(is_judged)
+        time.sleep(1.5)
+    assert not [event for event in proxy.console("SHOW EVENTS") if event["kind"] == "guardrail"]
