@@ -350,6 +350,29 @@ read_extended(struct reading *reading, struct reader *reader, struct message *me
 
 // ---- the whole ----
 
+// Comments at most, as drivers send to see whether the server is there.
+static bool
+is_blank(const struct canary_read *read)
+{
+    struct lexer lexer;
+    struct lexer_token token;
+    lexer_init(&lexer, read->sql, read->sql_length);
+    do {
+        lexer_next(&lexer, &token);
+    } while (token.kind == LEXER_COMMENT);
+    return token.kind == LEXER_END;
+}
+
+static bool
+are_blank(const struct canary_unit *unit)
+{
+    bool are = true;
+    for (size_t i = 0; i < unit->read_count && are; i++) {
+        are = is_blank(&unit->reads[i]);
+    }
+    return are;
+}
+
 static enum canary_unit_kind
 kind_of(const struct reading *reading)
 {
@@ -365,11 +388,11 @@ kind_of(const struct reading *reading)
             return CANARY_UNIT_OTHER;
         }
     }
-    if (unit->read_count > 0) {
+    bool has_command = reading->command != CANARY_COMMAND_NONE;
+    if (unit->read_count > 0 && (has_command || !are_blank(unit))) {
         return CANARY_UNIT_READS;
     }
-    bool is_empty = unit->is_simple && reading->command == CANARY_COMMAND_NONE;
-    return is_empty ? CANARY_UNIT_OTHER : kinds[reading->command];
+    return kinds[reading->command];
 }
 
 enum canary_unit_kind

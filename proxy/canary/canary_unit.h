@@ -12,7 +12,7 @@
 enum canary_unit_kind {
     CANARY_UNIT_OTHER,      // old's, and nothing is known of it
     CANARY_UNIT_READS,      // what may be reads, and nothing else but a BEGIN in front
-    CANARY_UNIT_STATEMENTS, // only prepares, describes or closes
+    CANARY_UNIT_STATEMENTS, // only prepares, describes or closes, or runs what is empty
     CANARY_UNIT_BEGIN,      // of a transaction, and nothing else
     CANARY_UNIT_SET,        // SET TRANSACTION, the same
     CANARY_UNIT_END,        // COMMIT, ROLLBACK, the same

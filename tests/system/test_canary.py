@@ -66,6 +66,23 @@ def test_after_its_write_a_session_reads_what_it_wrote(start, pair, shop):
             assert connection.execute("SELECT note FROM items WHERE id = 2").fetchone() == (str(i),)
 
 
+@pytest.mark.parametrize("ping", ["", "/* ping */", " ; -- is it there?"])
+@pytest.mark.parametrize("protocol", ["simple", "extended"])
+def test_a_ping_is_no_write(start, pair, shop, protocol, ping):
+    mark_new(pair, shop)
+    proxy = start(shop, canary(percent=100, after_write="1s"))
+    with proxy.connect(shop) as connection:
+        def is_served_by_new():
+            return connection.execute(NAME_OF_ONE).fetchone() == ("from new",)
+        wait_until(is_served_by_new)
+        for _ in range(5):
+            if protocol == "simple":
+                connection.pgconn.exec_(ping.encode())
+            else:
+                connection.pgconn.exec_params(ping.replace(";", "").encode(), None)
+            assert is_served_by_new()
+
+
 def test_a_write_of_a_new_shape_counts_right_behind_a_canary_read(start, pair, shop):
     mark_new(pair, shop)
     proxy = start(shop, {"canary": {"percent": 100, "after_write": "1s", "patience": "5s", "quarantine": False}})
