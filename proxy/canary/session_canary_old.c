@@ -15,7 +15,7 @@ session_canary_count_failure(struct database *database)
 }
 
 // Data errors and unfit answers are the statement's, a refused login is the user's, not new's; whether an answer that
-// old was faster than fails is not known yet, and whose another error is tells old's answer.
+// old was faster than fails is not known yet. Whose any other error is, old's answer tells.
 void
 session_canary_note_fallback(const struct canary *canary, enum fallback_reason reason)
 {
@@ -28,7 +28,7 @@ session_canary_note_fallback(const struct canary *canary, enum fallback_reason r
         strncmp(canary->answer.sqlstate, "22", 2) == 0) {
         return;
     }
-    if (reason == FALLBACK_ERROR) {
+    if (reason == FALLBACK_ERROR && canary->answer.sqlstate[0]) {
         snprintf(canary->session->new_error, sizeof(canary->session->new_error), "%s",
                  canary->answer.sqlstate);
         return;

@@ -165,8 +165,7 @@ struct session {
         bool is_all; // more than these, or it is not known whose
     } written_keys;  // by the transaction that is open, for canary.after_write_scope: key
     enum unit_route next_route; // of the unit that begins next
-    char new_error
-        [6]; // SQLSTATE that new gave to what old is asked now, as UNIT_ROUTE_FALLBACK; "": none
+    char new_error[6]; // SQLSTATE that new gave for the UNIT_ROUTE_FALLBACK under way; "": none
     bool next_is_harmless;
     enum unit_move next_move;
     bool next_may_be_read_only;
