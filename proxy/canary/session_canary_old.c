@@ -24,6 +24,7 @@ session_canary_note_fallback(const struct canary *canary, enum fallback_reason r
               canary->answer.sqlstate);
     books_fell_back(&canary->database->books, reason);
     guard_count(&canary->database->guard_counts, GUARD_FALLBACKS);
+    canary->session->new_error[0] = '\0';
     if (reason == FALLBACK_HEDGED || reason == FALLBACK_UNFIT || canary->is_refused ||
         strncmp(canary->answer.sqlstate, "22", 2) == 0) {
         return;

@@ -303,14 +303,17 @@ def test_a_client_may_take_longer_than_mirrored_reads_have(start, pair, shop):
     assert taken == (b"from new", MANY, None)
 
 
-def test_the_client_s_own_time_out_holds_on_new(start, pair, shop):
+@pytest.mark.parametrize("options, statement", [
+    ("", "SET statement_timeout = '300ms'"), ("", "SELECT set_config('statement_timeout', '300', false)"),
+    ("-c statement_timeout=300ms", "SELECT 1")])
+def test_the_client_s_own_time_out_holds_on_new(start, pair, shop, options, statement):
     proxy = with_long_reads(start, pair, shop)
-    with proxy.connect(shop) as connection:
-        connection.execute("SET statement_timeout = '300ms'")
+    with proxy.connect(shop, options=options) as connection:
+        connection.execute(statement)
         served_by_new(proxy, shop, connection)
         side, count, sqlstate = take_slowly(connection, long_read(MANY), 1)
         assert (side, sqlstate) == (b"from new", b"57014") and count < MANY
-        connection.execute("RESET statement_timeout")
+        connection.execute("SET statement_timeout = 0")
         served_by_new(proxy, shop, connection)
         assert take_slowly(connection, long_read(MANY), 1) == (b"from new", MANY, None)
 
